@@ -1,0 +1,3 @@
+//! The first process: starts and watches the services.
+
+fn main() {}

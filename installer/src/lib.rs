@@ -1,0 +1,1 @@
+//! Disk images: partition table, boot slots, ESP.

@@ -1,0 +1,1 @@
+//! Numbers and structs that the kernel and userspace share.

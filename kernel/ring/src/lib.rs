@@ -1,0 +1,1 @@
+//! The packet ring: one queue code for kernel, daemon and client.

@@ -1,0 +1,3 @@
+//! Programs that test the system from inside.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The acpi: daemon.
+
+fn main() {}

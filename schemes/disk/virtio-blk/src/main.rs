@@ -1,0 +1,3 @@
+//! The virtio block driver: serves disk:.
+
+fn main() {}

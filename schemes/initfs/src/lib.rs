@@ -1,0 +1,1 @@
+//! The initfs image: format, builder and parser.

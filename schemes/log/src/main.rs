@@ -1,0 +1,3 @@
+//! The log: daemon.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The null: daemon.
+
+fn main() {}

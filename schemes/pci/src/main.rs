@@ -1,0 +1,3 @@
+//! The pci: daemon.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The ramfs: daemon.
+
+fn main() {}

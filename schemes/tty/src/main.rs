@@ -1,0 +1,3 @@
+//! The tty: daemon.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The zero: daemon.
+
+fn main() {}
