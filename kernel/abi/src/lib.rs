@@ -1,1 +1,3 @@
 //! Numbers and structs that the kernel and userspace share.
+
+pub mod packet;
