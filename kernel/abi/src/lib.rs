@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod boot_info;
 pub mod info;
 pub mod number;
 pub mod packet;
