@@ -157,7 +157,7 @@ mod tests {
         Dirent, Pollfd, Sigaction, Siginfo, Stat, Statvfs, Termios, Timespec, Timeval, Utsname,
         Winsize,
     };
-    use core::mem::{offset_of, size_of};
+    use core::mem::offset_of;
 
     #[test]
     fn sizes_and_offsets_are_redox() {

@@ -70,6 +70,6 @@ mod tests {
 
     #[test]
     fn blocks_keep_16_byte_alignment() {
-        assert!((0..CLASSES).all(|class| size(class).unwrap() % 16 == 0));
+        assert!((0..CLASSES).all(|class| size(class).unwrap().is_multiple_of(16)));
     }
 }

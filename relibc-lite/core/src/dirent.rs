@@ -76,7 +76,7 @@ mod tests {
         let mut bytes = Vec::new();
         bytes.extend(7_u64.to_le_bytes());
         bytes.extend(9_u64.to_le_bytes());
-        bytes.extend(u16::try_from(19 + name.len() + 1).unwrap().to_le_bytes());
+        bytes.extend(u16::try_from(name.len()).unwrap().strict_add(20).to_le_bytes());
         bytes.push(8);
         bytes.extend(name);
         bytes.push(0);

@@ -195,7 +195,7 @@ mod tests {
     use super::{LinuxSiginfo, LinuxStat, clock, map_flags, open_flags, open_flags_back};
     use super::{prot, sigaction_flags, siginfo};
     use crate::consts;
-    use core::mem::{offset_of, size_of};
+    use core::mem::offset_of;
 
     #[test]
     fn open_flags_become_the_hosts() {

@@ -4,31 +4,22 @@
 //! mapped here, so they work on a system that has no such files. Whether `NAME:` is a scheme
 //! at all only the namespace knows, so that form stays a [`Place::Maybe`].
 
+use crate::consts::PATH_MAX;
+use crate::errno::{ENAMETOOLONG, ENOENT, Result};
 use core::ffi::CStr;
 
 /// Where a path leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place<'a> {
-    /// Below the root of a scheme.
-    Scheme {
-        /// The scheme's name, without a colon.
-        name: &'a [u8],
-        /// The path beneath its root; empty for the root itself.
-        rest: &'a CStr,
-    },
+    /// A whole path that begins with a slash: in a scheme by its name, or in the file system.
+    Absolute(&'a CStr),
     /// `NAME:rest`: a scheme if the namespace has `NAME`, else a file of that whole name.
     Maybe {
         /// What stands before the colon.
         name: &'a [u8],
-        /// What stands after it, without a leading slash.
-        rest: &'a CStr,
-        /// The whole, as a relative file name.
+        /// The whole.
         whole: &'a CStr,
     },
-    /// The list of schemes, `/scheme`.
-    Schemes,
-    /// From the root of the file system, without the leading slashes.
-    Root(&'a CStr),
     /// From the current directory, or the directory handle that was given.
     Relative(&'a CStr),
     /// One of the standard streams, by number.
@@ -40,28 +31,50 @@ pub enum Place<'a> {
 /// # Errors
 ///
 /// - `ENOENT`: the path is empty.
-/// - `ENAMETOOLONG`: it has [`PATH_MAX`](crate::consts::PATH_MAX) bytes or more.
-pub fn place(path: &CStr) -> crate::errno::Result<Place<'_>> {
+/// - `ENAMETOOLONG`: it has [`PATH_MAX`] bytes or more.
+pub fn place(path: &CStr) -> Result<Place<'_>> {
     let bytes = path.to_bytes();
     if bytes.is_empty() {
-        return Err(crate::errno::ENOENT);
+        return Err(ENOENT);
     }
-    if bytes.len() >= crate::consts::PATH_MAX {
-        return Err(crate::errno::ENAMETOOLONG);
+    if bytes.len() >= PATH_MAX {
+        return Err(ENAMETOOLONG);
+    }
+    if let Some(name) = bytes.strip_prefix(b"/dev/") {
+        return Ok(device(name).unwrap_or(Place::Absolute(path)));
     }
     if bytes.starts_with(b"/") {
-        return Ok(absolute(path));
+        return Ok(Place::Absolute(path));
     }
-    let end = bytes.iter().position(|byte| matches!(byte, b':' | b'/'));
-    let colon = end.filter(|end| bytes.get(*end) == Some(&b':'));
-    let name = colon.and_then(|colon| bytes.get(..colon)).filter(|name| is_scheme_name(name));
-    Ok(match (name, colon) {
-        (Some(name), Some(colon)) => {
-            let rest = trim(tail(path, colon.saturating_add(1)));
-            Place::Maybe { name, rest, whole: path }
-        }
-        (Some(_) | None, _) => Place::Relative(path),
+    Ok(match scheme_prefix(bytes) {
+        Some(name) => Place::Maybe { name, whole: path },
+        None => Place::Relative(path),
     })
+}
+
+/// The `NAME` of a path `NAME:rest`, if it looks like one.
+#[must_use]
+pub fn scheme_prefix(path: &[u8]) -> Option<&[u8]> {
+    let end = path.iter().position(|byte| matches!(byte, b':' | b'/'))?;
+    let name = path.get(..end)?;
+    (path.get(end) == Some(&b':') && is_scheme_name(name)).then_some(name)
+}
+
+/// The name and the rest of `/scheme/NAME/rest` or `NAME:rest`; the rest has no leading slash.
+#[must_use]
+pub fn in_scheme(path: &CStr) -> Option<(&[u8], &CStr)> {
+    let bytes = path.to_bytes();
+    let (start, name) = match bytes.strip_prefix(b"/scheme/") {
+        Some(below) => {
+            let end = below.iter().position(|byte| *byte == b'/').unwrap_or(below.len());
+            (8_usize, below.get(..end)?)
+        }
+        None => (0, scheme_prefix(bytes)?),
+    };
+    let after = start.checked_add(name.len())?;
+    let rest = bytes.get(after..)?;
+    let skipped = rest.iter().position(|byte| !matches!(byte, b'/' | b':')).unwrap_or(rest.len());
+    is_scheme_name(name).then_some((name, tail(path, after.checked_add(skipped)?)))
 }
 
 /// Whether `name` may be the name of a scheme: letters, digits, `-`, `_`, `.` and `+`.
@@ -78,50 +91,13 @@ pub fn tail(path: &CStr, start: usize) -> &CStr {
     CStr::from_bytes_with_nul(rest).unwrap_or(c"")
 }
 
-/// `path` without leading slashes.
-fn trim(path: &CStr) -> &CStr {
-    let bytes = path.to_bytes();
-    let start = bytes.iter().position(|byte| *byte != b'/').unwrap_or(bytes.len());
-    tail(path, start)
-}
-
-/// A path that begins with a slash.
-fn absolute(path: &CStr) -> Place<'_> {
-    let rest = trim(path);
-    let bytes = rest.to_bytes();
-    let (first, after) = first_component(rest);
-    match first {
-        b"scheme" if after.is_empty() => Place::Schemes,
-        b"scheme" => {
-            let (name, beneath) = first_component(after);
-            // `/scheme/..` and the like are ordinary directories' business.
-            if is_scheme_name(name) {
-                Place::Scheme { name, rest: beneath }
-            } else {
-                Place::Root(rest)
-            }
-        }
-        b"dev" => device(after.to_bytes()).unwrap_or(Place::Root(rest)),
-        _ if bytes.is_empty() => Place::Root(c""),
-        _ => Place::Root(rest),
-    }
-}
-
-/// The first component of a path without leading slash, and what follows it.
-fn first_component(path: &CStr) -> (&[u8], &CStr) {
-    let bytes = path.to_bytes();
-    let end = bytes.iter().position(|byte| *byte == b'/').unwrap_or(bytes.len());
-    (bytes.get(..end).unwrap_or_default(), trim(tail(path, end)))
-}
-
 /// What stands behind a name in `/dev`.
 fn device(name: &[u8]) -> Option<Place<'static>> {
-    let scheme = |name| Some(Place::Scheme { name, rest: c"" });
     match name {
-        b"null" => scheme(b"null"),
-        b"zero" => scheme(b"zero"),
-        b"random" | b"urandom" => scheme(b"rand"),
-        b"tty" => scheme(b"tty"),
+        b"null" => Some(Place::Absolute(c"/scheme/null")),
+        b"zero" => Some(Place::Absolute(c"/scheme/zero")),
+        b"random" | b"urandom" => Some(Place::Absolute(c"/scheme/rand")),
+        b"tty" => Some(Place::Absolute(c"/scheme/tty")),
         b"stdin" => Some(Place::Stream(0)),
         b"stdout" => Some(Place::Stream(1)),
         b"stderr" => Some(Place::Stream(2)),
@@ -129,47 +105,72 @@ fn device(name: &[u8]) -> Option<Place<'static>> {
     }
 }
 
+/// Ends of the prefixes of `path` that may be symbolic links, shortest first: each component's.
+pub fn prefixes(path: &[u8]) -> impl Iterator<Item = usize> {
+    let is_end = |at: usize| path.get(at).is_none_or(|byte| *byte == b'/');
+    let is_name = |at: usize| at > 0 && path.get(at.saturating_sub(1)) != Some(&b'/');
+    (0..=path.len()).filter(move |at| is_end(*at) && is_name(*at))
+}
+
+/// Writes the path that remains when the link at `path[..end]` is replaced by its target, and
+/// a NUL; `None` when it does not fit.
+#[must_use]
+pub fn follow<'b>(
+    path: &[u8],
+    end: usize,
+    target: &[u8],
+    buffer: &'b mut [u8],
+) -> Option<&'b CStr> {
+    let rest = path.get(end..)?;
+    let length = target.len().checked_add(rest.len())?;
+    buffer.get_mut(..target.len())?.copy_from_slice(target);
+    buffer.get_mut(target.len()..length)?.copy_from_slice(rest);
+    *buffer.get_mut(length)? = 0;
+    CStr::from_bytes_until_nul(buffer).ok()
+}
+
+/// Whether a link's target leaves the directory that holds it: absolute, or in a scheme.
+#[must_use]
+pub fn is_elsewhere(target: &[u8]) -> bool {
+    target.starts_with(b"/") || scheme_prefix(target).is_some()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Place, place};
+    use super::{Place, follow, in_scheme, is_elsewhere, place, prefixes};
     use crate::errno::{ENAMETOOLONG, ENOENT};
     use std::ffi::CString;
+    use std::vec::Vec;
 
     #[test]
     fn both_forms_name_the_same_place_in_a_scheme() {
-        let scheme = Place::Scheme { name: b"disk", rest: c"0/p1" };
-        assert_eq!(place(c"/scheme/disk/0/p1"), Ok(scheme));
-        assert_eq!(place(c"//scheme//disk//0/p1"), Ok(scheme));
-        let maybe = Place::Maybe { name: b"disk", rest: c"0/p1", whole: c"disk:0/p1" };
-        assert_eq!(place(c"disk:0/p1"), Ok(maybe));
-        let rooted = Place::Maybe { name: b"disk", rest: c"0/p1", whole: c"disk:/0/p1" };
-        assert_eq!(place(c"disk:/0/p1"), Ok(rooted));
+        let expected = Some((&b"disk"[..], c"0/p1"));
+        assert_eq!(in_scheme(c"/scheme/disk/0/p1"), expected);
+        assert_eq!(in_scheme(c"disk:0/p1"), expected);
+        assert_eq!(in_scheme(c"disk:/0/p1"), expected);
+        assert_eq!(in_scheme(c"/scheme/disk"), Some((&b"disk"[..], c"")));
+        assert_eq!(in_scheme(c"/scheme/.."), None);
+        assert_eq!(in_scheme(c"/tmp/disk:0"), None);
+        assert_eq!(in_scheme(c"/scheme"), None);
     }
 
     #[test]
-    fn a_colon_after_a_slash_or_a_dot_is_part_of_a_file_name() {
+    fn a_colon_makes_a_scheme_only_at_the_end_of_a_plain_first_name() {
+        let maybe = Place::Maybe { name: b"disk", whole: c"disk:0" };
+        assert_eq!(place(c"disk:0"), Ok(maybe));
         assert_eq!(place(c"./disk:0"), Ok(Place::Relative(c"./disk:0")));
         assert_eq!(place(c"a b:c"), Ok(Place::Relative(c"a b:c")));
         assert_eq!(place(c":x"), Ok(Place::Relative(c":x")));
-        assert_eq!(place(c"/tmp/12:30.log"), Ok(Place::Root(c"tmp/12:30.log")));
+        assert_eq!(place(c"/tmp/12:30.log"), Ok(Place::Absolute(c"/tmp/12:30.log")));
     }
 
     #[test]
     fn devices_are_schemes_or_streams() {
-        assert_eq!(place(c"/dev/null"), Ok(Place::Scheme { name: b"null", rest: c"" }));
-        assert_eq!(place(c"/dev/urandom"), Ok(Place::Scheme { name: b"rand", rest: c"" }));
+        assert_eq!(place(c"/dev/null"), Ok(Place::Absolute(c"/scheme/null")));
+        assert_eq!(place(c"/dev/urandom"), Ok(Place::Absolute(c"/scheme/rand")));
         assert_eq!(place(c"/dev/stderr"), Ok(Place::Stream(2)));
-        assert_eq!(place(c"/dev/sda"), Ok(Place::Root(c"dev/sda")));
-        assert_eq!(place(c"/dev/null/x"), Ok(Place::Root(c"dev/null/x")));
-    }
-
-    #[test]
-    fn the_root_and_the_list_of_schemes_are_places() {
-        assert_eq!(place(c"/"), Ok(Place::Root(c"")));
-        assert_eq!(place(c"/scheme"), Ok(Place::Schemes));
-        assert_eq!(place(c"/scheme/"), Ok(Place::Schemes));
-        assert_eq!(place(c"/scheme/.."), Ok(Place::Root(c"scheme/..")));
-        assert_eq!(place(c"/schemes"), Ok(Place::Root(c"schemes")));
+        assert_eq!(place(c"/dev/sda"), Ok(Place::Absolute(c"/dev/sda")));
+        assert_eq!(place(c"/dev/null/x"), Ok(Place::Absolute(c"/dev/null/x")));
     }
 
     #[test]
@@ -180,15 +181,34 @@ mod tests {
     }
 
     #[test]
+    fn prefixes_end_where_components_do() {
+        let ends = |path: &[u8]| prefixes(path).collect::<Vec<_>>();
+        assert_eq!(ends(b"/a/bc/d"), [2, 5, 7]);
+        assert_eq!(ends(b"a//b/"), [1, 4]);
+        assert_eq!(ends(b"/"), []);
+    }
+
+    #[test]
+    fn a_link_is_replaced_by_its_target() {
+        let mut buffer = [0; 16];
+        assert_eq!(follow(b"/a/l/d", 4, b"disk:0", &mut buffer), Some(c"disk:0/d"));
+        assert_eq!(follow(b"/a/l", 4, b"0123456789abcdef", &mut buffer), None);
+        assert_eq!(follow(b"/a", 9, b"x", &mut buffer), None);
+        assert!(is_elsewhere(b"/bin") && is_elsewhere(b"disk:0") && !is_elsewhere(b"../x:y"));
+    }
+
+    #[test]
     fn no_bytes_make_it_panic() {
         let mut seed = 7_u32;
         for _ in 0..20_000 {
-            let mut bytes = std::vec::Vec::new();
+            let mut bytes = Vec::new();
             for _ in 0..12 {
                 seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 bytes.push(b"/:.scheme/dev\xff"[usize::try_from(seed >> 28).unwrap() % 14]);
             }
-            assert_ne!(place(&CString::new(bytes).unwrap()), Err(ENAMETOOLONG));
+            let path = CString::new(bytes).unwrap();
+            let inside = in_scheme(&path).is_none_or(|(name, _)| !name.is_empty());
+            assert!(place(&path).is_ok() && inside);
         }
     }
 }

@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn a_line_takes_what_fits() {
         let mut line = Line::<8>::default();
-        write!(line, "{}-{}", 12, "abcdefgh").unwrap();
+        write!(line, "{}-abcdefgh", 12).unwrap();
         assert_eq!(line.as_bytes(), b"12-abcde");
     }
 }
