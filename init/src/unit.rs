@@ -1,0 +1,394 @@
+//! Service files: what one TOML file says about one service, checked.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde::Deserialize;
+
+/// Schemes of the kernel that every program may see; std itself needs some of them.
+pub(crate) const HARMLESS: [&str; 6] = ["event", "memory", "pipe", "rand", "sys", "time"];
+/// The other schemes of the kernel; a service sees them only if it says so.
+pub(crate) const GUARDED: [&str; 3] = ["debug", "irq", "proc"];
+
+/// One service, as its file describes it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unit {
+    /// Its name, in reports and for `svc`.
+    pub(crate) name: String,
+    /// Path of the program in initfs.
+    pub(crate) program: String,
+    /// Arguments behind the program's name.
+    #[serde(default)]
+    pub(crate) args: Vec<String>,
+    /// Words `NAME=value` of its environment, behind init's own.
+    #[serde(default)]
+    pub(crate) env: Vec<String>,
+    /// Names of the schemes that it serves.
+    #[serde(default)]
+    pub(crate) schemes: Vec<String>,
+    /// Names in its namespace besides [`HARMLESS`]: `*`, `name` or `new=old`.
+    #[serde(default)]
+    pub(crate) sees: Vec<String>,
+    /// Schemes whose services are started before it.
+    #[serde(default)]
+    pub(crate) uses: Vec<String>,
+    /// Parts of the machine that it owns.
+    #[serde(default)]
+    pub(crate) machine: Vec<Part>,
+    /// It drives all PCI functions with these `vendor:device` numbers.
+    #[serde(default)]
+    pub(crate) pci: Option<Matches>,
+    /// 0 (lowest) to 7 (drivers).
+    #[serde(default = "default_priority")]
+    pub(crate) priority: u8,
+    /// What to do when it ends.
+    #[serde(default)]
+    pub(crate) restart: Restart,
+    /// Where fds 0 to 2 lead.
+    #[serde(default)]
+    pub(crate) stdio: Stdio,
+    /// How the kernel treats its schemes when it dies.
+    #[serde(default)]
+    pub(crate) policy: Policy,
+    /// User that it runs as.
+    #[serde(default)]
+    pub(crate) uid: u32,
+}
+
+const fn default_priority() -> u8 {
+    4
+}
+
+/// What to do when a service ends.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Restart {
+    /// Start it again, however it ended.
+    #[default]
+    Always,
+    /// Start it again unless it ended with status 0.
+    OnFailure,
+    /// Leave it.
+    Never,
+}
+
+/// Where a service's fds 0 to 2 lead.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Stdio {
+    /// Output goes to a lossy pipe that `log:` reads; input is empty.
+    #[default]
+    Log,
+    /// The terminal `tty:`.
+    Tty,
+    /// The kernel's console.
+    Debug,
+}
+
+/// How the kernel treats a scheme whose daemon died.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Policy {
+    /// Unanswered requests of safe classes go to the successor.
+    pub(crate) reissue: bool,
+    /// A stream: late answers are kept, nothing is reissued.
+    pub(crate) stream: bool,
+    /// How long clients wait for a successor, in seconds.
+    pub(crate) orphan: u32,
+}
+
+impl Policy {
+    /// [`Policy::orphan`] as a duration.
+    pub(crate) fn orphan(self) -> Duration {
+        Duration::from_secs(self.orphan.into())
+    }
+}
+
+/// A part of the machine that a service gets a handle on.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub(crate) enum Part {
+    /// `all`: the machine handle itself, under the name `machine`.
+    Machine,
+    /// `initfs`: the object that holds the initfs image, under that name.
+    Image,
+    /// `io 3f8 8 as com1`: what the machine handle opens at `io/3f8/8`.
+    Path {
+        /// Relative to the machine handle.
+        path: String,
+        /// The service's word for it.
+        name: String,
+    },
+}
+
+impl TryFrom<String> for Part {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "all" => return Ok(Self::Machine),
+            "initfs" => return Ok(Self::Image),
+            _ => {}
+        }
+        let part = text.rsplit_once(" as ").and_then(|(what, name)| {
+            let words: Vec<&str> = what.split_whitespace().collect();
+            let known = match words.as_slice() {
+                ["io", port, count] => hex(port) && hex(count),
+                ["irq", line] | ["irq", line, "level"] => hex(line),
+                ["phys", address, len, "wb" | "wc" | "uc"] => hex(address) && hex(len),
+                _ => false,
+            };
+            let path = words.join("/");
+            (known && word(name)).then(|| Self::Path { path, name: name.to_owned() })
+        });
+        part.ok_or_else(|| {
+            format!(
+                "`{text}` is no part of the machine; write \"all\", \"initfs\", \
+                 \"io PORT COUNT as NAME\", \"irq LINE [level] as NAME\" or \
+                 \"phys ADDRESS LEN wb|wc|uc as NAME\" with hexadecimal numbers"
+            )
+        })
+    }
+}
+
+fn hex(text: &str) -> bool {
+    text.len() <= 16 && u64::from_str_radix(text, 16).is_ok()
+}
+
+/// The PCI functions that a driver is for.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub(crate) struct Matches(Vec<(u16, u16)>);
+
+impl TryFrom<String> for Matches {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let number = |text: &str| u16::from_str_radix(text, 16).ok().filter(|_| text.len() == 4);
+        text.split(',')
+            .map(|pair| {
+                let (vendor, device) = pair.trim().split_once(':')?;
+                Some((number(vendor)?, number(device)?))
+            })
+            .collect::<Option<Vec<_>>>()
+            .map(Self)
+            .ok_or_else(|| {
+                format!("`{text}` is no list of PCI functions; write \"1af4:1001,1af4:1042\"")
+            })
+    }
+}
+
+impl Matches {
+    /// Whether the `info` text of a PCI function names one of these devices.
+    pub(crate) fn covers(&self, info: &str) -> bool {
+        let field = |name: &str| {
+            let mut words = info.split_whitespace().filter_map(|word| word.split_once('='));
+            let value = words.find(|(key, _)| *key == name)?.1;
+            u16::from_str_radix(value.trim_start_matches("0x"), 16).ok()
+        };
+        let (vendor, device) = (field("vendor"), field("device"));
+        self.0.iter().any(|&(v, d)| vendor == Some(v) && device == Some(d))
+    }
+}
+
+impl Unit {
+    /// Reads the text of a service file; `path` names it in the refusal.
+    ///
+    /// # Errors
+    ///
+    /// A sentence `path:line: what is wrong`.
+    pub(crate) fn parse(path: &str, text: &str) -> Result<Self, String> {
+        let unit: Self = toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let before = text.get(..start).unwrap_or_default();
+            let line = before.matches('\n').count().saturating_add(1);
+            format!("{path}:{line}: {}", error.message())
+        })?;
+        unit.check().map_err(|sentence| format!("{path}: {sentence}"))?;
+        Ok(unit)
+    }
+
+    /// What TOML's types cannot say.
+    fn check(&self) -> Result<(), String> {
+        if !word(&self.name) {
+            return Err(format!("`{}` cannot be a service's name", self.name));
+        }
+        if !self.program.starts_with('/') {
+            return Err(format!("`program = \"{}\"` must be an absolute path", self.program));
+        }
+        if self.priority > 7 {
+            return Err(format!("priority {} is above 7, the highest", self.priority));
+        }
+        if let Some(bad) = self.env.iter().find(|env| !env.contains('=')) {
+            return Err(format!("`{bad}` in env is not NAME=value"));
+        }
+        let mut texts = self.args.iter().chain(&self.env).chain([&self.program]);
+        if let Some(bad) = texts.find(|text| text.contains('\0')) {
+            return Err(format!("{bad:?} holds a NUL character"));
+        }
+        let seen = self.sees.iter().filter(|name| *name != "*");
+        let names = self.schemes.iter().chain(&self.uses).map(String::as_str);
+        let mut names =
+            names.chain(seen.flat_map(|name| name.splitn(2, '='))).filter(|name| !word(name));
+        if let Some(bad) = names.next() {
+            return Err(format!("`{bad}` cannot be a scheme's name"));
+        }
+        let kernel = HARMLESS.iter().chain(&GUARDED);
+        let taken = kernel.filter(|name| self.schemes.iter().any(|own| own == *name));
+        let again = repeated(&self.schemes).into_iter();
+        if let Some(bad) = taken.copied().chain(again).next() {
+            return Err(format!("it cannot provide the scheme {bad}: that one exists already"));
+        }
+        Ok(())
+    }
+
+    /// Its namespace as `(new, old)` names, or nothing if it shares init's.
+    pub(crate) fn view(&self, all: &[String]) -> Option<Vec<(String, String)>> {
+        let everything = self.sees.iter().any(|name| name == "*");
+        let named: Vec<(String, String)> = self
+            .sees
+            .iter()
+            .filter(|name| *name != "*")
+            .map(|name| {
+                let (new, old) = name.split_once('=').unwrap_or((name, name));
+                (new.to_owned(), old.to_owned())
+            })
+            .collect();
+        if everything && named.iter().all(|(new, old)| new == old) {
+            return None;
+        }
+        let mut taken: BTreeSet<String> = named.iter().map(|(new, _)| new.clone()).collect();
+        let mut view = named;
+        let harmless = HARMLESS.iter().map(|&name| name.to_owned());
+        for name in harmless.chain(all.iter().filter(|_| everything).cloned()) {
+            if taken.insert(name.clone()) {
+                view.push((name.clone(), name));
+            }
+        }
+        Some(view)
+    }
+}
+
+/// Whether `text` can name a service, a scheme or a part: no character with a meaning elsewhere.
+fn word(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=31).contains(&text.len()) && text.chars().all(plain) && !text.starts_with('.')
+}
+
+fn repeated(names: &[String]) -> Option<&str> {
+    let mut seen = BTreeSet::new();
+    names.iter().find(|name| !seen.insert(*name)).map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Matches, Part, Restart, Stdio, Unit};
+
+    const FULL: &str = r#"
+name = "tty"
+program = "/bin/ttyd"
+args = ["-v"]
+env = ["TERM=ansi"]
+schemes = ["tty"]
+sees = ["debug", "file=ramfs"]
+uses = ["log"]
+machine = ["io 3f8 8 as com1", "irq 4 as irq4"]
+pci = "1af4:1001, 1af4:1042"
+priority = 6
+restart = "on-failure"
+stdio = "debug"
+policy = { reissue = true, orphan = 10 }
+uid = 7
+"#;
+
+    fn refusal(text: &str) -> String {
+        Unit::parse("x.toml", text).expect_err("it was accepted")
+    }
+
+    #[test]
+    fn a_full_file_says_what_it_means() {
+        let unit = Unit::parse("tty.toml", FULL).unwrap();
+
+        let io = Part::Path { path: "io/3f8/8".into(), name: "com1".into() };
+        assert_eq!(unit.machine.first(), Some(&io));
+        assert_eq!((unit.restart, unit.stdio), (Restart::OnFailure, Stdio::Debug));
+        assert!(unit.policy.reissue && !unit.policy.stream);
+        assert_eq!(unit.policy.orphan().as_secs(), 10);
+        assert!(unit.pci.unwrap().covers("vendor=1af4 device=1042 class=010000"));
+    }
+
+    #[test]
+    fn what_is_left_out_has_the_least_rights() {
+        let unit = Unit::parse("x.toml", "name = 'a'\nprogram = '/bin/a'").unwrap();
+
+        assert!(unit.machine.is_empty() && unit.pci.is_none());
+        let view = unit.view(&["debug".into(), "disk".into()]).unwrap();
+        assert!(view.iter().all(|(new, _)| new != "debug" && new != "disk"));
+        assert!(view.iter().any(|(new, _)| new == "memory"));
+    }
+
+    #[test]
+    fn an_unknown_key_names_file_and_line() {
+        let sentence = refusal("name = 'a'\nprogram = '/bin/a'\ncolour = 1\n");
+        assert!(sentence.starts_with("x.toml:3: "), "{sentence}");
+        assert!(sentence.contains("colour"), "{sentence}");
+    }
+
+    #[test]
+    fn what_no_service_can_be_is_refused_with_a_reason() {
+        let with = |line: &str| refusal(&format!("name = 'a'\nprogram = '/bin/a'\n{line}"));
+        assert!(with("machine = ['io 3f8 as x']").contains("is no part of the machine"));
+        assert!(with("machine = ['io 3g8 8 as x']").contains("hexadecimal"));
+        assert!(with("pci = '1af4'").contains("PCI functions"));
+        assert!(with("priority = 8").contains("above 7"));
+        assert!(with("schemes = ['a:b']").contains("cannot be a scheme's name"));
+        assert!(with("schemes = ['memory']").contains("exists already"));
+        assert!(with("schemes = ['a', 'a']").contains("exists already"));
+        assert!(with("env = ['X']").contains("NAME=value"));
+        assert!(with("args = [\"a\\u0000\"]").contains("NUL"));
+        assert!(with("restart = 'sometimes'").starts_with("x.toml:3: "));
+        assert!(refusal("name = 'a b'\nprogram = '/x'").contains("service's name"));
+        assert!(refusal("name = 'a'\nprogram = 'x'").contains("absolute"));
+    }
+
+    #[test]
+    fn a_star_shares_the_namespace_until_something_is_renamed() {
+        let all = ["disk".to_owned(), "ramfs".to_owned()];
+        let unit = |sees: &str| {
+            Unit::parse("x", &format!("name = 'a'\nprogram = '/a'\nsees = {sees}")).unwrap()
+        };
+
+        assert_eq!(unit("['*']").view(&all), None);
+        let view = unit("['*', 'file=ramfs']").view(&all).unwrap();
+        assert!(view.contains(&("file".into(), "ramfs".into())));
+        assert!(view.contains(&("disk".into(), "disk".into())));
+    }
+
+    #[test]
+    fn a_device_must_match_both_numbers() {
+        let matches = Matches::try_from("1af4:1001".to_owned()).unwrap();
+        assert!(matches.covers("class=01 vendor=0x1af4 device=1001\n"));
+        assert!(!matches.covers("vendor=1af4 device=1000"));
+        assert!(!matches.covers("device=1001"));
+        assert!(!matches.covers(""));
+    }
+
+    #[test]
+    fn damaged_files_are_refused_without_a_panic() {
+        let mut seed = 0x5eed_u64;
+        let mut random = move |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(seed >> 33).unwrap() % below
+        };
+        let mut refused = 0;
+        for _round in 0..2000 {
+            let mut bytes = FULL.as_bytes().to_vec();
+            let at = random(bytes.len());
+            bytes[at] = u8::try_from(random(128)).unwrap();
+            bytes.truncate(random(bytes.len()).max(at));
+            let text = String::from_utf8(bytes).unwrap();
+            refused += usize::from(Unit::parse("x.toml", &text).is_err());
+        }
+        assert!(refused > 500, "only {refused} were refused");
+    }
+}
