@@ -1,0 +1,172 @@
+//! The two halves of a queue: one producer, one consumer, neither trusting the other.
+//!
+//! Indices are `u32` that run free and are masked on use; each lies in a word of its own
+//! whose upper half is zero. The masked position times the words of an entry is the word
+//! index within the area of entries.
+
+use crate::layout::Size;
+use crate::packet::{CQE_WORDS, SQE_WORDS};
+use crate::words::Words;
+
+/// Word of the kernel's first page that holds the tail of the requests.
+pub const SQ_TAIL: usize = 8;
+/// Word of the kernel's first page that holds the head of the answers.
+pub const CQ_HEAD: usize = 16;
+/// Word of the daemon's first page that holds the head of the requests.
+pub const SQ_HEAD: usize = 0;
+/// Word of the daemon's first page that holds the tail of the answers.
+pub const CQ_TAIL: usize = 8;
+/// Word of a consumer's page by which it says that it sleeps; for rings without the kernel.
+pub const WANT: usize = 24;
+
+/// Puts requests: the kernel's half.
+pub type SqProducer = Producer<SQE_WORDS, SQ_TAIL, SQ_HEAD>;
+/// Takes requests: the daemon's half.
+pub type SqConsumer = Consumer<SQE_WORDS, SQ_TAIL, SQ_HEAD>;
+/// Puts answers: the daemon's half.
+pub type CqProducer = Producer<CQE_WORDS, CQ_TAIL, CQ_HEAD>;
+/// Takes answers: the kernel's half.
+pub type CqConsumer = Consumer<CQE_WORDS, CQ_TAIL, CQ_HEAD>;
+
+/// The other side published an index that an honest one cannot reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Violation;
+
+/// How many entries lie between two indices, either of which is the other side's claim.
+///
+/// # Errors
+///
+/// No honest pair of halves can be that far apart.
+#[inline]
+fn distance(tail: u64, head: u64, size: Size) -> Result<u32, Violation> {
+    let tail = u32::try_from(tail).map_err(|_too_wide| Violation)?;
+    let head = u32::try_from(head).map_err(|_too_wide| Violation)?;
+    Some(tail.wrapping_sub(head)).filter(|used| *used <= size.get()).ok_or(Violation)
+}
+
+/// The half that writes entries of `N` words and publishes its tail in word `TAIL`.
+#[derive(Debug)]
+pub struct Producer<const N: usize, const TAIL: usize, const HEAD: usize> {
+    size: Size,
+    tail: u32,
+    free: u32,
+}
+
+impl<const N: usize, const TAIL: usize, const HEAD: usize> Producer<N, TAIL, HEAD> {
+    /// The producer of a new, empty queue.
+    pub const fn new(size: Size) -> Self {
+        Self { size, tail: 0, free: size.get() }
+    }
+
+    /// Looks at the consumer's head, in the consumer's page, and returns the room there is.
+    ///
+    /// # Errors
+    ///
+    /// The head is no place that this queue can have been read up to.
+    pub fn refresh(&mut self, consumer: &(impl Words + ?Sized)) -> Result<u32, Violation> {
+        let used = distance(u64::from(self.tail), consumer.load_acquire(HEAD), self.size)?;
+        self.free = self.size.get().wrapping_sub(used);
+        Ok(self.free)
+    }
+
+    /// Writes an entry behind the last; false if there is no room that is known of.
+    ///
+    /// The consumer sees it after [`publish`](Self::publish), which one batch needs once.
+    #[must_use = "an entry that found no room is not in the queue"]
+    pub fn put(&mut self, entries: &(impl Words + ?Sized), entry: [u64; N]) -> bool {
+        let Some(free) = self.free.checked_sub(1) else { return false };
+        entries.store_entry(self.size.word(self.tail, N), entry);
+        self.tail = self.tail.wrapping_add(1);
+        self.free = free;
+        true
+    }
+
+    /// Lets the consumer see all that was put; `own` is the producer's page.
+    pub fn publish(&self, own: &(impl Words + ?Sized)) {
+        own.store_release(TAIL, u64::from(self.tail));
+    }
+
+    /// Whether the consumer wants to be woken for what was just published.
+    ///
+    /// The fence keeps this look behind the store of the tail; see [`Consumer::may_sleep`].
+    #[must_use = "a consumer that is not woken sleeps for ever"]
+    pub fn wanted(&self, consumer: &(impl Words + ?Sized)) -> bool {
+        consumer.fence();
+        consumer.load_relaxed(WANT) != 0
+    }
+
+    /// The index that the next entry gets.
+    pub const fn tail(&self) -> u32 {
+        self.tail
+    }
+}
+
+/// The half that reads entries of `N` words and publishes its head in word `HEAD`.
+#[derive(Debug)]
+pub struct Consumer<const N: usize, const TAIL: usize, const HEAD: usize> {
+    size: Size,
+    head: u32,
+    tail: u32,
+}
+
+impl<const N: usize, const TAIL: usize, const HEAD: usize> Consumer<N, TAIL, HEAD> {
+    /// The consumer of a new, empty queue.
+    pub const fn new(size: Size) -> Self {
+        Self { size, head: 0, tail: 0 }
+    }
+
+    /// Looks at the producer's tail, in the producer's page; returns how many entries wait.
+    ///
+    /// # Errors
+    ///
+    /// The tail is no place that this queue can have been filled up to.
+    pub fn refresh(&mut self, producer: &(impl Words + ?Sized)) -> Result<u32, Violation> {
+        let waiting = distance(producer.load_acquire(TAIL), u64::from(self.head), self.size)?;
+        self.tail = self.head.wrapping_add(waiting);
+        Ok(waiting)
+    }
+
+    /// Reads the next entry, each word once, if the last look showed one.
+    pub fn take(&mut self, entries: &(impl Words + ?Sized)) -> Option<[u64; N]> {
+        if self.head == self.tail {
+            return None;
+        }
+        let entry = entries.load_entry(self.size.word(self.head, N));
+        self.head = self.head.wrapping_add(1);
+        Some(entry)
+    }
+
+    /// Gives the places of all taken entries back; `own` is the consumer's page.
+    pub fn publish(&self, own: &(impl Words + ?Sized)) {
+        own.store_release(HEAD, u64::from(self.head));
+    }
+
+    /// Announces sleep in `own`, the consumer's page; true if nothing came meanwhile.
+    ///
+    /// The fence keeps the look at the tail behind the announcement. With the one in
+    /// [`Producer::wanted`] at least one side sees the other, so no wake-up is lost; leave
+    /// out either one and `tests/loom.rs` shows a sleeper whom nobody wakes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`refresh`](Self::refresh).
+    pub fn may_sleep(
+        &mut self,
+        own: &(impl Words + ?Sized),
+        producer: &(impl Words + ?Sized),
+    ) -> Result<bool, Violation> {
+        own.store_relaxed(WANT, 1);
+        own.fence();
+        Ok(self.refresh(producer)? == 0)
+    }
+
+    /// Takes the announcement back.
+    pub fn awake(&self, own: &(impl Words + ?Sized)) {
+        own.store_relaxed(WANT, 0);
+    }
+
+    /// The tail as it was at the last look.
+    pub const fn seen(&self) -> u32 {
+        self.tail
+    }
+}

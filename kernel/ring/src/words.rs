@@ -1,0 +1,93 @@
+//! Shared words: what a queue needs of the memory between two parties.
+
+use core::ops::Deref;
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
+    fence,
+};
+
+/// Words in a page.
+pub const PAGE_WORDS: usize = 512;
+
+/// A shared page as its words.
+pub type Page = [AtomicU64; PAGE_WORDS];
+
+/// Memory that another party reads and writes meanwhile, as 64-bit words by index.
+///
+/// An index outside the memory reads as 0 and stores nothing: no queue of a
+/// [`Layout`](crate::Layout) makes one, and a check that panics costs more than it tells.
+pub trait Words {
+    /// Reads a word; what its writer stored before it released the word is visible after.
+    fn load_acquire(&self, index: usize) -> u64;
+    /// Reads a word, in no order with others.
+    fn load_relaxed(&self, index: usize) -> u64;
+    /// Stores a word after everything that was stored before.
+    fn store_release(&self, index: usize, value: u64);
+    /// Stores a word, in no order with others.
+    fn store_relaxed(&self, index: usize, value: u64);
+
+    /// Orders all stores before it ahead of all loads after it.
+    fn fence(&self) {
+        fence(SeqCst);
+    }
+
+    /// Reads the `N` words from `index` on, each once, in no order with others.
+    fn load_entry<const N: usize>(&self, index: usize) -> [u64; N];
+
+    /// Stores the `N` words from `index` on, in no order with others.
+    fn store_entry<const N: usize>(&self, index: usize, entry: [u64; N]);
+}
+
+/// Shared memory of ordinary atomics, which all but a test's has; it implements [`Words`].
+pub trait Memory {
+    /// The words from `index` on that lie side by side: nothing beyond the end, and for an
+    /// aligned entry the whole entry.
+    fn words(&self, index: usize) -> &[AtomicU64];
+}
+
+impl<T: AsRef<[AtomicU64]> + ?Sized> Memory for T {
+    fn words(&self, index: usize) -> &[AtomicU64] {
+        self.as_ref().get(index..).unwrap_or_default()
+    }
+}
+
+/// An area of pages that do not lie side by side, as the kernel holds it.
+///
+/// An entry never crosses a page, as its size divides a page's.
+#[derive(Clone, Copy, Debug)]
+pub struct Pages<'a, P>(pub &'a [P]);
+
+impl<P: Deref<Target = Page>> Memory for Pages<'_, P> {
+    fn words(&self, index: usize) -> &[AtomicU64] {
+        self.0.get(index / PAGE_WORDS).map_or(&[], |page| page.words(index % PAGE_WORDS))
+    }
+}
+
+impl<M: Memory + ?Sized> Words for M {
+    fn load_acquire(&self, index: usize) -> u64 {
+        self.words(index).first().map_or(0, |word| word.load(Acquire))
+    }
+
+    fn load_relaxed(&self, index: usize) -> u64 {
+        self.words(index).first().map_or(0, |word| word.load(Relaxed))
+    }
+
+    fn store_release(&self, index: usize, value: u64) {
+        self.words(index).iter().take(1).for_each(|word| word.store(value, Release));
+    }
+
+    fn store_relaxed(&self, index: usize, value: u64) {
+        self.words(index).iter().take(1).for_each(|word| word.store(value, Relaxed));
+    }
+
+    fn load_entry<const N: usize>(&self, index: usize) -> [u64; N] {
+        let words = self.words(index).first_chunk::<N>();
+        words.map_or([0; N], |words| words.each_ref().map(|word| word.load(Relaxed)))
+    }
+
+    fn store_entry<const N: usize>(&self, index: usize, entry: [u64; N]) {
+        let words = self.words(index).first_chunk::<N>();
+        words.into_iter().flatten().zip(entry).for_each(|(word, value)| word.store(value, Relaxed));
+    }
+}
