@@ -1,0 +1,92 @@
+//! Building the system: one stage after the other, each with its line of progress.
+//!
+//! ```text
+//!  loaders   kernel   libc ─▶ userland ─▶ initfs
+//!     └────────┴──────────────────────────┴──▶ image (through the `installer` library)
+//! ```
+
+mod elf;
+mod image;
+mod initfs;
+mod kernel;
+mod libc;
+mod userland;
+
+use std::path::PathBuf;
+
+use lexopt::Arg;
+use libc::Variant;
+
+use crate::{
+    doctor::DISK,
+    failure::Result,
+    needs::{self, Need},
+    toolchain::Toolchain,
+    workspace,
+};
+
+/// A first build needs this much free space, in MiB; a later one needs less.
+const LATER: u64 = 300;
+
+/// The parts that a disk image is made of, as files.
+#[derive(Clone, Debug)]
+pub(crate) struct System {
+    pub(crate) kernel: PathBuf,
+    pub(crate) init: PathBuf,
+    pub(crate) initfs: PathBuf,
+    pub(crate) bios: PathBuf,
+    pub(crate) uefi: PathBuf,
+}
+
+/// `mk build`
+pub(crate) fn command(mut arguments: lexopt::Parser) -> Result<()> {
+    if let Some(argument) = arguments.next()? {
+        return Err(argument.unexpected().into());
+    }
+    system().map(|_system| ())
+}
+
+/// `mk image [-o FILE]`
+pub(crate) fn image_command(mut arguments: lexopt::Parser) -> Result<()> {
+    let mut output = None;
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Arg::Short('o') | Arg::Long("output") => {
+                output = Some(
+                    std::path::absolute(arguments.value()?)
+                        .map_err(|error| crate::failure::Failure::usage(format!("-o: {error}")))?,
+                );
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let image = output.unwrap_or_else(image_path);
+    image::write(&system()?, &image)?;
+    image::describe(&image)
+}
+
+/// Where the image lies that `run` and `test` boot.
+pub(crate) fn image_path() -> PathBuf {
+    workspace::target().join("anode.img")
+}
+
+/// Builds everything up to `target/anode.img`.
+pub(crate) fn image() -> Result<PathBuf> {
+    let path = image_path();
+    image::write(&system()?, &path)?;
+    Ok(path)
+}
+
+fn system() -> Result<System> {
+    needs::ensure(&Need::BUILD)?;
+    let first = !workspace::target().join("sysroot").exists();
+    needs::ensure_disk(if first { DISK } else { LATER })?;
+    let toolchain = Toolchain::get()?;
+    let packages = workspace::packages()?;
+    let (bios, uefi) = kernel::loaders(&toolchain)?;
+    let kernel = kernel::build(&toolchain)?;
+    libc::build(&toolchain, Variant::Anode)?;
+    let programs = userland::build(&toolchain, &packages)?;
+    let initfs = initfs::build(&programs)?;
+    Ok(System { kernel, init: programs.init, initfs, bios, uefi })
+}

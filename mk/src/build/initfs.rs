@@ -1,0 +1,91 @@
+//! The initfs image: what the system starts from.
+//!
+//! `/bin` the programs of `init/` and `schemes/` and what was ported; `/test` those of `mk/guest`;
+//! `/etc/init` the services of `init/services`; the rest of `/etc` is `init/etc`.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anode_initfs::Builder;
+
+use crate::{
+    build::userland::Programs,
+    failure::{Failure, Result},
+    files,
+    progress::{Stage, stage},
+    workspace,
+};
+
+/// Directories that are there from the start, with their permissions.
+const DIRECTORIES: [(&str, u32); 5] = [
+    ("tmp", 0o1777),
+    ("home", 0o755),
+    ("home/root", 0o700),
+    ("var/log", 0o755),
+    ("var/crash", 0o755),
+];
+
+/// Where ported programs lie.
+pub(crate) fn ports() -> PathBuf {
+    workspace::target().join("ports/bin")
+}
+
+/// Makes the image and gives its path.
+pub(crate) fn build(programs: &Programs) -> Result<PathBuf> {
+    let output = workspace::target().join("anode/initfs.img");
+    stage("initfs", |stage| {
+        let mut builder = Builder::new();
+        for (path, permissions) in DIRECTORIES {
+            add(path, builder.directory(path, permissions))?;
+        }
+        let ported = files::list(&ports())?;
+        for program in programs.system.iter().chain(&ported) {
+            add_program(stage, &mut builder, "bin", program)?;
+        }
+        for program in &programs.tests {
+            add_program(stage, &mut builder, "test", program)?;
+        }
+        let init = workspace::root().join("init");
+        add_tree(&mut builder, "etc", &init.join("etc"))?;
+        add_tree(&mut builder, "etc/init", &init.join("services"))?;
+        let image = builder.build().map_err(|error| Failure::build(format!("initfs: {error}")))?;
+        files::update(&output, &image)
+    })?;
+    Ok(output)
+}
+
+/// Adds a program without its debug sections; its symbols stay, for backtraces.
+fn add_program(stage: &mut Stage, builder: &mut Builder, folder: &str, file: &Path) -> Result<()> {
+    let name = files::name(file);
+    let stripped = workspace::target().join("anode/stripped").join(folder).join(&name);
+    if !files::is_fresh(&stripped, [file]) {
+        if let Some(parent) = stripped.parent() {
+            files::make_dir(parent)?;
+        }
+        stage.run(Command::new("objcopy").arg("--strip-debug").arg(file).arg(&stripped))?;
+    }
+    let path = format!("{folder}/{name}");
+    add(&path, builder.file(&path, 0o755, files::read(&stripped)?))
+}
+
+/// Adds all files below `folder` of the host under `path`.
+fn add_tree(builder: &mut Builder, path: &str, folder: &Path) -> Result<()> {
+    for file in files::list(folder)? {
+        let path = format!("{path}/{}", files::name(&file));
+        if file.is_dir() {
+            add_tree(builder, &path, &file)?;
+        } else {
+            add(&path, builder.file(&path, 0o644, files::read(&file)?))?;
+        }
+    }
+    Ok(())
+}
+
+fn add<T>(path: &str, added: std::result::Result<T, anode_initfs::Error>) -> Result<()> {
+    match added {
+        Ok(_builder) => Ok(()),
+        Err(error) => Err(Failure::build(format!("initfs: {path}: {error}"))),
+    }
+}

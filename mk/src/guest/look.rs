@@ -1,0 +1,70 @@
+//! What a stranger finds who logs in and looks round.
+
+use crate::{
+    failure::Result,
+    guest::{Case, Group, Length, check, failed, plain},
+    qemu::Machine,
+};
+
+pub(super) const GROUP: Group = Group {
+    name: "look",
+    length: Length::Short,
+    machine: plain,
+    begin: Machine::log_in,
+    cases: &[
+        Case { name: "ls /scheme names the namespace", run: namespace },
+        Case { name: "ps shows each driver as a process", run: processes },
+        Case { name: "words go through a pipeline", run: pipeline },
+        Case { name: "a file is written, read and removed", run: file },
+        Case { name: "a missing file gives a sentence and a status", run: missing },
+        Case { name: "n reads of null: are n packets", run: packets },
+    ],
+};
+
+/// The schemes that the first system promises.
+const SCHEMES: [&str; 17] = [
+    "debug", "disk", "event", "file", "initfs", "irq", "log", "memory", "null", "pci", "pipe",
+    "proc", "rand", "sys", "time", "tty", "zero",
+];
+
+fn namespace(machine: &mut Machine) -> Result<()> {
+    let text = machine.ok("ls /scheme")?;
+    let names: Vec<&str> = text.split_whitespace().collect();
+    let missing: Vec<&&str> = SCHEMES.iter().filter(|name| !names.contains(name)).collect();
+    check(missing.is_empty(), || format!("{missing:?} are not among {names:?}"))
+}
+
+fn processes(machine: &mut Machine) -> Result<()> {
+    let text = machine.ok("ps")?;
+    let missing =
+        ["init", "virtio-blk", "pcid", "ttyd"].into_iter().find(|name| !text.contains(name));
+    check(missing.is_none(), || format!("{missing:?} is not in:\n{text}"))
+}
+
+fn pipeline(machine: &mut Machine) -> Result<()> {
+    let text = machine.ok("echo hello | cat | cat")?;
+    check(text.trim() == "hello", || format!("the pipe gave {text:?}"))
+}
+
+fn file(machine: &mut Machine) -> Result<()> {
+    let text = machine.ok("echo kept > /tmp/a && cat /tmp/a && rm /tmp/a && ls /tmp")?;
+    check(text.trim() == "kept", || format!("the file gave {text:?}"))
+}
+
+fn missing(machine: &mut Machine) -> Result<()> {
+    let output = machine.sh("cat /no/such/file")?;
+    check(output.status != 0 && output.text.contains("/no/such/file"), || format!("{output:?}"))
+}
+
+/// `head -c 0`-like programs read more than they are asked to, so a program of ours does it.
+fn packets(machine: &mut Machine) -> Result<()> {
+    for reads in [1, 100, 1000] {
+        let text = machine.ok(&format!("/test/packets null: {reads}"))?;
+        let Some(counted) = text.split_whitespace().last().and_then(|n| n.parse::<u64>().ok())
+        else {
+            return failed(format!("/test/packets gave {text:?}"));
+        };
+        check(counted == reads, || format!("{reads} reads of null: were {counted} packets"))?;
+    }
+    Ok(())
+}

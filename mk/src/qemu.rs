@@ -1,0 +1,105 @@
+//! The machine that the image boots on: QEMU, its serial line and its monitor.
+
+mod machine;
+mod qmp;
+mod serial;
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub(crate) use machine::Machine;
+
+use crate::{
+    failure::{Code, Failure, Result},
+    needs,
+};
+
+/// QEMU's program.
+pub(crate) const PROGRAM: &str = "qemu-system-x86_64";
+
+/// No boot and no command takes this long; the limit is there so that a hang ends.
+pub(crate) const LIMIT: Duration = Duration::from_mins(4);
+
+/// How the machine starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Firmware {
+    /// SeaBIOS.
+    Bios,
+    /// OVMF.
+    Uefi,
+}
+
+/// What the machine consists of.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// The disk that it boots from; what is written to it is lost at the end.
+    pub(crate) image: PathBuf,
+    /// More disks, raw files, with the same promise.
+    pub(crate) disks: Vec<PathBuf>,
+    /// In MiB.
+    pub(crate) memory: u32,
+    pub(crate) cpus: u32,
+    /// A CPU model of QEMU.
+    pub(crate) cpu: String,
+    pub(crate) firmware: Firmware,
+}
+
+impl Config {
+    /// A machine with one CPU and 1 GiB that boots `image` by BIOS.
+    pub(crate) fn new(image: &Path) -> Self {
+        Self {
+            image: image.to_owned(),
+            disks: Vec::new(),
+            memory: 1024,
+            cpus: 1,
+            cpu: "max".to_owned(),
+            firmware: Firmware::Bios,
+        }
+    }
+
+    /// The arguments that describe it to QEMU, but for display and serial line.
+    pub(crate) fn arguments(&self) -> Result<Vec<OsString>> {
+        let mut arguments = Arguments::default();
+        arguments.pair("-machine", "q35");
+        arguments.pair("-cpu", &self.cpu);
+        arguments.pair("-m", format!("{}M", self.memory));
+        arguments.pair("-smp", self.cpus.to_string());
+        arguments.pair("-nic", "none");
+        arguments.flag("-no-reboot");
+        for (index, disk) in std::iter::once(&self.image).chain(&self.disks).enumerate() {
+            arguments.drive(&format!("if=none,id=disk{index},snapshot=on"), disk);
+            let boot = if index == 0 { ",bootindex=0" } else { "" };
+            arguments.pair("-device", format!("virtio-blk-pci,drive=disk{index}{boot}"));
+        }
+        if self.firmware == Firmware::Uefi {
+            let (code, variables) = needs::ovmf().ok_or_else(|| {
+                Failure::new(Code::Tool, "OVMF is not installed; run: cargo mk doctor --fix")
+            })?;
+            arguments.drive("if=pflash,readonly=on", &code);
+            arguments.drive("if=pflash,snapshot=on", &variables);
+        }
+        Ok(arguments.0)
+    }
+}
+
+#[derive(Default)]
+struct Arguments(Vec<OsString>);
+
+impl Arguments {
+    fn flag(&mut self, flag: &str) {
+        self.0.push(flag.into());
+    }
+
+    fn pair(&mut self, flag: &str, value: impl Into<OsString>) {
+        self.0.extend([flag.into(), value.into()]);
+    }
+
+    /// A raw file as a drive. QEMU wants commas in file names doubled.
+    fn drive(&mut self, how: &str, file: &Path) {
+        let name = file.to_string_lossy().replace(',', ",,");
+        self.pair("-drive", format!("{how},format=raw,file={name}"));
+    }
+}
