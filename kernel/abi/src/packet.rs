@@ -1,39 +1,13 @@
 //! What stands in a ring's packets beyond `redox_syscall`'s `Sqe` and `Cqe`.
 //!
-//! Packets keep the layout and the opcode numbers of `redox_syscall::schemev2`. `args[5]` of
-//! every request is `uid | gid << 32`, `caller` is the process id; both come from the kernel.
-//! `args[0]` is the id that the scheme gave the description when it was opened, or the root
-//! id of the namespace entry. Pointers are addresses in the daemon's own mapping of the ring.
-//!
-//! | opcode | `args[1..=4]` | answer |
-//! |---|---|---|
-//! | `OpenAt` | path ptr, path len, open flags, 0 | the new id, a handle, or [`Opened`] |
-//! | `Dup` | name ptr, name len | as `OpenAt` |
-//! | `Read` | out ptr, len, offset, flags | bytes in `out[slot]`, or an [`AnswerRange`] |
-//! | `Write` | in ptr, len, offset, flags | bytes taken |
-//! | `Fsize`, `Fsync` | | the size; 0 |
-//! | `Ftruncate`, `Fchmod` | the new size or mode | 0 |
-//! | `Fchown` | uid, gid | 0 |
-//! | `Fcntl` | command, argument | its result |
-//! | `Fevent` | wanted mask | the mask that is ready now |
-//! | `Fpath`, `Fstat`, `Fstatvfs` | out ptr, len | bytes in `out[slot]` |
-//! | `Futimens` | in ptr, len | 0 |
-//! | `Frename`, `Flink` | path ptr, path len | 0 |
-//! | `UnlinkAt` | path ptr, path len, flags | 0 |
-//! | `Getdents` | out ptr, len, first opaque id, header size | bytes in `out[slot]` |
-//! | `MmapPrep` | offset, length, flags | an [`AnswerRange`] |
-//! | `Sendfd` | number of handles, flags, argument | handles are fetched with `ring_take` |
-//! | `Recvfd` | number of handles, flags | a handle |
-//! | `Call` | ptr, len, two words of metadata | bytes in `out[slot]` |
-//! | `Close`, `Detach`, `Cancel` | | none: these are one-way |
-//!
-//! An offset of [`NO_OFFSET`] means that the description is a stream. `Call` has its input in
-//! `in[slot]` and its output in `out[slot]`; its pointer is the input's. An answer's `result`
-//! is a value, or a negated errno as `u64`.
+//! Packets keep the layout and the opcode numbers of `redox_syscall::schemev2`; the arguments
+//! and the answer of each opcode are in `mk/book/abi.md`. `args[5]` of every request is
+//! `uid | gid << 32`, `caller` is the process id: both come from the kernel. An answer's
+//! `result` is a value, or a negated errno as `u64`.
 
 /// `sqe_flags` bit: the input does not fit in `in[slot]`; pull its bytes with `ring_copy`.
 ///
-/// The pointer argument is 0 then, and the length argument is the whole length.
+/// The buffer argument is 0 then, and the length argument is the whole length.
 pub const BIG: u8 = 1 << 6;
 
 /// `sqe_flags` bit: this packet was sent to an earlier daemon, which died over it.
@@ -55,8 +29,8 @@ pub const NOTE_EVENT: u8 = 0xF0;
 /// `Cqe` opcode: the data is a range of an object that the daemon registered.
 ///
 /// `extra_raw[0..2]` is the object's index (little endian), `out[slot]` begins with an
-/// [`AnswerRange`]. For `Read` the client gets the bytes copied, and their number as result;
-/// for `MmapPrep` the range is what gets mapped. A `result` that is an errno stays one.
+/// [`AnswerRange`]. The bytes are copied to the client, whose result is their number, cut to
+/// what it asked for; `result` is not used.
 pub const ANSWER_OBJECT: u8 = 6;
 
 /// `Cqe` opcode: an `OpenAt` or `Dup` succeeded, and `out[slot]` begins with an [`Opened`].

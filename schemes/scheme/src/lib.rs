@@ -1,1 +1,3 @@
-//! scheme framework.
+//! What a daemon is written on.
+
+pub mod sys;
