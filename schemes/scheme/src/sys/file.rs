@@ -198,7 +198,8 @@ pub fn event_subscribe(
 /// `EINTR`.
 pub fn event_wait(queue: impl AsFd, into: &mut [Event], deadline: u64) -> Result<usize> {
     let (address, len) = (into.as_mut_ptr().expose_provenance(), size_of_val(into));
-    // SAFETY: point 1: the kernel writes whole records within the slice; they are plain words.
     let arguments = [number(queue), address, len, word(deadline)?, 0];
-    unsafe { raw(SYS_EVENT_WAIT, arguments) }.map(|bytes| bytes / size_of::<Event>())
+    // SAFETY: point 1: the kernel writes whole records within the slice; they are plain words.
+    let bytes = unsafe { raw(SYS_EVENT_WAIT, arguments) }?;
+    Ok(bytes.checked_div(size_of::<Event>()).unwrap_or(0))
 }

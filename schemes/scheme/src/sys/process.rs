@@ -66,13 +66,12 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<usize> {
 
 /// A child that ended: pid and status as POSIX encodes it; `None`: none did yet.
 ///
-/// `pid` as for `waitpid`: a child, -1 any, 0 or less than -1 a group.
+/// `pid`: a child, -1 any, 0 or less than -1 a group; flags: 0 or [`WAIT_NO_HANG`].
 ///
 /// # Errors
 ///
 /// `ECHILD`: there is no such child; `EINTR`.
-pub fn waitpid(pid: isize, block: bool) -> Result<Option<(u32, u32)>> {
-    let flags = if block { 0 } else { WAIT_NO_HANG };
+pub fn waitpid(pid: isize, flags: usize) -> Result<Option<(u32, u32)>> {
     // SAFETY: no address is passed.
     let value = unsafe { raw(SYS_WAITPID, [pid.cast_unsigned(), flags, 0, 0, 0]) }?;
     let [a, b, c, d, e, f, g, h] = value.to_le_bytes();
