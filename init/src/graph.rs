@@ -21,9 +21,9 @@ pub(crate) fn plan(units: Vec<Unit>) -> Plan {
     loop {
         let open: BTreeSet<&str> =
             waiting.values().flat_map(|unit| &unit.schemes).map(String::as_str).collect();
-        let ready = waiting.values().find(|unit| {
-            !unit.uses.iter().any(|name| open.contains(name.as_str()))
-        });
+        let ready = waiting
+            .values()
+            .find(|unit| !unit.uses.iter().any(|name| open.contains(name.as_str())));
         let Some(name) = ready.map(|unit| unit.name.clone()) else { break };
         plan.order.extend(waiting.remove(&name));
     }
@@ -178,8 +178,11 @@ mod tests {
 
     #[test]
     fn a_scheme_that_nobody_provides_keeps_its_users_out() {
-        let (order, refused) =
-            names(vec![unit("a", &["as"], &["none"]), unit("b", &[], &["as"]), unit("c", &[], &[])]);
+        let (order, refused) = names(vec![
+            unit("a", &["as"], &["none"]),
+            unit("b", &[], &["as"]),
+            unit("c", &[], &[]),
+        ]);
         assert_eq!(order, ["c"]);
         assert_eq!(refused[0], "a is not started: it uses none:, which no service provides");
         assert_eq!(refused[1], "b is not started: it uses as:, which no service provides");

@@ -90,9 +90,7 @@ mod tests {
     #[test]
     fn every_offset_points_at_its_text() {
         let object = pack(&texts(&["nulld", "-v"]), &texts(&["A=1"])).unwrap();
-        let word = |index: usize| {
-            u64::from_le_bytes(object[index * 8..][..8].try_into().unwrap())
-        };
+        let word = |index: usize| u64::from_le_bytes(object[index * 8..][..8].try_into().unwrap());
         let text = |offset: u64| {
             let rest = &object[usize::try_from(offset).unwrap()..];
             rest.split(|byte| *byte == 0).next().unwrap()

@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn the_table_has_a_line_for_each_service() {
-        let row = Row { name: "virtio-blk", state: "running", pid: Some(7), restarts: 2, uptime: None };
+        let row =
+            Row { name: "virtio-blk", state: "running", pid: Some(7), restarts: 2, uptime: None };
         assert_eq!(
             table([row].into_iter()),
             "NAME            STATE       PID RESTARTS UPTIME\n\

@@ -53,11 +53,21 @@ pub(crate) enum Failure {
 enum State {
     /// What its start needs is being fetched.
     Preparing,
-    Running { pid: Pid, since: Duration },
+    Running {
+        pid: Pid,
+        since: Duration,
+    },
     /// It was asked to end; killed at `kill_at`.
-    Stopping { pid: Pid, since: Duration, kill_at: Option<Duration>, again: bool },
+    Stopping {
+        pid: Pid,
+        since: Duration,
+        kill_at: Option<Duration>,
+        again: bool,
+    },
     /// It will be started at this time.
-    Waiting { at: Duration },
+    Waiting {
+        at: Duration,
+    },
     /// Stopped by command, or not started yet.
     Stopped,
     /// It ended, and its file says to leave it.
@@ -104,9 +114,8 @@ impl Supervisor {
         name: &str,
         outcome: Result<(), Failure>,
     ) {
-        let preparing = |service: &&mut Service| {
-            service.unit.name == name && service.state == State::Preparing
-        };
+        let preparing =
+            |service: &&mut Service| service.unit.name == name && service.state == State::Preparing;
         let Some(service) = self.services.iter_mut().find(preparing) else { return };
         match outcome {
             Ok(()) => service.spawn(world, now),

@@ -377,7 +377,9 @@ uid = 7
     fn damaged_files_are_refused_without_a_panic() {
         let mut seed = 0x5eed_u64;
         let mut random = move |below: usize| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             usize::try_from(seed >> 33).unwrap() % below
         };
         let mut refused = 0;

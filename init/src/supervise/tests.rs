@@ -101,9 +101,12 @@ fn a_logout_is_no_failure_however_often_it_happens() {
 
 #[test]
 fn the_file_decides_whether_an_end_is_the_end() {
-    for (restart, status, again) in
-        [("never", 9, false), ("never", 0, false), ("on-failure", 0, false), ("on-failure", 256, true)]
-    {
+    for (restart, status, again) in [
+        ("never", 9, false),
+        ("never", 0, false),
+        ("on-failure", 0, false),
+        ("on-failure", 256, true),
+    ] {
         let (mut world, mut all) = (Fake::default(), supervisor(restart));
         all.start_all(&mut world, ms(0));
         all.ended(&mut world, ms(5), 10, status);
