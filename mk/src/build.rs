@@ -14,8 +14,10 @@ mod userland;
 
 use std::path::PathBuf;
 
+pub(crate) use kernel::{KERNEL_FLAGS, build as kernel, core_only, flags};
 use lexopt::Arg;
-use libc::Variant;
+pub(crate) use libc::Variant;
+pub(crate) use userland::{flags as userland_flags, is_userland};
 
 use crate::{
     doctor::DISK,

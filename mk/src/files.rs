@@ -14,7 +14,6 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Reads a whole file of text.
-#[expect(dead_code, reason = "for mk lint and mk port, which are next")]
 pub(crate) fn read_text(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(|error| Failure::file("read", path, &error))
 }

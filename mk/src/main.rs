@@ -13,10 +13,13 @@ mod doctor;
 mod failure;
 mod files;
 mod guest;
+mod lint;
 mod needs;
 mod progress;
 mod qemu;
 mod run;
+mod size;
+mod source;
 mod test;
 mod toolchain;
 mod workspace;
@@ -72,6 +75,8 @@ fn command() -> Result<()> {
         "build" => build::command(arguments),
         "image" => build::image_command(arguments),
         "run" => run::command(arguments, &rest),
+        "lint" => lint::command(arguments),
+        "size" => size::command(arguments),
         "test" => test::command(arguments),
         "doctor" => doctor::command(arguments),
         "bench" | "flash" => {

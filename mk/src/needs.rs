@@ -20,6 +20,8 @@ pub(crate) enum Need {
     Rust,
     /// Clippy of that same toolchain.
     Clippy,
+    /// rustfmt of that same toolchain.
+    Rustfmt,
     /// `ld.lld` and `lld-link`.
     Linker,
     /// `objcopy`, `nm` and `ar`.
@@ -43,14 +45,23 @@ impl Need {
     /// What building the system takes.
     pub(crate) const BUILD: [Self; 3] = [Self::Rust, Self::Linker, Self::Binutils];
     /// All of them, in the order in which `doctor` tells about them.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Rust, Self::Clippy, Self::Linker, Self::Binutils, Self::Qemu, Self::Ovmf, Self::Gdb];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Rust,
+        Self::Clippy,
+        Self::Rustfmt,
+        Self::Linker,
+        Self::Binutils,
+        Self::Qemu,
+        Self::Ovmf,
+        Self::Gdb,
+    ];
 
     /// How `doctor` names it.
     pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::Rust => "Rust with the std sources",
             Self::Clippy => "clippy of that toolchain",
+            Self::Rustfmt => "rustfmt of that toolchain",
             Self::Linker => "lld",
             Self::Binutils => "binutils",
             Self::Qemu => "QEMU",
@@ -64,6 +75,7 @@ impl Need {
         match self {
             Self::Rust => &["rustc-web", "cargo-web", "rust-web-src"],
             Self::Clippy => &["rust-web-clippy"],
+            Self::Rustfmt => &["rustfmt-web"],
             Self::Linker => &["lld"],
             Self::Binutils => &["binutils"],
             Self::Qemu => &["qemu-system-x86", "seabios"],
@@ -79,7 +91,8 @@ impl Need {
         };
         match self {
             Self::Rust => Toolchain::find().map(|toolchain| toolchain.describe()),
-            Self::Clippy => Toolchain::find()?.clippy().map(|path| path.display().to_string()),
+            Self::Clippy => tool_of_rust("clippy-driver"),
+            Self::Rustfmt => tool_of_rust("rustfmt"),
             Self::Linker => all(&["ld.lld", "lld-link"]),
             Self::Binutils => all(&["objcopy", "nm", "ar"]),
             Self::Qemu => {
@@ -90,6 +103,11 @@ impl Need {
             Self::Gdb => on_path("gdb").map(|path| path.display().to_string()),
         }
     }
+}
+
+fn tool_of_rust(name: &str) -> Option<String> {
+    let tool = Toolchain::find()?.tool(name);
+    tool.exists().then(|| tool.display().to_string())
 }
 
 /// The UEFI firmware's code, and its empty variable store.
@@ -150,14 +168,14 @@ pub(crate) fn missing(needs: &[Need]) -> Vec<Need> {
 /// The one thing to do about what is missing.
 fn remedy(missing: &[Need]) -> String {
     let packages = packages(missing).join(" ");
-    let rust = missing.iter().any(|need| matches!(need, Need::Rust | Need::Clippy));
+    let rust = missing.iter().any(|need| matches!(need, Need::Rust | Need::Clippy | Need::Rustfmt));
     match (is_debian(), rust) {
         (true, true) => format!(
-            "Run: sudo apt-get install {packages} (or, for Rust: rustup component add rust-src clippy)"
+            "Run: sudo apt-get install {packages} (or, for Rust: rustup component add rust-src clippy rustfmt)"
         ),
         (true, false) => format!("Run: sudo apt-get install {packages}"),
         (false, true) => format!(
-            "Run: rustup component add rust-src clippy, and install what your system calls: {packages}"
+            "Run: rustup component add rust-src clippy rustfmt, and install what your system calls: {packages}"
         ),
         (false, false) => format!("Install what your system calls: {packages}"),
     }

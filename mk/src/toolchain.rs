@@ -70,12 +70,8 @@ impl Toolchain {
         self.version
     }
 
-    /// The clippy that belongs to this compiler.
-    pub(crate) fn clippy(&self) -> Option<PathBuf> {
-        Some(self.tool("clippy-driver")).filter(|path| path.exists())
-    }
-
-    fn tool(&self, name: &str) -> PathBuf {
+    /// Where a program of this toolchain is, if it is there.
+    pub(crate) fn tool(&self, name: &str) -> PathBuf {
         self.sysroot.join("bin").join(name)
     }
 

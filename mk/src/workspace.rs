@@ -67,7 +67,6 @@ pub(crate) enum Dependencies {
     /// The members of the workspace.
     Ours,
     /// Every crate that is built.
-    #[expect(dead_code, reason = "for mk lint and mk port, which are next")]
     All,
 }
 

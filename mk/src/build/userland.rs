@@ -76,6 +76,11 @@ pub(crate) fn build(toolchain: &Toolchain, packages: &[Package]) -> Result<Progr
     }
 }
 
+/// Whether a package's programs run on the system itself.
+pub(crate) fn is_userland(package: &Package) -> bool {
+    room(package).is_some() && !package.programs.is_empty()
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Room {
     System,
