@@ -1,3 +1,8 @@
-//! The log: daemon.
+//! `log:`: keeps what services and programs say.
+
+#![forbid(unsafe_code)]
+
+mod lines;
+mod store;
 
 fn main() {}
