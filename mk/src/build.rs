@@ -14,9 +14,11 @@ mod userland;
 
 use std::path::PathBuf;
 
-pub(crate) use kernel::{KERNEL_FLAGS, build as kernel, core_only, flags};
+pub(crate) use elf::check_program;
+pub(crate) use initfs::ports;
+pub(crate) use kernel::{KERNEL_FLAGS, build as kernel, core_only, flags, kernel_path};
 use lexopt::Arg;
-pub(crate) use libc::Variant;
+pub(crate) use libc::{Variant, build as libc};
 pub(crate) use userland::{flags as userland_flags, is_userland};
 
 use crate::{

@@ -9,12 +9,14 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "lexopt's way to refuse any other argument")]
 
 mod build;
+mod debug;
 mod doctor;
 mod failure;
 mod files;
 mod guest;
 mod lint;
 mod needs;
+mod port;
 mod progress;
 mod qemu;
 mod run;
@@ -78,6 +80,8 @@ fn command() -> Result<()> {
         "lint" => lint::command(arguments),
         "size" => size::command(arguments),
         "test" => test::command(arguments),
+        "port" => port::command(arguments),
+        "debug" => debug::command(arguments),
         "doctor" => doctor::command(arguments),
         "bench" | "flash" => {
             Err(Failure::usage(format!("`{name}` comes with a later release of Anode")))

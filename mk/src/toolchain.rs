@@ -65,7 +65,6 @@ impl Toolchain {
     }
 
     /// Major and minor version of the compiler.
-    #[expect(dead_code, reason = "for mk lint and mk port, which are next")]
     pub(crate) const fn version(&self) -> (u32, u32) {
         self.version
     }

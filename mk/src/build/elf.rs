@@ -21,6 +21,11 @@ pub(crate) enum Form {
     Relocatable,
 }
 
+/// Fails if the file at `path` is no program of the system.
+pub(crate) fn check_program(path: &Path) -> Result<()> {
+    check(path, Form::Fixed)
+}
+
 /// Fails if the file at `path` is no x86-64 program that could start.
 pub(crate) fn check(path: &Path, form: Form) -> Result<()> {
     problem(&files::read(path)?, form).map_or(Ok(()), |problem| {
