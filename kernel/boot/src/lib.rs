@@ -29,6 +29,7 @@ mod load;
 pub mod machine;
 mod memory;
 mod paging;
+pub mod pc;
 pub mod regions;
 pub mod seed;
 pub mod slot;

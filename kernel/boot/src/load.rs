@@ -10,6 +10,8 @@ use anode_abi::boot_info::{
     RegionKind, VERSION,
 };
 
+use core::fmt;
+
 /// Below this the direct map is whole, so that the kernel reaches ACPI tables and devices before its own tables.
 const WHOLE: u64 = 4 * GIANT;
 /// Memory beyond this is left out of the direct map: 64 TiB, half of the upper half.
@@ -149,6 +151,20 @@ impl Loaded {
     #[must_use]
     pub fn command_line(&self) -> Extent {
         part(&self.bundle, COMMAND_LINE)
+    }
+}
+
+impl fmt::Display for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let slot = if self.bundle.slot == 0 { 'A' } else { 'B' };
+        let Extent { phys, len } = self.kernel;
+        write!(f, "slot {slot}, generation {}", self.bundle.header.generation)?;
+        match (self.tries_left, self.try_not_taken) {
+            (slot::PROVEN, _) => {}
+            (_, Some(error)) => write!(f, ", tries not counted ({error})")?,
+            (left, None) => write!(f, ", {left} tries left")?,
+        }
+        write!(f, ", kernel of {} KiB at {phys:#x}", len.div_ceil(1024))
     }
 }
 

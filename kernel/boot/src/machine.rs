@@ -10,10 +10,10 @@
 //!    that anybody relies on.
 #![expect(unsafe_code, reason = "this module is the machine")]
 
-use crate::regions::Regions;
+use crate::regions::{Regions, is_own};
 use crate::seed::Pool;
 use crate::time::Clock;
-use crate::{Error, Loaded, Memory, PAGE, Paging};
+use crate::{Error, Facts, Loaded, Memory, PAGE, Paging};
 use anode_abi::boot_info::{BootInfo, DIRECT_MAP, Region, RegionKind};
 use core::arch::naked_asm;
 use core::fmt;
@@ -51,18 +51,36 @@ impl Identity {
         &self.regions
     }
 
-    /// The `BootInfo` at `phys`, which was allocated for it.
+    /// Takes a newer map of the same memory; what is the loader's own stays so.
+    pub fn renew(&mut self, mut regions: Regions<'static>) {
+        for region in self.regions.as_slice().iter().filter(|region| is_own(region.kind)) {
+            regions.claim(region.base, region.len, region.kind);
+        }
+        self.regions = regions;
+    }
+
+    /// Fills in the `BootInfo` of `loaded`: the last step before [`enter`].
     ///
     /// # Errors
     ///
-    /// `Bug` if it was not.
-    pub fn boot_info(&mut self, phys: u64) -> Result<&mut BootInfo, Error> {
-        let bytes = self.bytes(phys, u64::try_from(size_of::<BootInfo>()).unwrap_or(u64::MAX))?;
-        let pointer: *mut BootInfo = core::ptr::from_mut(bytes).cast();
-        pointer.is_aligned().then_some(()).ok_or(Error::Bug("BootInfo is not aligned"))?;
-        // SAFETY: `pointer` is aligned (above) and leads to as many bytes as a `BootInfo` has, which `bytes` borrows for
-        // as long as the result lives. Every pattern of bytes is a valid `BootInfo`: it has integers only, no padding.
-        Ok(unsafe { &mut *pointer })
+    /// `Bug` if `loaded` was not made with this memory.
+    pub fn describe(&mut self, loaded: &Loaded, facts: &Facts) -> Result<(), Error> {
+        let place = (loaded.info, u64::try_from(size_of::<BootInfo>()).unwrap_or(u64::MAX));
+        let line = loaded.command_line();
+        let (line, info) = self.pair((line.phys, line.len), place)?;
+        loaded.describe(boot_info(info)?, facts, line);
+        let count = self.regions.as_slice().len();
+        for index in 0..count {
+            let region = self.region(index).unwrap_or_default();
+            let info = boot_info(self.bytes(place.0, place.1)?)?;
+            if let Some(entry) = info.region_table.get_mut(index) {
+                *entry = region;
+            }
+        }
+        let info = boot_info(self.bytes(place.0, place.1)?)?;
+        info.region_count = u32::try_from(count).unwrap_or(0);
+        info.tsc_handover = tsc();
+        Ok(())
     }
 
     fn range(&self, phys: u64, len: u64) -> Result<(*mut u8, usize), Error> {
@@ -72,6 +90,16 @@ impl Identity {
             address.filter(|_| owned).ok_or(Error::Bug("memory that is not the loader's"))?;
         Ok((core::ptr::with_exposed_provenance_mut(address), len))
     }
+}
+
+/// The `BootInfo` that `bytes` hold.
+fn boot_info(bytes: &mut [u8]) -> Result<&mut BootInfo, Error> {
+    let fits = bytes.len() >= size_of::<BootInfo>();
+    let pointer: *mut BootInfo = core::ptr::from_mut(bytes).cast();
+    (fits && pointer.is_aligned()).then_some(()).ok_or(Error::Bug("no place for BootInfo"))?;
+    // SAFETY: `pointer` is aligned and leads to enough bytes (above), which `bytes` borrows for as long as the result
+    // lives. Every pattern of bytes is a valid `BootInfo`: it has integers only, and no padding.
+    Ok(unsafe { &mut *pointer })
 }
 
 impl Memory for Identity {

@@ -28,6 +28,11 @@ const fn caution(kind: RegionKind) -> u32 {
     }
 }
 
+/// Whether memory of `kind` is the loader's own.
+pub(crate) const fn is_own(kind: RegionKind) -> bool {
+    matches!(kind, RegionKind::LOADER | RegionKind::KERNEL | RegionKind::BUNDLE)
+}
+
 /// `address` rounded down to a multiple of `unit`, a power of two.
 pub(crate) const fn round_down(address: u64, unit: u64) -> u64 {
     address & !unit.wrapping_sub(1)
@@ -83,11 +88,9 @@ impl<'a> Regions<'a> {
     /// Whether all of the `len` bytes at `base` are the loader's own.
     #[must_use]
     pub fn owns(&self, base: u64, len: u64) -> bool {
-        let own =
-            |kind| matches!(kind, RegionKind::LOADER | RegionKind::KERNEL | RegionKind::BUNDLE);
         let Some(end) = base.checked_add(len) else { return false };
         let mut at = base;
-        for region in self.as_slice().iter().filter(|region| own(region.kind)) {
+        for region in self.as_slice().iter().filter(|region| is_own(region.kind)) {
             if region.base <= at && at < region.end() {
                 at = region.end();
             }
