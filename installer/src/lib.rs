@@ -11,6 +11,7 @@
 //! A plan prints as a list of sentences, which is the dry run. What the loaders read is defined by `anode-loader`, and
 //! the tests read every image back with its code.
 #![forbid(unsafe_code)]
+#![expect(clippy::large_stack_frames, reason = "a program's stack has megabytes")]
 #![deny(clippy::as_conversions, clippy::expect_used)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 #![cfg_attr(test, expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails"))]

@@ -55,11 +55,10 @@ impl Layout {
         let esp = after(bios, ESP);
         let boot = after(esp, BOOT);
         let least = after(boot, DATA_LEAST);
-        let need = after(least, TABLE_END.next_multiple_of(ALIGN));
         let end =
             size.saturating_sub(TABLE_END).checked_div(ALIGN).unwrap_or(0).saturating_mul(ALIGN);
         let len = end.checked_sub(least.start).filter(|&len| len >= DATA_LEAST);
-        let need = need.start.saturating_add(need.len);
+        let need = least.start.saturating_add(least.len).saturating_add(TABLE_END);
         let data = after(boot, len.ok_or(Error::TooSmall { have: size, need })?);
         let size = size.checked_div(SECTOR).unwrap_or(0).saturating_mul(SECTOR);
         Ok(Self { bios, esp, boot, data, size })
@@ -104,7 +103,7 @@ pub enum Step<'a> {
     /// Boot sector and partition table: only now is the disk one that boots.
     Table {
         /// The boot sector's code, patched.
-        sector: [u8; 440],
+        sector: Box<[u8; 440]>,
         /// What its own table says.
         mark: Mark,
         /// The disk's GUID.
@@ -183,7 +182,7 @@ impl<'a> Plan<'a> {
                 len: slot::ALIGN,
             },
             Step::Slot { start: layout.boot.start, header, parts },
-            Step::Table { sector: loader.sector, mark: spec.mark, guid: spec.disk_guid },
+            Step::Table { sector: Box::new(loader.sector), mark: spec.mark, guid: spec.disk_guid },
         ];
         Ok(Self { layout, steps })
     }

@@ -88,7 +88,7 @@ pub(crate) fn write<T: Read + Write + Seek>(
     let disk = config.create_from_device(Target(&mut *target), Some(Uuid::from_bytes_le(guid)));
     let mut disk = disk.map_err(|error| failed(&error))?;
     disk.update_partitions(entries).map_err(|error| failed(&error))?;
-    drop(disk.write().map_err(|error| failed(&error))?);
+    disk.write_inplace().map_err(|error| failed(&error))?;
 
     let sectors = layout.size.checked_div(SECTOR).unwrap_or(0).saturating_sub(1);
     let mut mbr = ProtectiveMBR::with_lb_size(u32::try_from(sectors).unwrap_or(u32::MAX));
