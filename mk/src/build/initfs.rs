@@ -1,9 +1,10 @@
 //! The initfs image: what the system starts from.
 //!
-//! `/bin` the programs of `init/` and `schemes/` and what was ported; `/test` those of `mk/guest`;
+//! `/bin` the programs of `init/` and `schemes/`, links for the small ones, what was ported; `/test` those of `mk/guest`;
 //! `/etc/init` the services of `init/services`; the rest of `/etc` is `init/etc`.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -40,9 +41,16 @@ pub(crate) fn build(programs: &Programs) -> Result<PathBuf> {
         for (path, permissions) in DIRECTORIES {
             add(path, builder.directory(path, permissions))?;
         }
-        let ported = files::list(&ports())?;
-        for program in programs.system.iter().chain(&ported) {
-            add_program(stage, &mut builder, "bin", program)?;
+        // What was ported takes the place of a program of ours.
+        let mut bin: BTreeMap<String, Option<PathBuf>> = small_programs()?;
+        for program in programs.system.iter().chain(&files::list(&ports())?) {
+            bin.insert(files::name(program), Some(program.clone()));
+        }
+        for (name, program) in &bin {
+            match program {
+                Some(program) => add_program(stage, &mut builder, "bin", program)?,
+                None => add(name, builder.symlink(&format!("bin/{name}"), "base"))?,
+            }
         }
         for program in &programs.tests {
             add_program(stage, &mut builder, "test", program)?;
@@ -54,6 +62,14 @@ pub(crate) fn build(programs: &Programs) -> Result<PathBuf> {
         files::update(&output, &image)
     })?;
     Ok(output)
+}
+
+/// The names by which `base` is called.
+fn small_programs() -> Result<BTreeMap<String, Option<PathBuf>>> {
+    let list = files::read_text(&workspace::root().join("init/base/programs.txt"))?;
+    let names =
+        list.lines().map(str::trim).filter(|name| !name.is_empty() && !name.starts_with('#'));
+    Ok(names.map(|name| (name.to_owned(), None)).collect())
 }
 
 /// Adds a program without its debug sections; its symbols stay, for backtraces.

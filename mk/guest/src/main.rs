@@ -1,3 +1,0 @@
-//! Programs that test the system from inside.
-
-fn main() {}
