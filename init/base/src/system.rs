@@ -206,6 +206,22 @@ mod tests {
     }
 
     #[test]
+    fn processes_are_listed_by_number_and_vanished_ones_passed_over() {
+        let folder = std::env::temp_dir().join(format!("base-proc-{}", std::process::id()));
+        for (pid, line) in [("12", "pid=12 name=b"), ("3", "pid=3 name=a"), ("self", "")] {
+            fs::create_dir_all(folder.join(pid)).unwrap();
+            fs::write(folder.join(pid).join("stat"), line).unwrap();
+        }
+        fs::create_dir_all(folder.join("4")).unwrap();
+
+        let found = processes(&folder).unwrap();
+
+        let names: Vec<_> = found.iter().map(|it| (it.pid, it.name.as_str())).collect();
+        assert_eq!(names, [(3, "a"), (12, "b")]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
     fn memory_is_pages_times_their_size() {
         let text = "total_pages 100\nfree_pages 40\npage_size 4096\n";
         assert_eq!(Memory::parse(text), Some(Memory { total: 409_600, free: 163_840 }));
