@@ -1,13 +1,13 @@
 //! Calls on handles: open, read, write, stat, events.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 use anode_abi::number::{
     NONE, SYS_CALL, SYS_DUP, SYS_EVENT_WAIT, SYS_FPATH, SYS_FSTAT, SYS_FTRUNCATE, SYS_GETDENTS,
     SYS_OPENAT, SYS_READ, SYS_READ2, SYS_SENDFD, SYS_WRITE, SYS_WRITE2,
 };
 use redox::data::{Event, Stat};
-use redox::error::{EINVAL, EIO, Error, Result};
+use redox::error::{EBADF, EINVAL, EIO, Error, Result};
 use redox::flag::{EventFlags, O_RDONLY};
 
 use super::{input, number, output, owned, raw, word};
@@ -45,6 +45,13 @@ pub fn dup(handle: impl AsFd, name: &str) -> Result<OwnedFd> {
     let (address, len) = input(name.as_bytes());
     // SAFETY: point 1: the kernel reads the name.
     owned(unsafe { raw(SYS_DUP, [number(handle), address, len, NONE, 0]) }?)
+}
+
+/// A handle of our own beside one that this process was started with.
+pub(crate) fn dup_number(number: RawFd) -> Result<OwnedFd> {
+    let number = usize::try_from(number).map_err(|_negative| Error::new(EBADF))?;
+    // SAFETY: the name is empty, so no address is used.
+    owned(unsafe { raw(SYS_DUP, [number, 0, 0, NONE, 0]) }?)
 }
 
 /// A new pipe: its read end and its write end.
@@ -109,9 +116,10 @@ pub fn write_at(handle: impl AsFd, from: &[u8], offset: u64) -> Result<usize> {
 /// What the scheme answers.
 pub fn stat(handle: impl AsFd) -> Result<Stat> {
     let mut stat = Stat::default();
-    let (address, len) = output(&mut stat);
-    // SAFETY: point 1: the kernel writes within the struct, all of whose bytes are plain.
-    unsafe { raw(SYS_FSTAT, [number(handle), address, len, 0, 0]) }?;
+    // Its address and not a slice of it: the struct has padding, which is no bytes to Rust.
+    let address = (&raw mut stat).expose_provenance();
+    // SAFETY: point 1: the kernel writes within the struct, all of whose fields are plain.
+    unsafe { raw(SYS_FSTAT, [number(handle), address, size_of::<Stat>(), 0, 0]) }?;
     Ok(stat)
 }
 

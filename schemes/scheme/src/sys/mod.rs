@@ -17,6 +17,7 @@ mod memory;
 mod process;
 mod ring;
 
+pub(crate) use file::dup_number;
 pub use file::{
     call, dup, event_subscribe, event_wait, getdents, open, openat, path_of, pipe, read, read_at,
     sendfd, stat, truncate, write, write_at,
@@ -99,17 +100,6 @@ fn owned(value: usize) -> Result<OwnedFd> {
     let number = RawFd::try_from(value).map_err(|_too_big| Error::new(EBADF))?;
     // SAFETY: point 2: the callers pass on what the kernel just gave.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
-}
-
-/// Takes over a handle that this process was started with, by its number.
-///
-/// # Safety
-///
-/// Nothing else in this process may own that number.
-#[must_use]
-pub unsafe fn adopt(number: RawFd) -> OwnedFd {
-    // SAFETY: the caller vouches for it.
-    unsafe { OwnedFd::from_raw_fd(number) }
 }
 
 /// The arguments for a slice that the kernel reads: address and length.

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use anode_abi::info::{HandleMove, SchemePolicy, SpawnArgs, WAIT_NO_HANG};
+use anode_abi::info::{HandleMove, SchemePolicy, SpawnArgs};
 use anode_abi::number::{
     NONE, SYS_GETID, SYS_KILL, SYS_NS_BIND, SYS_NS_ENTER, SYS_NS_NEW, SYS_SCHEME_NEW, SYS_SETID,
     SYS_SPAWN, SYS_WAITPID,
@@ -66,7 +66,7 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<usize> {
 
 /// A child that ended: pid and status as POSIX encodes it; `None`: none did yet.
 ///
-/// `pid`: a child, -1 any, 0 or less than -1 a group; flags: 0 or [`WAIT_NO_HANG`].
+/// `pid`: a child, -1 any, 0 or less than -1 a group; flags: 0 or `WAIT_NO_HANG`.
 ///
 /// # Errors
 ///
