@@ -15,7 +15,7 @@ mod userland;
 use std::path::PathBuf;
 
 pub(crate) use elf::check_program;
-pub(crate) use initfs::ports;
+pub(crate) use initfs::{ports, strip};
 pub(crate) use kernel::{KERNEL_FLAGS, build as kernel, core_only, flags, kernel_path};
 use lexopt::Arg;
 pub(crate) use libc::{Variant, build as libc};

@@ -74,16 +74,20 @@ fn small_programs() -> Result<BTreeMap<String, Option<PathBuf>>> {
 
 /// Adds a program without its debug sections; its symbols stay, for backtraces.
 fn add_program(stage: &mut Stage, builder: &mut Builder, folder: &str, file: &Path) -> Result<()> {
-    let name = files::name(file);
-    let stripped = workspace::target().join("anode/stripped").join(folder).join(&name);
+    let data = files::read(&strip(stage, file, folder)?)?;
+    let path = format!("{folder}/{}", files::name(file));
+    add(&path, builder.file(&path, 0o755, data))
+}
+
+/// A copy of a program without its debug sections, under `folder` and the program's name.
+pub(crate) fn strip(stage: &mut Stage, file: &Path, folder: &str) -> Result<PathBuf> {
+    let folder = workspace::target().join("anode/stripped").join(folder);
+    let stripped = folder.join(files::name(file));
     if !files::is_fresh(&stripped, [file]) {
-        if let Some(parent) = stripped.parent() {
-            files::make_dir(parent)?;
-        }
+        files::make_dir(&folder)?;
         stage.run(Command::new("objcopy").arg("--strip-debug").arg(file).arg(&stripped))?;
     }
-    let path = format!("{folder}/{name}");
-    add(&path, builder.file(&path, 0o755, files::read(&stripped)?))
+    Ok(stripped)
 }
 
 /// Adds all files below `folder` of the host under `path`.
