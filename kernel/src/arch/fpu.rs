@@ -1,0 +1,243 @@
+//! What the CPU can do, its control registers, and the vector state of contexts.
+
+use core::arch::x86_64::{_fxrstor64, _fxsave64, _xrstor64, _xsave64, _xsaveopt64};
+
+use anode_kernel::num::index;
+use raw_cpuid::CpuId;
+use x86_64::VirtAddr;
+use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
+use x86_64::registers::model_specific::{Efer, EferFlags, FsBase, Msr};
+use x86_64::registers::segmentation::{FS, GS, Segment64};
+use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
+
+use super::percpu::Context;
+
+/// What entry 1 of PAT is after reset, write-through, becomes write-combining; the others stay:
+/// 0 write-back, 2 uncached unless MTRRs say otherwise, 3 uncached.
+const PAT: u64 = 0x0007_0406_0007_0106;
+/// Bytes that FXSAVE writes, and the header of XSAVE after them.
+const LEGACY: usize = 512;
+const HEADER: usize = 64;
+
+/// Which instruction saves the vector state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Save {
+    Fx,
+    X,
+    Opt,
+}
+
+/// The vector unit: how a context's state is saved and loaded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vector {
+    save: Save,
+    /// Whether the user can change its FS and GS base by itself.
+    bases: bool,
+    /// Bytes of the state.
+    pub(crate) size: usize,
+}
+
+/// Sets this CPU's control registers up and says how to treat its vector unit.
+///
+/// # Errors
+///
+/// A sentence: something is missing without which there is no protection.
+pub(crate) fn enable() -> Result<Vector, &'static str> {
+    let id = CpuId::new();
+    let extended = id.get_extended_processor_and_feature_identifiers();
+    let extended = extended.ok_or("the CPU does not say what it can do")?;
+    if !extended.has_execute_disable() {
+        return Err("the CPU has no NX bit, or the firmware hides it");
+    }
+    if !extended.has_syscall_sysret() {
+        return Err("the CPU has no SYSCALL instruction");
+    }
+    let more = id.get_extended_feature_info();
+    let has = |flag: fn(&raw_cpuid::ExtendedFeatures) -> bool| more.as_ref().is_some_and(flag);
+    let xsave = id.get_feature_info().is_some_and(|info| info.has_xsave());
+    let bases = has(raw_cpuid::ExtendedFeatures::has_fsgsbase);
+    let mut cr4 = Cr4::read() & (Cr4Flags::PHYSICAL_ADDRESS_EXTENSION | Cr4Flags::L5_PAGING);
+    cr4 |= Cr4Flags::OSFXSR | Cr4Flags::OSXMMEXCPT_ENABLE | Cr4Flags::PAGE_GLOBAL;
+    cr4 |= Cr4Flags::MACHINE_CHECK_EXCEPTION;
+    cr4.set(Cr4Flags::OSXSAVE, xsave);
+    cr4.set(Cr4Flags::FSGSBASE, bases);
+    cr4.set(
+        Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION,
+        has(raw_cpuid::ExtendedFeatures::has_smep),
+    );
+    cr4.set(
+        Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION,
+        has(raw_cpuid::ExtendedFeatures::has_smap),
+    );
+    cr4.set(Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION, has(raw_cpuid::ExtendedFeatures::has_umip));
+    let cr0 = Cr0Flags::PROTECTED_MODE_ENABLE | Cr0Flags::PAGING | Cr0Flags::WRITE_PROTECT;
+    // SAFETY: protection only gets stricter; the kernel touches no user address (machine.rs goes
+    // by the direct map), the loader maps W^X, and the kernel uses no vector register itself.
+    unsafe {
+        Efer::update(|efer| {
+            *efer |= EferFlags::NO_EXECUTE_ENABLE | EferFlags::SYSTEM_CALL_EXTENSIONS;
+        });
+        Cr0::write(cr0 | Cr0Flags::MONITOR_COPROCESSOR | Cr0Flags::NUMERIC_ERROR);
+        Cr4::write(cr4);
+        Msr::new(0x277).write(PAT);
+    }
+    Ok(Vector { bases, ..vector_unit(&id) })
+}
+
+/// Switches the parts of the vector state on that are used; CR4 allows it where there is XSAVE.
+fn vector_unit(id: &CpuId<raw_cpuid::CpuIdReaderNative>) -> Vector {
+    let on = Cr4::read().contains(Cr4Flags::OSXSAVE);
+    let Some(state) = id.get_extended_state_info().filter(|_| on) else {
+        return Vector { save: Save::Fx, bases: false, size: LEGACY };
+    };
+    let avx = id.get_feature_info().is_some_and(|info| info.has_avx());
+    let wanted = XCr0Flags::X87 | XCr0Flags::SSE;
+    // SAFETY: OSXSAVE is on, and AVX only asked for where there is AVX.
+    unsafe { XCr0::write(if avx { wanted | XCr0Flags::AVX } else { wanted }) };
+    // Asked again, as the size is that of what is now switched on.
+    let enabled =
+        id.get_extended_state_info().map_or(0, |now| now.xsave_area_size_enabled_features());
+    let save = if state.has_xsaveopt() { Save::Opt } else { Save::X };
+    let size = index(enabled).max(LEGACY + HEADER).next_multiple_of(64);
+    Vector { save, bases: false, size }
+}
+
+/// Where a context's vector state lies: after the registers.
+fn area(context: *mut Context) -> *mut u64 {
+    context.wrapping_add(1).cast()
+}
+
+impl Vector {
+    /// Saves what of a thread the entry code does not: vector state, FS and GS base.
+    ///
+    /// # Safety
+    ///
+    /// `context` is one of the pool's, and its thread's state is live on this CPU.
+    #[inline(always)]
+    pub(crate) unsafe fn save(self, context: *mut Context) {
+        // SAFETY: a context of the pool has `size` bytes after it, 64-byte aligned; the bases may
+        // be read as `bases` says that CR4 allows it, and nothing uses GS between the swaps.
+        unsafe {
+            self.save_vector(context);
+            self.save_bases(context);
+        }
+    }
+
+    /// Saves FS and GS base, where the user may have changed them.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Vector::save`].
+    #[inline(always)]
+    pub(crate) unsafe fn save_bases(self, context: *mut Context) {
+        if self.bases {
+            // SAFETY: see `save`.
+            unsafe {
+                (*context).regs.fs_base = FS::read_base().as_u64();
+                GS::swap();
+                (*context).gs_base = GS::read_base().as_u64();
+                GS::swap();
+            }
+        }
+    }
+
+    /// Saves the vector state alone.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Vector::save`].
+    #[inline(always)]
+    pub(crate) unsafe fn save_vector(self, context: *mut Context) {
+        let area = area(context).cast();
+        // SAFETY: see `save`; the CPU has the instruction that `save` names.
+        unsafe {
+            match self.save {
+                Save::Opt => _xsaveopt64(area, u64::MAX),
+                Save::X => _xsave64(area, u64::MAX),
+                Save::Fx => _fxsave64(area),
+            }
+        }
+    }
+
+    /// Loads what [`Vector::save`] saved.
+    ///
+    /// # Safety
+    ///
+    /// `context` is one of the pool's, and on no CPU.
+    #[inline(always)]
+    pub(crate) unsafe fn load(self, context: *mut Context) {
+        // SAFETY: the area was written by `save`, `reset` or `copy`, so its header is sound.
+        unsafe {
+            self.load_vector(context);
+            self.load_bases(context);
+        }
+    }
+
+    /// Loads FS and GS base.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Vector::load`].
+    #[inline(always)]
+    pub(crate) unsafe fn load_bases(self, context: *mut Context) {
+        // SAFETY: the bases are made canonical; nothing uses GS between the swaps.
+        unsafe {
+            let fs = VirtAddr::new_truncate((*context).regs.fs_base);
+            if self.bases {
+                FS::write_base(fs);
+                GS::swap();
+                GS::write_base(VirtAddr::new_truncate((*context).gs_base));
+                GS::swap();
+            } else {
+                FsBase::write(fs);
+            }
+        }
+    }
+
+    /// Loads the vector state alone.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Vector::load`].
+    #[inline(always)]
+    pub(crate) unsafe fn load_vector(self, context: *mut Context) {
+        let area = area(context).cast();
+        // SAFETY: see `load`.
+        unsafe {
+            match self.save {
+                Save::Opt | Save::X => _xrstor64(area, u64::MAX),
+                Save::Fx => _fxrstor64(area),
+            }
+        }
+    }
+
+    /// Gives a context the state that a program starts with.
+    ///
+    /// # Safety
+    ///
+    /// `context` is one of the pool's, and on no other CPU.
+    pub(crate) unsafe fn reset(self, context: *mut Context) {
+        let area = area(context);
+        // SAFETY: `size` bytes are the context's. All zeros with the control words FCW (at 0) and
+        // MXCSR (at 24) is a sound state: its header says that all else is as after reset.
+        unsafe {
+            area.write_bytes(0, self.size / 8);
+            area.write(0x037F);
+            area.wrapping_add(3).write(0x1F80);
+            (*context).gs_base = 0;
+        }
+    }
+
+    /// Copies the saved vector state of one context to another.
+    ///
+    /// # Safety
+    ///
+    /// Both are of the pool and different; `to` is on no CPU, `from` on no other.
+    pub(crate) unsafe fn copy(self, from: *mut Context, to: *mut Context) {
+        // SAFETY: `size` bytes are each context's own.
+        unsafe {
+            area(to).copy_from_nonoverlapping(area(from), self.size / 8);
+            (*to).gs_base = (*from).gs_base;
+        }
+    }
+}

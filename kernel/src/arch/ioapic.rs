@@ -1,0 +1,175 @@
+//! Interrupt lines and messages: which vector each has, and the I/O APICs' redirection tables.
+
+use anode_kernel::machine::IrqOp;
+use anode_kernel::madt::{Chip, ISA_LINES, MAX_CHIPS, Madt, Wire};
+use anode_kernel::num::size;
+
+use super::apic;
+
+/// Vectors of lines: line n has the vector `LINES + n`.
+const LINES: u8 = 0x30;
+const LINE_COUNT: u32 = 64;
+/// Vectors of messages begin where those of lines end.
+const MESSAGES: u8 = 0x70;
+const MESSAGE_COUNT: u32 = 64;
+const BEYOND: u8 = 0xB0;
+/// What the first message is called as a line.
+const MESSAGE_LINE: u32 = 0x1000;
+
+const VERSION: u32 = 1;
+const TABLE: u32 = 0x10;
+const LOW: u32 = 1 << 13;
+const LEVEL: u32 = 1 << 15;
+const MASKED: u32 = 1 << 16;
+
+/// The registers of an I/O APIC, mapped.
+#[derive(Clone, Copy, Debug)]
+struct Mapped {
+    /// Virtual address.
+    base: u64,
+    /// Its lines.
+    first: u32,
+    count: u32,
+}
+
+impl Mapped {
+    fn pointer(self, offset: u64) -> *mut u32 {
+        core::ptr::with_exposed_provenance_mut(size(self.base.wrapping_add(offset)))
+    }
+
+    fn read(self, register: u32) -> u32 {
+        // SAFETY: the page is the chip's, mapped for good; `Lines`, under the kernel's lock, is
+        // the only user of its index and data registers.
+        unsafe {
+            self.pointer(0).write_volatile(register);
+            self.pointer(0x10).read_volatile()
+        }
+    }
+
+    fn write(self, register: u32, value: u32) {
+        // SAFETY: as in `read`; entries only name vectors that idt.rs has.
+        unsafe {
+            self.pointer(0).write_volatile(register);
+            self.pointer(0x10).write_volatile(value);
+        }
+    }
+}
+
+/// What an interrupt's vector stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A line, or a message, by the number that the core knows.
+    Line(u32),
+    /// The CPU's timer or another CPU.
+    Tick,
+    /// Nothing.
+    Noise,
+}
+
+/// All lines and messages of the machine.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    chips: [Option<Mapped>; MAX_CHIPS],
+    wires: [Option<Wire>; ISA_LINES],
+    /// Messages in use, a bit each.
+    messages: u64,
+}
+
+impl Lines {
+    /// Maps the I/O APICs by `map` and masks all their lines.
+    pub(crate) fn new(madt: &Madt, mut map: impl FnMut(u64) -> Option<u64>) -> Self {
+        let mut lines = Self { wires: madt.wires, ..Self::default() };
+        for (slot, chip) in lines.chips.iter_mut().zip(madt.chips) {
+            let Some(Chip { address, first }) = chip else { continue };
+            let Some(base) = map(address.into()) else { continue };
+            let mut mapped = Mapped { base, first, count: 0 };
+            mapped.count = (mapped.read(VERSION) >> 16 & 0xFF).wrapping_add(1);
+            for pin in 0..mapped.count {
+                mapped.write(entry(pin), MASKED | vector(first.saturating_add(pin)));
+            }
+            *slot = Some(mapped);
+        }
+        lines
+    }
+
+    /// The chip of a line and the register of its entry.
+    fn entry(&self, line: u32) -> Option<(Mapped, u32)> {
+        let pin = |chip: &Mapped| line.checked_sub(chip.first).filter(|pin| *pin < chip.count);
+        let found = self.chips.iter().flatten().find_map(|chip| Some((*chip, pin(chip)?)));
+        found.filter(|_| line < LINE_COUNT).map(|(chip, pin)| (chip, entry(pin)))
+    }
+
+    /// Operates a line; `false`: there is no such line.
+    pub(crate) fn operate(&self, line: u32, op: IrqOp) -> bool {
+        let Some((chip, register)) = self.entry(line) else { return false };
+        let kind = match op {
+            IrqOp::Mask => return set(chip, register, MASKED, MASKED),
+            IrqOp::Unmask => return set(chip, register, MASKED, 0),
+            IrqOp::Level => LOW | LEVEL,
+            IrqOp::Edge => self.firmware_kind(line),
+        };
+        chip.write(register.wrapping_add(1), apic::id() << 24);
+        chip.write(register, MASKED | kind | vector(line));
+        true
+    }
+
+    /// How firmware says that a line of the ISA bus behaves.
+    fn firmware_kind(&self, line: u32) -> u32 {
+        let wire = self.wires.iter().flatten().find(|wire| wire.line == line);
+        let low = wire.filter(|wire| wire.low).map_or(0, |_| LOW);
+        low | wire.filter(|wire| wire.level).map_or(0, |_| LEVEL)
+    }
+
+    /// Looks at an interrupt that came in, masks its line if that is a level, and ends it.
+    pub(crate) fn deliver(&self, vector: u8) -> Source {
+        let source = match vector {
+            apic::TIMER | apic::KICK => Source::Tick,
+            LINES..MESSAGES => Source::Line(vector.wrapping_sub(LINES).into()),
+            MESSAGES..BEYOND => {
+                Source::Line(MESSAGE_LINE | u32::from(vector.wrapping_sub(MESSAGES)))
+            }
+            _ => return Source::Noise,
+        };
+        if let Source::Line(line) = source
+            && let Some((chip, register)) = self.entry(line)
+            && chip.read(register) & LEVEL != 0
+        {
+            set(chip, register, MASKED, MASKED);
+        }
+        apic::end();
+        source
+    }
+
+    /// Takes a message: address, data and line.
+    pub(crate) fn take_message(&mut self) -> Option<(u64, u32, u32)> {
+        let free = self.messages.trailing_ones();
+        if free >= MESSAGE_COUNT {
+            return None;
+        }
+        self.messages |= 1 << free;
+        let address = 0xFEE0_0000 | u64::from(apic::id()) << 12;
+        let vector = u32::from(MESSAGES).wrapping_add(free);
+        Some((address, vector, MESSAGE_LINE | free))
+    }
+
+    /// Gives a message back.
+    pub(crate) fn give_message(&mut self, line: u32) {
+        let bit = line.wrapping_sub(MESSAGE_LINE);
+        self.messages &= !1u64.checked_shl(bit).unwrap_or(0);
+    }
+}
+
+fn entry(pin: u32) -> u32 {
+    TABLE.wrapping_add(pin.wrapping_mul(2))
+}
+
+/// The vector of a line; that of noise for one beyond the range, which stays masked.
+fn vector(line: u32) -> u32 {
+    if line < LINE_COUNT { line.wrapping_add(LINES.into()) } else { 0xFF }
+}
+
+fn set(chip: Mapped, register: u32, mask: u32, bits: u32) -> bool {
+    let old = chip.read(register);
+    chip.write(register, (old & !mask) | bits);
+    true
+}

@@ -1,0 +1,125 @@
+//! What each CPU has of its own, reached by GS, and the contexts that it runs.
+
+use core::arch::asm;
+use core::cell::{Cell, UnsafeCell};
+use core::mem::offset_of;
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use anode_kernel::machine::{Cpu, Regs};
+use x86_64::structures::gdt::GlobalDescriptorTable;
+use x86_64::structures::tss::TaskStateSegment;
+
+/// Registers of a thread, as the entry code knows them; its vector state follows in memory.
+#[repr(C, align(64))]
+pub(crate) struct Context {
+    /// What the core sees.
+    pub(crate) regs: Regs,
+    /// GS base of the user.
+    pub(crate) gs_base: u64,
+    /// Not 0: leave by IRETQ, as the registers may be anything; see [`TOUCHED`].
+    pub(crate) by_iret: u64,
+}
+
+/// Value of [`Context::by_iret`]: the registers were lent while they were on a CPU, so FS base is
+/// to be loaded again.
+pub(crate) const TOUCHED: u64 = 2;
+
+/// Offsets that the entry code uses.
+pub(crate) mod offset {
+    use super::{Context, PerCpu, Regs, offset_of};
+
+    pub(crate) const RSP: usize = offset_of!(Regs, rsp);
+    pub(crate) const RIP: usize = offset_of!(Regs, rip);
+    pub(crate) const RFLAGS: usize = offset_of!(Regs, rflags);
+    pub(crate) const BY_IRET: usize = offset_of!(Context, by_iret);
+    pub(crate) const CURRENT: usize = offset_of!(PerCpu, current);
+    pub(crate) const STACK_TOP: usize = offset_of!(PerCpu, stack_top);
+    pub(crate) const SCRATCH: usize = offset_of!(PerCpu, scratch);
+}
+
+// The entry code counts on these by number.
+const _: () = assert!(offset_of!(Context, regs) == 0 && offset_of!(Regs, general) == 0);
+
+/// One CPU's block.
+///
+/// # Safety
+///
+/// Only that CPU touches its block, with interrupts off, but for `pending`, which an interrupt
+/// of that CPU changes, and atomically. That makes the cells safe to share.
+#[repr(C)]
+pub(crate) struct PerCpu {
+    this: Cell<*const Self>,
+    /// The context whose registers and vector state are on the CPU; null: none.
+    pub(crate) current: Cell<*mut Context>,
+    /// Where the stack for traps ends.
+    pub(crate) stack_top: Cell<u64>,
+    scratch: Cell<u64>,
+    /// What CR3 holds.
+    pub(crate) root: Cell<u64>,
+    /// Its number.
+    pub(crate) cpu: Cpu,
+    /// Interrupts that came in while the kernel ran, a bit for each vector.
+    pending: [AtomicU64; 4],
+    pub(crate) gdt: UnsafeCell<GlobalDescriptorTable>,
+    pub(crate) tss: UnsafeCell<TaskStateSegment>,
+}
+
+// SAFETY: see the type.
+unsafe impl Sync for PerCpu {}
+
+/// The block of the CPU that boots.
+pub(crate) static FIRST: PerCpu = PerCpu::new(Cpu(0));
+
+impl PerCpu {
+    const fn new(cpu: Cpu) -> Self {
+        Self {
+            this: Cell::new(null_mut()),
+            current: Cell::new(null_mut()),
+            stack_top: Cell::new(0),
+            scratch: Cell::new(0),
+            root: Cell::new(0),
+            cpu,
+            pending: [const { AtomicU64::new(0) }; 4],
+            gdt: UnsafeCell::new(GlobalDescriptorTable::new()),
+            tss: UnsafeCell::new(TaskStateSegment::new()),
+        }
+    }
+
+    /// Lets the block know where it is, before GS names it.
+    pub(crate) fn settle(&'static self, stack_top: u64) {
+        self.this.set(self);
+        self.stack_top.set(stack_top);
+    }
+
+    /// The block of this CPU.
+    #[inline(always)]
+    pub(crate) fn here() -> &'static Self {
+        let this: *const Self;
+        // SAFETY: GS names this CPU's block in the kernel (gdt.rs sets it, entry.s swaps it), and
+        // its first word is its own address.
+        unsafe {
+            asm!("mov {}, gs:[0]", out(reg) this, options(nostack, preserves_flags, readonly, pure));
+            &*this
+        }
+    }
+
+    /// Keeps an interrupt for [`PerCpu::take`].
+    pub(crate) fn keep(&self, vector: u8) {
+        if let Some(word) = self.pending.get(usize::from(vector >> 6)) {
+            word.fetch_or(1 << (vector & 63), Ordering::Relaxed);
+        }
+    }
+
+    /// An interrupt that came in while the kernel ran; the most urgent first.
+    pub(crate) fn take(&self) -> Option<u8> {
+        for (base, word) in [0u8, 64, 128, 192].into_iter().zip(&self.pending).rev() {
+            let bits = word.load(Ordering::Relaxed);
+            if let Some(bit) = bits.checked_ilog2() {
+                word.fetch_and(!(1 << bit), Ordering::Relaxed);
+                return Some(base | u8::try_from(bit).unwrap_or(0));
+            }
+        }
+        None
+    }
+}

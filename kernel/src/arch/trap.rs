@@ -1,0 +1,260 @@
+//! From a trap to the core and back: the one place that takes the kernel's lock.
+//!
+//! ```text
+//!  entry.s saves the registers ─▶ syscall, interrupt ─▶ run: lock, core, switch, unlock ─▶ resume
+//! ```
+//!
+//! The kernel has interrupts off, but for two windows: when a CPU idles, and when the core lets
+//! go of long work. An interrupt that comes in there is only kept (`PerCpu::keep`) and handled
+//! right after; so nothing ever nests on a kernel stack but a fault, which is the end.
+
+use core::arch::global_asm;
+use core::mem::MaybeUninit;
+use core::ptr::null_mut;
+
+use anode_kernel::kernel::Kernel;
+use anode_kernel::machine::{Context as ContextId, Frame as PageFrame, USER_END};
+use anode_kernel::trap::{Access, Call, Resume, Trap};
+use spin::mutex::TicketMutex;
+use x86_64::instructions::interrupts;
+use x86_64::registers::control::Cr2;
+
+use super::gdt::{STACK, USER_CODE, USER_DATA};
+use super::paging::write_root;
+use super::percpu::{Context, PerCpu, TOUCHED, offset};
+use crate::machine::Hardware;
+use crate::{boot, panic};
+
+/// The flags that are the user's: CF PF AF ZF SF TF DF OF AC ID.
+const USER_FLAGS: u32 = 0x24_0DD5;
+const NMI: u64 = 2;
+const PAGE_FAULT: u64 = 14;
+/// Vectors below are exceptions.
+const EXCEPTIONS: u64 = 32;
+
+global_asm!(
+    include_str!("entry.s"),
+    stack = const STACK,
+    rsp = const offset::RSP,
+    rip = const offset::RIP,
+    rflags = const offset::RFLAGS,
+    by_iret = const offset::BY_IRET,
+    current = const offset::CURRENT,
+    scratch = const offset::SCRATCH,
+    stack_top = const offset::STACK_TOP,
+    user_data = const USER_DATA,
+    user_code = const USER_CODE,
+    user_flags = const USER_FLAGS,
+    user_end = const USER_END,
+    start = sym boot::start,
+    syscall = sym syscall,
+    interrupt = sym interrupt,
+    kernel_interrupt = sym kernel_interrupt,
+);
+
+/// What an interrupt of the kernel itself left on the stack (entry.s).
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Frame {
+    rax: u64,
+    rcx: u64,
+    rdx: u64,
+    rsi: u64,
+    rdi: u64,
+    r8: u64,
+    r9: u64,
+    r10: u64,
+    r11: u64,
+    /// Frame pointer.
+    pub(crate) rbp: u64,
+    /// Which interrupt.
+    pub(crate) vector: u64,
+    /// What the CPU says about it.
+    pub(crate) error: u64,
+    /// The instruction.
+    pub(crate) rip: u64,
+    cs: u64,
+    rflags: u64,
+    rsp: u64,
+    ss: u64,
+}
+
+/// The kernel. Locked only by [`run`], whose `assume_init` [`start`] makes true.
+static KERNEL: TicketMutex<MaybeUninit<Kernel<Hardware>>> = TicketMutex::new(MaybeUninit::uninit());
+
+/// Why [`run`] was called.
+enum Cause {
+    Trap(Trap),
+    Interrupt(u8),
+}
+
+/// Hands the kernel over to the traps and runs the first thread.
+///
+/// # Safety
+///
+/// Called once, by the first CPU; no thread runs yet, and everything is set up for traps.
+pub(crate) unsafe fn start(kernel: Kernel<Hardware>) -> ! {
+    KERNEL.lock().write(kernel);
+    let first = run(Cause::Trap(Trap::Again));
+    // SAFETY: `run` gives a context that is loaded; `resume` of entry.s never returns.
+    unsafe {
+        core::arch::asm!("jmp resume", in("rax") first, options(noreturn));
+    }
+}
+
+extern "sysv64" fn syscall(a: u64, b: u64, c: u64, d: u64, e: u64, number: u64) -> *mut Context {
+    run(Cause::Trap(Trap::Call(Call { number, a, b, c, d, e })))
+}
+
+extern "sysv64" fn interrupt(vector: u64, error: u64) -> *mut Context {
+    let vector8 = u8::try_from(vector).unwrap_or(u8::MAX);
+    match vector {
+        NMI => {
+            if panic::is_stopped() {
+                panic::halt();
+            }
+            PerCpu::here().current.get()
+        }
+        PAGE_FAULT => {
+            let access = match error {
+                error if error & 0x10 != 0 => Access::Execute,
+                error if error & 2 != 0 => Access::Write,
+                _ => Access::Read,
+            };
+            run(Cause::Trap(Trap::Fault { address: Cr2::read_raw(), access }))
+        }
+        0..EXCEPTIONS => run(Cause::Trap(Trap::Exception { vector: vector8 })),
+        _ => run(Cause::Interrupt(vector8)),
+    }
+}
+
+/// An interrupt of the kernel itself. GS is only ours in a window, where devices interrupt.
+extern "sysv64" fn kernel_interrupt(frame: &Frame) {
+    match frame.vector {
+        NMI if panic::is_stopped() => panic::halt(),
+        NMI => {}
+        0..EXCEPTIONS => panic::exception(frame),
+        _ => PerCpu::here().keep(u8::try_from(frame.vector).unwrap_or(u8::MAX)),
+    }
+}
+
+/// Lets the core handle a trap, and whatever came in meanwhile; gives the context to run, which
+/// is loaded.
+#[inline(always)]
+fn run(cause: Cause) -> *mut Context {
+    let cpu = PerCpu::here();
+    let mut guard = KERNEL.lock();
+    // SAFETY: traps come from userspace, which `start` enters after it has put the kernel there.
+    let mut kernel = unsafe { guard.assume_init_mut() };
+    let mut trap = match cause {
+        Cause::Trap(trap) => Some(trap),
+        Cause::Interrupt(vector) => kernel.machine.deliver(vector),
+    };
+    loop {
+        let resume = match trap {
+            Some(trap) => kernel.handle(cpu.cpu, trap),
+            None if cpu.current.get().is_null() => Resume::Idle,
+            None => return cpu.current.get(),
+        };
+        let again = match resume {
+            Resume::Run { context, root, value } => {
+                switch(cpu, &kernel.machine, context, root, value);
+                let Some(vector) = cpu.take() else { return cpu.current.get() };
+                trap = kernel.machine.deliver(vector);
+                continue;
+            }
+            Resume::Again => Some(Trap::Again),
+            Resume::Idle => None,
+        };
+        park(cpu, &kernel.machine);
+        drop(guard);
+        let vector = window(cpu, again);
+        guard = KERNEL.lock();
+        // SAFETY: as above.
+        kernel = unsafe { guard.assume_init_mut() };
+        trap = vector.and_then(|vector| kernel.machine.deliver(vector)).or(again);
+    }
+}
+
+/// Lets interrupts in, and waits for one if there is nothing to do `again`; gives the one to
+/// handle first.
+fn window(cpu: &PerCpu, again: Option<Trap>) -> Option<u8> {
+    let mut vector = cpu.take();
+    if again.is_some() && vector.is_none() {
+        interrupts::enable();
+        // They come in only after the instruction that follows STI.
+        x86_64::instructions::nop();
+        interrupts::disable();
+        vector = cpu.take();
+    }
+    while again.is_none() && vector.is_none() {
+        interrupts::enable_and_hlt();
+        interrupts::disable();
+        vector = cpu.take();
+    }
+    vector
+}
+
+/// Makes `context` the one that is loaded on this CPU. The lock is held: a thread that another
+/// CPU may take up next is saved before the lock is free.
+#[inline(always)]
+fn switch(
+    cpu: &PerCpu,
+    machine: &Hardware,
+    context: ContextId,
+    root: PageFrame,
+    value: Option<u64>,
+) {
+    let old = cpu.current.get();
+    let new = machine.context(context);
+    // SAFETY: both contexts are of the pool; the old one is live here, and the core runs a
+    // context on one CPU at a time. The root is a space's that `adopt_root` has prepared.
+    unsafe {
+        if let Some(value) = value {
+            (*new).regs.general[0] = value;
+        }
+        settle(old, machine);
+        if new != old {
+            if !old.is_null() {
+                machine.vector.save(old);
+            }
+            machine.vector.load(new);
+            cpu.current.set(new);
+        }
+        if root.address() != cpu.root.get() {
+            cpu.root.set(root.address());
+            write_root(root.address());
+        }
+    }
+}
+
+/// Loads what the core has changed of a thread that is on this CPU (or null).
+///
+/// # Safety
+///
+/// `context` is what [`PerCpu::current`] says.
+#[inline(always)]
+unsafe fn settle(context: *mut Context, machine: &Hardware) {
+    // SAFETY: the context is of the pool, and this CPU's.
+    unsafe {
+        if !context.is_null() && (*context).by_iret == TOUCHED {
+            (*context).by_iret = 1;
+            machine.vector.load_bases(context);
+        }
+    }
+}
+
+/// Takes the thread off this CPU, and its page tables too, as they may be freed.
+fn park(cpu: &PerCpu, machine: &Hardware) {
+    let old = cpu.current.replace(null_mut());
+    // SAFETY: as in `switch`; the kernel's own tables have its upper half.
+    unsafe {
+        settle(old, machine);
+        if !old.is_null() {
+            machine.vector.save(old);
+        }
+        if cpu.root.replace(machine.kernel_root) != machine.kernel_root {
+            write_root(machine.kernel_root);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The kernel's log: a ring in memory, and the serial line until a driver has it.
+
+use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use log::{LevelFilter, Log, Metadata, Record};
+use spin::Mutex;
+
+use crate::arch::{serial, tsc};
+
+/// Bytes of the log that are kept.
+const SIZE: usize = 64 * 1024;
+
+struct Ring {
+    bytes: [u8; SIZE],
+    /// Bytes written since boot.
+    written: u64,
+}
+
+static RING: Mutex<Ring> = Mutex::new(Ring { bytes: [0; SIZE], written: 0 });
+/// Whether the serial port is the kernel's.
+static OWNS_PORT: AtomicBool = AtomicBool::new(true);
+
+impl Write for Ring {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            let at = usize::try_from(self.written).unwrap_or(0) % SIZE;
+            if let Some(place) = self.bytes.get_mut(at) {
+                *place = byte;
+            }
+            self.written = self.written.wrapping_add(1);
+        }
+        console(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// Writes to the serial line as long as it is the kernel's; lines end in CR LF there.
+pub(crate) fn console(bytes: &[u8]) {
+    if OWNS_PORT.load(Ordering::Relaxed) {
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            match line.split_last() {
+                Some((b'\n', text)) => {
+                    serial::send(text);
+                    serial::send(b"\r\n");
+                }
+                _ => serial::send(line),
+            }
+        }
+    }
+}
+
+/// A byte from the serial line, as long as it is the kernel's.
+pub(crate) fn console_read() -> Option<u8> {
+    OWNS_PORT.load(Ordering::Relaxed).then(serial::receive).flatten()
+}
+
+/// From now on the serial line is a driver's.
+pub(crate) fn release() {
+    OWNS_PORT.store(false, Ordering::Relaxed);
+}
+
+struct Logger;
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let us = tsc::now() / 1000;
+            let (seconds, us) = (us / 1_000_000, us % 1_000_000);
+            let level = record.level();
+            let mut ring = RING.lock();
+            // The ring takes everything.
+            let _never = writeln!(ring, "[{seconds:5}.{us:06}] {level:5} {}", record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Makes `log`'s macros write here; `level` as `log` names it.
+pub(crate) fn init(level: Option<&str>) {
+    let filter = level.and_then(|name| name.parse().ok()).unwrap_or(LevelFilter::Info);
+    if log::set_logger(&Logger).is_ok() {
+        log::set_max_level(filter);
+    }
+}

@@ -1,0 +1,311 @@
+//! The hardware as the core sees it.
+
+use core::ptr::{copy, copy_nonoverlapping};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use anode_kernel::machine::{Context as ContextId, Cpu, Frame, IrqOp, Machine, Power, Regs};
+use anode_kernel::num::index;
+use anode_kernel::trap::Trap;
+use x86_64::VirtAddr;
+use x86_64::instructions::port::Port;
+use x86_64::instructions::random::RdRand;
+use x86_64::instructions::{interrupts, tlb};
+
+use crate::arch::fpu::Vector;
+use crate::arch::ioapic::{Lines, Source};
+use crate::arch::percpu::{Context, PerCpu, TOUCHED};
+use crate::arch::{apic, idt, paging, tsc};
+use crate::log;
+use crate::memory::Ram;
+
+const PAGE_SIZE: usize = 4096;
+
+/// The pool of contexts: memory of the kernel's own that holds nothing else.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    /// Address of the first, a multiple of 64.
+    pub(crate) base: *mut u8,
+    /// Bytes from one to the next, a multiple of 64.
+    pub(crate) stride: usize,
+    /// How many.
+    pub(crate) count: u32,
+}
+
+/// The machine; owned by the kernel, so whoever has it holds the lock.
+#[derive(Debug)]
+pub(crate) struct Hardware {
+    pub(crate) ram: Ram,
+    pub(crate) pool: Pool,
+    pub(crate) vector: Vector,
+    pub(crate) lines: Lines,
+    pub(crate) kernel_root: u64,
+    pub(crate) hhdm: u64,
+    pub(crate) levels: u8,
+    pub(crate) wall: u64,
+    pub(crate) seed: [u64; 4],
+}
+
+// SAFETY: the pointer in it is to memory that is reached in this way only.
+unsafe impl Send for Hardware {}
+
+impl Hardware {
+    /// Where a context is; the last one's place if there is no such context.
+    #[inline(always)]
+    pub(crate) fn context(&self, context: ContextId) -> *mut Context {
+        let n = context.0.min(self.pool.count.wrapping_sub(1));
+        self.pool.base.wrapping_add(index(n).wrapping_mul(self.pool.stride)).cast()
+    }
+
+    /// Ends an interrupt; what it is to the core.
+    pub(crate) fn deliver(&self, vector: u8) -> Option<Trap> {
+        match self.lines.deliver(vector) {
+            Source::Line(line) => Some(Trap::Irq { line }),
+            Source::Tick => Some(Trap::Tick),
+            Source::Noise => None,
+        }
+    }
+}
+
+/// `offset` and `len` cut to a frame.
+fn cut(offset: usize, len: usize) -> (usize, usize) {
+    let offset = offset.min(PAGE_SIZE);
+    (offset, len.min(PAGE_SIZE.wrapping_sub(offset)))
+}
+
+impl Machine for Hardware {
+    type Shared = &'static [AtomicU64; 512];
+
+    #[inline]
+    fn now(&self) -> u64 {
+        tsc::now()
+    }
+
+    fn boot_wall(&self) -> u64 {
+        self.wall
+    }
+
+    fn arm(&mut self, cpu: Cpu, at: u64) {
+        if cpu == PerCpu::here().cpu {
+            apic::arm((at != u64::MAX).then(|| at.saturating_sub(tsc::now())));
+        } else {
+            self.kick(cpu);
+        }
+    }
+
+    fn kick(&mut self, _: Cpu) {
+        // There is but this one yet.
+        apic::kick(apic::id());
+    }
+
+    fn cpus(&self) -> u8 {
+        1
+    }
+
+    #[inline]
+    fn share(&self, frame: Frame) -> Option<Self::Shared> {
+        // SAFETY: the frame is the core's RAM: mapped for good, aligned, and reached by the
+        // kernel only as atomics or by copying (memory.rs, `Ram::address`).
+        self.ram.address(frame).map(|at| unsafe { &*at.cast::<[AtomicU64; 512]>() })
+    }
+
+    fn zero(&mut self, frame: Frame) {
+        if let Some(at) = self.ram.address(frame) {
+            // SAFETY: as in `share`; the core zeroes frames that nobody maps.
+            unsafe { at.write_bytes(0, PAGE_SIZE / 8) };
+        }
+    }
+
+    #[inline]
+    fn copy(&mut self, from: (Frame, usize), to: (Frame, usize), len: usize) {
+        let (Some(source), Some(target)) = (self.ram.address(from.0), self.ram.address(to.0))
+        else {
+            return;
+        };
+        let ((from_offset, len), to_offset) = (cut(from.1, len), to.1);
+        let (to_offset, len) = cut(to_offset, len);
+        let (source, target) = (source.wrapping_add(from_offset), target.wrapping_add(to_offset));
+        // SAFETY: both ranges are within frames that `share` could lend. A user who writes them
+        // meanwhile gets what he deserves: bytes of either kind, which nobody trusts.
+        unsafe {
+            if from.0 == to.0 {
+                copy(source, target, len);
+            } else {
+                copy_nonoverlapping(source, target, len);
+            }
+        }
+    }
+
+    fn read(&self, frame: Frame, offset: usize, to: &mut [u8]) {
+        let (offset, len) = cut(offset, to.len());
+        if let Some(at) = self.ram.address(frame) {
+            // SAFETY: as in `copy`; `to` is the kernel's own memory, so it does not overlap.
+            unsafe {
+                copy_nonoverlapping(at.cast::<u8>().wrapping_add(offset), to.as_mut_ptr(), len);
+            };
+        }
+    }
+
+    fn write(&mut self, frame: Frame, offset: usize, from: &[u8]) {
+        let (offset, len) = cut(offset, from.len());
+        if let Some(at) = self.ram.address(frame) {
+            // SAFETY: as in `read`.
+            unsafe {
+                copy_nonoverlapping(from.as_ptr(), at.cast::<u8>().wrapping_add(offset), len);
+            };
+        }
+    }
+
+    fn swap_u32(&mut self, frame: Frame, offset: usize, new: u32) -> u32 {
+        let Some(at) = self.ram.address(frame) else { return 0 };
+        let word = at.cast::<AtomicU32>().wrapping_add((offset & 0xFFC) / 4);
+        // SAFETY: as in `share`; the offset is aligned and within the frame.
+        unsafe { (*word).swap(new, Ordering::AcqRel) }
+    }
+
+    fn adopt_root(&mut self, root: Frame) {
+        if self.ram.address(root).is_some() {
+            let from = paging::upper_half(self.hhdm, self.kernel_root);
+            let to = paging::upper_half(self.hhdm, root.address());
+            // SAFETY: the kernel's root does not change any more, and the core's frame is RAM
+            // that nobody else uses.
+            unsafe { copy_nonoverlapping(from, to, 1) };
+        }
+    }
+
+    fn levels(&self) -> u8 {
+        self.levels
+    }
+
+    fn flush(&mut self, root: Frame, page: Option<u64>) {
+        if PerCpu::here().root.get() != root.address() {
+            return;
+        }
+        match page {
+            Some(page) => tlb::flush(VirtAddr::new_truncate(page)),
+            // SAFETY: the root is the one that is loaded.
+            None => unsafe { paging::write_root(root.address()) },
+        }
+    }
+
+    fn contexts(&self) -> u32 {
+        self.pool.count
+    }
+
+    fn regs(&mut self, context: ContextId) -> &mut Regs {
+        let context = self.context(context);
+        // SAFETY: a context of the pool. Only the entry code of a CPU that runs it would write it
+        // now, and the core asks for threads that do not run, or for the one that trapped here.
+        unsafe {
+            (*context).by_iret = 1;
+            if PerCpu::here().current.get() == context {
+                self.vector.save_bases(context);
+                (*context).by_iret = TOUCHED;
+            }
+            &mut (*context).regs
+        }
+    }
+
+    fn reset_vector(&mut self, context: ContextId) {
+        let context = self.context(context);
+        // SAFETY: as in `regs`.
+        unsafe {
+            self.vector.reset(context);
+            if PerCpu::here().current.get() == context {
+                self.vector.load_vector(context);
+            }
+        }
+    }
+
+    fn copy_vector(&mut self, from: ContextId, to: ContextId) {
+        let (from, to) = (self.context(from), self.context(to));
+        if from != to {
+            // SAFETY: as in `regs`, for both.
+            unsafe {
+                if PerCpu::here().current.get() == from {
+                    self.vector.save_vector(from);
+                }
+                self.vector.copy(from, to);
+            }
+        }
+    }
+
+    fn irq(&mut self, line: u32, op: IrqOp) -> bool {
+        self.lines.operate(line, op)
+    }
+
+    fn take_msi(&mut self) -> Option<(u64, u32, u32)> {
+        self.lines.take_message()
+    }
+
+    fn give_msi(&mut self, line: u32) {
+        self.lines.give_message(line);
+    }
+
+    fn port_in(&mut self, port: u16, width: usize) -> u32 {
+        // SAFETY: whoever may use a port got that right from init; the kernel's own ports are
+        // the interrupt controllers', which no line of the machine handle hands out by accident.
+        unsafe {
+            match width {
+                1 => Port::<u8>::new(port).read().into(),
+                2 => Port::<u16>::new(port).read().into(),
+                _ => Port::<u32>::new(port).read(),
+            }
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the width says how much is meant")]
+    fn port_out(&mut self, port: u16, width: usize, value: u32) {
+        // SAFETY: as in `port_in`.
+        unsafe {
+            match width {
+                1 => Port::new(port).write(value as u8),
+                2 => Port::new(port).write(value as u16),
+                _ => Port::new(port).write(value),
+            }
+        }
+    }
+
+    fn entropy(&mut self) -> [u8; 32] {
+        let hardware = RdRand::new();
+        let mut bytes = [0; 32];
+        for (word, to) in self.seed.iter_mut().zip(bytes.as_chunks_mut::<8>().0) {
+            let drawn = hardware.and_then(RdRand::get_u64).unwrap_or(0);
+            // The loader's words never leave as they are: each is stirred with what comes now.
+            *word =
+                word.wrapping_add(tsc::count()).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+            *to = (*word ^ drawn).to_le_bytes();
+        }
+        bytes
+    }
+
+    fn console_write(&mut self, bytes: &[u8]) {
+        log::console(bytes);
+    }
+
+    fn console_read(&mut self) -> Option<u8> {
+        log::console_read()
+    }
+
+    fn console_release(&mut self) {
+        log::release();
+    }
+
+    fn power(&mut self, power: Power) {
+        if power == Power::Reboot {
+            reset();
+        }
+    }
+}
+
+/// Resets the machine: by the keyboard controller, by the chipset, by a triple fault.
+pub(crate) fn reset() -> ! {
+    interrupts::disable();
+    for (port, value) in [(0x64, 0xFE), (0xCF9, 2), (0xCF9, 6)] {
+        // SAFETY: what these do is what we want; where they are nobody's, nothing happens.
+        unsafe { Port::<u8>::new(port).write(value) };
+        tsc::wait(10_000_000);
+    }
+    idt::unload();
+    interrupts::int3();
+    crate::panic::halt()
+}

@@ -1,0 +1,162 @@
+//! The end: bugs of the kernel, and what it cannot start without.
+//!
+//! Nothing here takes a lock, allocates, or touches the kernel's state; output is by bounded
+//! polling of the serial port, whoever owns it.
+
+use core::arch::asm;
+use core::fmt::{self, Write};
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use anode_kernel::num::size;
+use anode_kernel::symbol;
+use rustc_demangle::demangle;
+use spin::Once;
+use x86_64::instructions::{hlt, interrupts};
+
+use crate::arch::trap::Frame;
+use crate::arch::{apic, gdt, serial};
+
+/// Deepest backtrace that is printed.
+const DEPTH: usize = 32;
+
+/// What names for addresses come from.
+struct Image {
+    elf: &'static [u8],
+    /// Where the image's address 0 is.
+    base: u64,
+}
+
+static IMAGE: Once<Image> = Once::new();
+static STOPPED: AtomicBool = AtomicBool::new(false);
+static RESET: AtomicBool = AtomicBool::new(false);
+
+/// Names functions in backtraces by this ELF file, whose address 0 is at `base`.
+pub(crate) fn name_by(elf: &'static [u8], base: u64) {
+    IMAGE.call_once(|| Image { elf, base });
+}
+
+/// From now on, a panic resets the machine and does not halt it.
+pub(crate) fn reset_after() {
+    RESET.store(true, Ordering::Relaxed);
+}
+
+struct Out;
+
+impl Write for Out {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for piece in text.split_inclusive('\n') {
+            serial::send(piece.trim_end_matches('\n').as_bytes());
+            if piece.ends_with('\n') {
+                serial::send(b"\r\n");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Prints; a failure has nobody to be told to.
+fn print(text: fmt::Arguments<'_>) {
+    let _never = Out.write_fmt(text);
+}
+
+/// Whether the machine was stopped: an NMI then means to halt.
+pub(crate) fn is_stopped() -> bool {
+    STOPPED.load(Ordering::Acquire)
+}
+
+/// Halts this CPU for good.
+pub(crate) fn halt() -> ! {
+    loop {
+        interrupts::disable();
+        hlt();
+    }
+}
+
+/// Ends with a sentence: the machine cannot be started.
+pub(crate) fn give_up(sentence: &str) -> ! {
+    stop();
+    print(format_args!("\nAnode cannot start: {sentence}.\n"));
+    halt()
+}
+
+/// Stops the other CPUs; a second one that gets here halts.
+fn stop() {
+    interrupts::disable();
+    if STOPPED.swap(true, Ordering::AcqRel) {
+        print(format_args!("\n(and again, in the end itself)\n"));
+        halt();
+    }
+    apic::stop_others();
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    stop();
+    print(format_args!("\nkernel panic: {}\n", info.message()));
+    if let Some(place) = info.location() {
+        print(format_args!("  at {}:{}\n", place.file(), place.line()));
+    }
+    let frame: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, rbp", out(reg) frame, options(nomem, nostack, preserves_flags)) };
+    end(frame)
+}
+
+/// Ends with what an exception in the kernel left.
+pub(crate) fn exception(frame: &Frame) -> ! {
+    stop();
+    print(format_args!(
+        "\nkernel panic: exception {} (error {:#x}, address {:#x})\n  {:x?}\n",
+        frame.vector,
+        frame.error,
+        x86_64::registers::control::Cr2::read_raw(),
+        frame
+    ));
+    entry(frame.rip);
+    end(frame.rbp)
+}
+
+fn end(frame: u64) -> ! {
+    backtrace(frame);
+    if RESET.load(Ordering::Relaxed) {
+        crate::machine::reset();
+    }
+    print(format_args!("The machine is halted.\n"));
+    halt()
+}
+
+/// Follows frame pointers, which the build forces, as long as they lead up one of the first
+/// CPU's stacks.
+fn backtrace(mut frame: u64) {
+    let (stacks, len) = gdt::boot_stack_area();
+    for _ in 0..DEPTH {
+        let into = size(frame.wrapping_sub(stacks));
+        let in_stack = into % gdt::STACK;
+        let is_sound = frame.is_multiple_of(8) && into < len && in_stack >= 4096;
+        if !is_sound || in_stack > gdt::STACK - 16 {
+            return;
+        }
+        let at = core::ptr::with_exposed_provenance::<[u64; 2]>(size(frame));
+        // SAFETY: 16 bytes within a stack (above) and not in its guard page.
+        let [next, back] = unsafe { at.read() };
+        // The call is before the address that it returns to.
+        entry(back.wrapping_sub(1));
+        if next <= frame {
+            return;
+        }
+        frame = next;
+    }
+}
+
+/// Prints an address and the function that it is in.
+fn entry(address: u64) {
+    let image = IMAGE.get();
+    let linked = image.map_or(address, |image| address.wrapping_sub(image.base));
+    match image.and_then(|image| symbol::name_of(image.elf, linked)) {
+        Some((name, into)) => {
+            print(format_args!("  {linked:#8x} {:#}+{into:#x}\n", demangle(name)));
+        }
+        None => print(format_args!("  {address:#x}\n")),
+    }
+}
