@@ -36,4 +36,4 @@ pub use anode_ring::Tag;
 pub use records::Entries;
 pub use request::{Context, Request};
 pub use scheme::{Content, Control, Opened, Scheme};
-pub use serve::{BUFFER_BYTES, ENTRIES, Server, Stopped, given, serve};
+pub use serve::{BUFFER_BYTES, ENTRIES, Server, Stopped, given, machine, serve};

@@ -185,6 +185,20 @@ pub fn given(name: &str) -> Result<OwnedFd, Stopped> {
     sys::dup_number(number).map_err(Stopped::Ring)
 }
 
+/// A part of the machine that this process was started with, by its service file's word for it.
+///
+/// # Errors
+///
+/// A sentence if there is none.
+pub fn machine(name: &str) -> Result<OwnedFd, String> {
+    let list = std::env::var("ANODE_MACHINE").unwrap_or_default();
+    let number = handles(&list).remove(name);
+    let number = number.ok_or_else(|| {
+        format!("this service needs `{name}` in the list `machine` of its service file")
+    })?;
+    sys::dup_number(number).map_err(|error| format!("the handle {name}={number}: {error}"))
+}
+
 /// Reads `name=3 other=4`; words that are not of this form are passed over.
 fn handles(list: &str) -> HashMap<&str, RawFd> {
     let words = list.split_ascii_whitespace().filter_map(|word| word.split_once('='));

@@ -48,7 +48,11 @@ pub fn dup(handle: impl AsFd, name: &str) -> Result<OwnedFd> {
 }
 
 /// A handle of our own beside one that this process was started with.
-pub(crate) fn dup_number(number: RawFd) -> Result<OwnedFd> {
+///
+/// # Errors
+///
+/// `EBADF` if there is none of that number, `EMFILE`.
+pub fn dup_number(number: RawFd) -> Result<OwnedFd> {
     let number = usize::try_from(number).map_err(|_negative| Error::new(EBADF))?;
     // SAFETY: the name is empty, so no address is used.
     owned(unsafe { raw(SYS_DUP, [number, 0, 0, NONE, 0]) }?)

@@ -16,17 +16,18 @@ mod file;
 mod memory;
 mod process;
 mod ring;
+mod start;
 
-pub(crate) use file::dup_number;
 pub use file::{
-    call, dup, event_subscribe, event_wait, getdents, open, openat, path_of, pipe, read, read_at,
-    sendfd, stat, truncate, write, write_at,
+    call, dup, dup_number, event_subscribe, event_wait, getdents, open, openat, path_of, pipe,
+    read, read_at, sendfd, stat, truncate, write, write_at,
 };
 pub use memory::{map, memory, unmap};
 pub use process::{
     Spawn, get_id, kill, ns_bind, ns_enter, ns_new, scheme_new, set_id, spawn, waitpid,
 };
 pub use ring::{ring_copy_in, ring_copy_out, ring_new, ring_register, ring_take, ring_wait};
+pub use start::{map_image, monotonic};
 
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 

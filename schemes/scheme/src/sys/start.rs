@@ -1,0 +1,47 @@
+//! What a program was started with: handles by number, the boot image; and the clock.
+
+use std::os::fd::AsFd;
+
+use anode_abi::number::{SYS_CLOCK_GETTIME, SYS_FMAP};
+use redox::data::{Map, TimeSpec};
+use redox::error::{EINVAL, Error, Result};
+use redox::flag::{CLOCK_MONOTONIC, MapFlags};
+
+use super::{input, number, output, raw, stat};
+
+/// The whole of the initfs image, for reading; it stays mapped until the process ends.
+///
+/// # Errors
+///
+/// `EINVAL` for an empty object, `ENODEV` for what is no memory object, `ENOMEM`.
+pub fn map_image(image: impl AsFd) -> Result<&'static [u8]> {
+    let image = image.as_fd();
+    let size = usize::try_from(stat(image)?.st_size).map_err(|_wide| Error::new(EINVAL))?;
+    if size == 0 || isize::try_from(size).is_err() {
+        return Err(Error::new(EINVAL));
+    }
+    let flags = MapFlags::MAP_PRIVATE | MapFlags::PROT_READ;
+    let map = Map { offset: 0, size, flags, address: 0 };
+    let (address, len) = input(&map);
+    // SAFETY: point 1: the kernel reads the struct. No fixed address is asked for, so the
+    // mapping takes nobody's memory.
+    let base = unsafe { raw(SYS_FMAP, [number(image), address, len, 0, 0]) }?;
+    let base = std::ptr::with_exposed_provenance::<u8>(base);
+    // SAFETY: the kernel just mapped `size` readable bytes there, which nobody unmaps, as the
+    // address is known here only. They do not change: the loader filled the image before the
+    // kernel started, init passes it to none but `initfs:` and `file:`, and neither writes it.
+    Ok(unsafe { std::slice::from_raw_parts(base, size) })
+}
+
+/// The monotonic clock in ns, which [`Scheme::deadline`](crate::Scheme::deadline) counts in.
+#[must_use]
+pub fn monotonic() -> u64 {
+    let mut time = TimeSpec::default();
+    let (address, _len) = output(&mut time);
+    // SAFETY: point 1: the kernel writes the struct.
+    let read = unsafe { raw(SYS_CLOCK_GETTIME, [CLOCK_MONOTONIC, address, 0, 0, 0]) };
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let rest = u64::try_from(time.tv_nsec).unwrap_or(0);
+    // Away from Anode there is no such clock, and all deadlines lie ahead.
+    read.map_or(0, |_| seconds.saturating_mul(1_000_000_000).saturating_add(rest))
+}
