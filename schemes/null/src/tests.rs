@@ -1,0 +1,21 @@
+//! `null:` asked through its whole loop.
+
+use anode_scheme::testing::Fake;
+use redox::error::{ENOENT, Error};
+
+use super::Null;
+
+#[test]
+fn reads_are_empty_and_writes_are_taken() {
+    let mut null = Fake::new(Null);
+    let id = null.open("", 0).unwrap();
+    assert_eq!(null.read(id, 4096, 0), Ok(vec![]));
+    assert_eq!(null.write(id, &[1; 10_000], 0), Ok(10_000));
+    assert_eq!(null.read(id, 1, 0), Ok(vec![]));
+}
+
+#[test]
+fn nothing_lies_beneath_it() {
+    let mut null = Fake::new(Null);
+    assert_eq!(null.open("x", 0), Err(Error::new(ENOENT)));
+}
