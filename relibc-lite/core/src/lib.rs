@@ -24,6 +24,7 @@ pub mod consts;
 pub mod dirent;
 pub mod errno;
 pub mod linux;
+pub mod passwd;
 pub mod path;
 pub mod script;
 pub mod search;

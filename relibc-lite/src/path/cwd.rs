@@ -1,0 +1,86 @@
+//! The current directory: a handle on it, and its canonical path.
+
+use crate::lock::Lock;
+use crate::sys::{self, At};
+use core::ffi::c_int;
+use relibc_core::consts::{AT_FDCWD, F_DUPFD, FD_CLOEXEC, O_CLOEXEC, O_DIRECTORY, O_PATH, PATH_MAX};
+use relibc_core::errno::{ERANGE, Result};
+
+/// Handles from here on are out of the way of programs that count on low numbers.
+const LOWEST: usize = 512;
+
+/// Where relative paths start.
+#[derive(Debug)]
+struct Cwd {
+    path: [u8; PATH_MAX],
+    length: usize,
+    handle: Option<c_int>,
+}
+
+static CWD: Lock<Cwd> = Lock::new(Cwd { path: [0; PATH_MAX], length: 0, handle: None });
+
+/// The lock, for `fork`.
+pub(crate) fn lock() -> &'static crate::lock::RawLock {
+    CWD.raw()
+}
+
+/// What the program was started in: at most a path's length, and the handle if there is one.
+pub(crate) fn begin(path: &[u8], handle: Option<c_int>) {
+    let mut cwd = CWD.lock();
+    let path = if path.is_empty() { b"/" } else { path };
+    cwd.length = path.len().min(PATH_MAX);
+    for (to, from) in cwd.path.iter_mut().zip(path) {
+        *to = *from;
+    }
+    cwd.handle = handle;
+}
+
+/// The handle on the current directory, opened now if there is none yet.
+pub(crate) fn handle() -> Result<c_int> {
+    let mut cwd = CWD.lock();
+    if let Some(handle) = cwd.handle {
+        return Ok(handle);
+    }
+    let root = At { dir: AT_FDCWD, path: c"/" };
+    let handle = out_of_the_way(sys::open(&root, O_PATH | O_DIRECTORY | O_CLOEXEC, 0)?)?;
+    cwd.handle = Some(handle);
+    Ok(handle)
+}
+
+/// Makes the open directory `fd` the current one. `fd` stays the caller's.
+pub(crate) fn enter(fd: c_int) -> Result<()> {
+    sys::enter(fd)?;
+    let own = out_of_the_way(sys::fcntl(fd, F_DUPFD, crate::c::word(FD_CLOEXEC)).map(crate::c::int)?)?;
+    let mut cwd = CWD.lock();
+    let path = &mut cwd.path;
+    let length = sys::fpath(own, path)?;
+    cwd.length = length;
+    if let Some(old) = cwd.handle.replace(own) {
+        sys::close(old)?;
+    }
+    Ok(())
+}
+
+/// Copies the path and a NUL.
+///
+/// # Errors
+///
+/// - `ERANGE`: the buffer is too small.
+pub(crate) fn path(buffer: &mut [u8]) -> Result<usize> {
+    let cwd = CWD.lock();
+    let path = cwd.path.get(..cwd.length).unwrap_or_default();
+    if relibc_core::text::put(buffer, path) { Ok(path.len()) } else { Err(ERANGE) }
+}
+
+/// Moves a handle to a high number.
+fn out_of_the_way(fd: c_int) -> Result<c_int> {
+    let high = sys::fcntl(fd, F_DUPFD, LOWEST | crate::c::word(FD_CLOEXEC));
+    match high {
+        Ok(high) => {
+            sys::close(fd)?;
+            Ok(crate::c::int(high))
+        }
+        // A low handle limit: it stays where it is.
+        Err(_) => Ok(fd),
+    }
+}
