@@ -1,0 +1,108 @@
+//! The words by which handles are passed: environment variables and canonical paths.
+
+use std::os::fd::{FromRawFd as _, OwnedFd};
+use std::sync::{Mutex, PoisonError};
+
+use redox::error::{ENODEV, Error, Result};
+
+/// Handles that were adopted; each has one owner from then on.
+static ADOPTED: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+
+/// Takes ownership of a handle that this process was started with.
+///
+/// # Errors
+///
+/// `ENODEV` if it was adopted before.
+pub(crate) fn adopt(number: i32) -> Result<OwnedFd> {
+    let mut adopted = ADOPTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if adopted.contains(&number) {
+        return Err(Error::new(ENODEV));
+    }
+    adopted.push(number);
+    // SAFETY: who starts a driver names in its environment the handles that are the driver's
+    // own; `ADOPTED` sees to it that each number gets one owner only.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// The number that `name` has in a list such as `com1=6 irq4=7`.
+pub(crate) fn named(list: &str, name: &str) -> Option<i32> {
+    list.split_whitespace()
+        .filter_map(|word| word.split_once('='))
+        .find(|(key, _value)| *key == name)
+        .and_then(|(_key, value)| handle(value))
+}
+
+/// All handles of a list such as `5 6 7`; `None` if one is not a number.
+pub(crate) fn handles(list: &str) -> Option<Vec<i32>> {
+    list.split_whitespace().map(handle).collect()
+}
+
+/// A handle number; a negative one is none.
+fn handle(word: &str) -> Option<i32> {
+    word.parse().ok().filter(|handle| *handle >= 0)
+}
+
+/// Physical address and length that `…memory:dma/ADDRESS/LEN` (hexadecimal) names.
+pub(crate) fn dma_path(path: &str) -> Option<(u64, usize)> {
+    let rest = after_scheme(path, "memory")?.strip_prefix("dma/")?;
+    let (address, len) = rest.split_once('/')?;
+    Some((hex(address)?, usize::try_from(hex(len)?).ok()?))
+}
+
+/// Address and data that `…irq:msi/ADDRESS/DATA` (hexadecimal) names.
+pub(crate) fn message_path(path: &str) -> Option<(u64, u32)> {
+    let rest = after_scheme(path, "irq")?.strip_prefix("msi/")?;
+    let (address, data) = rest.split_once('/')?;
+    Some((hex(address)?, u32::try_from(hex(data)?).ok()?))
+}
+
+/// What follows the scheme in either form of a path.
+fn after_scheme<'a>(path: &'a str, scheme: &str) -> Option<&'a str> {
+    let canonical = path.strip_prefix("/scheme/").and_then(|rest| rest.strip_prefix(scheme));
+    match canonical {
+        Some(rest) => rest.strip_prefix('/'),
+        None => path.strip_prefix(scheme)?.strip_prefix(':'),
+    }
+}
+
+/// A hexadecimal number, with or without `0x`.
+pub(crate) fn hex(word: &str) -> Option<u64> {
+    u64::from_str_radix(word.strip_prefix("0x").unwrap_or(word), 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{dma_path, handles, message_path, named};
+
+    #[test]
+    fn parts_of_the_machine_are_found_by_name() {
+        assert_eq!(named("com1=6 irq4=7", "irq4"), Some(7));
+        assert_eq!(named("com1=6 irq4=7", "irq"), None);
+        assert_eq!(named("machine=-1", "machine"), None);
+        assert_eq!(named("machine=", "machine"), None);
+    }
+
+    #[test]
+    fn a_list_of_devices_is_taken_whole_or_not_at_all() {
+        assert_eq!(handles("5 6  7"), Some(vec![5, 6, 7]));
+        assert_eq!(handles(""), Some(vec![]));
+        assert_eq!(handles("5 x"), None);
+    }
+
+    #[test]
+    fn both_forms_of_a_dma_path_are_understood() {
+        let expected = Some((0x12_3000, 0x4000));
+        assert_eq!(dma_path("memory:dma/123000/4000"), expected);
+        assert_eq!(dma_path("/scheme/memory/dma/0x123000/0x4000"), expected);
+        assert_eq!(dma_path("memory:phys/123000/4000"), None);
+        assert_eq!(dma_path("memory:dma/123000"), None);
+        assert_eq!(dma_path("/scheme/memoryx/dma/1/2"), None);
+    }
+
+    #[test]
+    fn the_message_of_an_interrupt_is_read_from_its_path() {
+        assert_eq!(message_path("irq:msi/fee00000/41"), Some((0xFEE0_0000, 0x41)));
+        assert_eq!(message_path("/scheme/irq/msi/fee00000/41"), Some((0xFEE0_0000, 0x41)));
+        assert_eq!(message_path("irq:msi/fee00000/1ffffffff"), None);
+    }
+}

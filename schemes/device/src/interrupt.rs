@@ -1,0 +1,59 @@
+//! An interrupt, as a handle that becomes readable.
+
+use std::os::fd::OwnedFd;
+
+use anode_scheme::sys;
+use redox::error::{EIO, Error, Result};
+
+/// An interrupt line or message. Subscribe [`Interrupt::handle`] to the ring; each note is
+/// answered by [`Interrupt::take`], then the device is looked at.
+#[derive(Debug)]
+pub struct Interrupt {
+    handle: OwnedFd,
+}
+
+impl Interrupt {
+    /// The interrupt behind a handle of `irq:`.
+    #[must_use]
+    pub const fn new(handle: OwnedFd) -> Self {
+        Self { handle }
+    }
+
+    /// The handle, to be subscribed.
+    #[must_use]
+    pub const fn handle(&self) -> &OwnedFd {
+        &self.handle
+    }
+
+    /// How often it came since the last call. It stays masked or coalesced until
+    /// [`Interrupt::acknowledge`].
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers, or `EIO` for a short answer.
+    pub fn count(&self) -> Result<u64> {
+        let mut count = [0; 8];
+        let read = sys::read(&self.handle, &mut count)?;
+        if read == count.len() { Ok(u64::from_le_bytes(count)) } else { Err(Error::new(EIO)) }
+    }
+
+    /// Lets the next one through. To be called before the device's state is read, so that what
+    /// happens in between raises a new one.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers.
+    pub fn acknowledge(&self) -> Result<()> {
+        sys::write(&self.handle, &[1]).map(drop)
+    }
+
+    /// Address and data of a message-signalled interrupt, for who programs it (`pci:`).
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if this is not one, or what the kernel answers.
+    pub fn message(&self) -> Result<(u64, u32)> {
+        let path = sys::path_of(&self.handle)?;
+        crate::env::message_path(&path).ok_or(Error::new(redox::error::EINVAL))
+    }
+}
