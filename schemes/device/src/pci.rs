@@ -61,9 +61,9 @@ impl Device {
     /// # Errors
     ///
     /// What reading answers; `EIO` if it is short.
-    pub fn config(&self) -> Result<[u8; 256]> {
+    pub fn config(&self) -> Result<Vec<u8>> {
         let config = self.open("config")?;
-        let mut bytes = [0; 256];
+        let mut bytes = vec![0; 256];
         let count = sys::read_at(&config, &mut bytes, 0)?;
         if count == bytes.len() { Ok(bytes) } else { Err(Error::new(EIO)) }
     }
