@@ -101,9 +101,11 @@ impl Mapping {
 impl Drop for Mapping {
     fn drop(&mut self) {
         match self.origin {
-            // An error would mean that the range was never mapped: there is nothing to undo then.
             Origin::Kernel => {
-                anode_scheme::sys::unmap(self.base.addr().get(), self.len).unwrap_or_default();
+                // SAFETY: point 1: nothing else refers to the mapping, and this value is gone.
+                let ended = unsafe { anode_scheme::sys::unmap(self.base.addr().get(), self.len) };
+                // An error would mean that the range was never mapped: nothing is to be undone.
+                ended.unwrap_or_default();
             }
             #[cfg(test)]
             // SAFETY: `fake` allocated `base` with this very layout.
