@@ -4,7 +4,7 @@ use core::ops::Range;
 use std::collections::VecDeque;
 
 use anode_device::SharedMemory;
-use redox::error::{EIO, EOPNOTSUPP, EROFS, Error, Result};
+use redox::error::{EIO, ENOMEM, EOPNOTSUPP, EROFS, Error, Result};
 
 use crate::disk::{Access, Disk, Op, Submitted, WriteCache};
 use crate::plan::Task;
@@ -25,6 +25,9 @@ pub trait Client {
     /// A read is done: its bytes are this range of the bounce memory, until [`Engine::recycle`].
     fn answer_range(self, range: Range<usize>);
 }
+
+/// The tag of [`Engine::read_now`]; no job has such an index.
+const NOW: usize = usize::MAX;
 
 /// How far a task is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +64,8 @@ pub struct Engine<D, M, C> {
     lent: Vec<Range<usize>>,
     /// Operations that ended since [`Engine::is_stalled`] was asked.
     ended: u64,
+    /// How the operation of [`Engine::read_now`] ended.
+    now: Option<Result<()>>,
 }
 
 impl<D: Disk, M: SharedMemory, C: Client> Engine<D, M, C> {
@@ -82,6 +87,7 @@ impl<D: Disk, M: SharedMemory, C: Client> Engine<D, M, C> {
             jobs: Vec::new(),
             lent: Vec::new(),
             ended: 0,
+            now: None,
         })
     }
 
@@ -120,6 +126,55 @@ impl<D: Disk, M: SharedMemory, C: Client> Engine<D, M, C> {
             }
         }
         self.disk.kick();
+    }
+
+    /// Reads blocks for the daemon itself and waits for them: `wait` is called until they are
+    /// there, and gives up with `false`. Tasks of clients go on meanwhile.
+    ///
+    /// `bytes` is a multiple of the block.
+    ///
+    /// # Errors
+    ///
+    /// `EIO` if the disk fails or `wait` gave up, `ENOMEM` if there is no bounce memory left.
+    pub fn read_now(
+        &mut self,
+        block: u64,
+        bytes: u32,
+        wait: &mut dyn FnMut() -> bool,
+    ) -> Result<Vec<u8>> {
+        let len = usize::try_from(bytes).map_err(|_big| Error::new(ENOMEM))?;
+        let memory = self.pool.take(len).ok_or(Error::new(ENOMEM))?;
+        let address = self.address(&memory);
+        let read = self.transfer_now(Op::Read { block, bytes, address }, wait);
+        let mut copy = vec![0; len];
+        let range = memory.start..memory.start.saturating_add(len);
+        let copied = self.memory.with(range, &mut |from| {
+            copy.copy_from_slice(from);
+            Ok(len)
+        });
+        self.pool.give(memory);
+        read.and(copied).map(|_len| copy)
+    }
+
+    /// Runs one operation to its end; a device that does not end it in time is reset.
+    fn transfer_now(&mut self, op: Op, wait: &mut dyn FnMut() -> bool) -> Result<()> {
+        self.now = None;
+        while self.disk.submit(NOW, op)? == Submitted::Full {
+            self.turn();
+            if !wait() {
+                return Err(Error::new(EIO));
+            }
+        }
+        loop {
+            self.turn();
+            if let Some(result) = self.now.take() {
+                return result;
+            }
+            if !wait() {
+                self.reset();
+                return self.now.take().unwrap_or(Err(Error::new(EIO)));
+            }
+        }
     }
 
     /// Whether the device holds operations and has ended none since the last call of this.
@@ -161,6 +216,9 @@ impl<D: Disk, M: SharedMemory, C: Client> Engine<D, M, C> {
     fn collect(&mut self) -> bool {
         let mut moved = false;
         while let Some((tag, result)) = self.disk.finish() {
+            if tag == NOW {
+                self.now = Some(result);
+            }
             let Some(Some(job)) = self.jobs.get_mut(tag) else { continue };
             self.ended = self.ended.saturating_add(1);
             job.in_flight = job.in_flight.saturating_sub(1);

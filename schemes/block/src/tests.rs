@@ -187,6 +187,19 @@ fn a_silent_device_is_noticed_and_its_reset_ends_what_was_under_way() {
 }
 
 #[test]
+fn the_daemon_reads_for_itself_while_clients_keep_the_device_full() {
+    let mut world = World::new(info());
+    let asked = world.asks(read(0, 40_000), &[]);
+    world.engine.turn();
+    let (state, expected) = (world.hand(), world.disk_bytes(1024, 1024));
+    let now = world.engine.read_now(2, 1024, &mut || state.ends_one());
+    assert_eq!(now.unwrap(), expected);
+    assert!(world.engine.read_now(2, 512, &mut || false).is_err());
+    world.runs();
+    assert_eq!(asked.data(), world.disk_bytes(0, 40_000));
+}
+
+#[test]
 fn a_dead_device_answers_everything_with_an_error() {
     let mut world = World::new(info());
     world.dies();

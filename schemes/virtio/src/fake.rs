@@ -115,11 +115,6 @@ impl Chip {
         self.state.borrow_mut().stuck_in_reset = true;
     }
 
-    /// Raises a bit of the device status, such as 64: it needs a reset.
-    pub fn raise(&self, status: u8) {
-        self.state.borrow_mut().status |= status;
-    }
-
     /// Features that the driver accepted.
     #[must_use]
     pub fn accepted(&self) -> u64 {

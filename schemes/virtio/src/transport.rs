@@ -31,7 +31,6 @@ const ACKNOWLEDGE: u8 = 1;
 const DRIVER: u8 = 2;
 const DRIVER_OK: u8 = 4;
 const FEATURES_OK: u8 = 8;
-const NEEDS_RESET: u8 = 64;
 const FAILED: u8 = 128;
 
 /// Vector number that stands for "no interrupt".
@@ -229,24 +228,18 @@ impl<R: Registers> Transport<R> {
         self.notify.write16(doorbell.at, doorbell.queue);
     }
 
-    /// Whether the device says that it needs a reset, or answers no more.
-    #[must_use]
-    pub fn is_broken(&self) -> bool {
-        self.common.read8(STATUS) & NEEDS_RESET != 0
-    }
-
-    /// Reads `N` bytes of the device's own configuration that belong together.
+    /// Reads the first `N` bytes of the device's own configuration, all of one moment. What the
+    /// device does not have reads as zero.
     ///
     /// # Errors
     ///
-    /// `EIO`: there are not so many, or they change all the time.
+    /// `EIO`: it has no configuration, or one that changes all the time.
     pub fn configuration<const N: usize>(&self) -> Result<[u8; N]> {
-        let device = self.device.as_ref().filter(|device| device.size() >= N);
-        let device = device.ok_or(Error::new(EIO))?;
+        let device = self.device.as_ref().ok_or(Error::new(EIO))?;
         for _ in 0..CONFIG_TRIES {
             let before = self.common.read8(GENERATION);
             let mut bytes = [0; N];
-            for (at, byte) in bytes.iter_mut().enumerate() {
+            for (at, byte) in bytes.iter_mut().enumerate().take(device.size()) {
                 *byte = device.read8(at);
             }
             if self.common.read8(GENERATION) == before {

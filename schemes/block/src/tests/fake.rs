@@ -278,14 +278,18 @@ impl World {
         self.state.borrow_mut().dead = true;
     }
 
+    /// The test's hold on the disk alone.
+    pub(crate) fn hand(&self) -> Hand {
+        Hand {
+            info: self.info.clone(),
+            memory: Rc::clone(&self.memory),
+            state: Rc::clone(&self.state),
+        }
+    }
+
     /// The disk ends the operation at this place of those that it holds.
     pub(crate) fn ends(&mut self, index: usize, result: std::result::Result<(), i32>) {
-        let mut state = self.state.borrow_mut();
-        let (tag, op) = state.held.remove(index);
-        if result.is_ok() {
-            FakeDisk::acts(&self.info, &self.memory, &mut state.bytes, op);
-        }
-        state.ended.push((tag, result.map_err(Error::new)));
+        self.hand().ends(index, result);
     }
 
     /// The disk ends one operation, if it holds any.
@@ -307,5 +311,32 @@ impl World {
 
     pub(crate) fn disk_bytes(&self, start: u64, len: u32) -> Vec<u8> {
         self.state.borrow().bytes[number(start)..number(start) + number(len)].to_vec()
+    }
+}
+
+/// Ends operations of the disk.
+pub(crate) struct Hand {
+    info: Info,
+    memory: Memory,
+    state: Rc<RefCell<State>>,
+}
+
+impl Hand {
+    fn ends(&self, index: usize, result: std::result::Result<(), i32>) {
+        let mut state = self.state.borrow_mut();
+        let (tag, op) = state.held.remove(index);
+        if result.is_ok() {
+            FakeDisk::acts(&self.info, &self.memory, &mut state.bytes, op);
+        }
+        state.ended.push((tag, result.map_err(Error::new)));
+    }
+
+    /// Ends the oldest operation; `false` if there is none.
+    pub(crate) fn ends_one(&self) -> bool {
+        let any = !self.state.borrow().held.is_empty();
+        if any {
+            self.ends(0, Ok(()));
+        }
+        any
     }
 }

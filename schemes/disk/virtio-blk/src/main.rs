@@ -1,3 +1,8 @@
 //! The virtio block driver: serves disk:.
 
+mod disk;
+mod facts;
+#[cfg(test)]
+mod tests;
+
 fn main() {}
