@@ -1,31 +1,25 @@
 //! The words by which handles are passed: environment variables and canonical paths.
 
-use std::os::fd::{FromRawFd as _, OwnedFd};
-use std::sync::{Mutex, PoisonError};
+use std::os::fd::{OwnedFd, RawFd};
 
 use redox::error::{ENODEV, Error, Result};
 
-/// Handles that were adopted; each has one owner from then on.
-static ADOPTED: Mutex<Vec<i32>> = Mutex::new(Vec::new());
-
-/// Takes ownership of a handle that this process was started with.
+/// A handle of our own on what this process was started with.
 ///
 /// # Errors
 ///
-/// `ENODEV` if it was adopted before.
-pub(crate) fn adopt(number: i32) -> Result<OwnedFd> {
-    let mut adopted = ADOPTED.lock().unwrap_or_else(PoisonError::into_inner);
-    if adopted.contains(&number) {
-        return Err(Error::new(ENODEV));
-    }
-    adopted.push(number);
-    // SAFETY: who starts a driver names in its environment the handles that are the driver's
-    // own; `ADOPTED` sees to it that each number gets one owner only.
-    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+/// `EBADF` if it was not.
+pub(crate) fn adopt(number: RawFd) -> Result<OwnedFd> {
+    anode_scheme::sys::dup_number(number)
+}
+
+/// The value of an environment variable; `ENODEV` if it is not there.
+pub(crate) fn variable(name: &str) -> Result<String> {
+    std::env::var(name).map_err(|_unset| Error::new(ENODEV))
 }
 
 /// The number that `name` has in a list such as `com1=6 irq4=7`.
-pub(crate) fn named(list: &str, name: &str) -> Option<i32> {
+pub(crate) fn named(list: &str, name: &str) -> Option<RawFd> {
     list.split_whitespace()
         .filter_map(|word| word.split_once('='))
         .find(|(key, _value)| *key == name)
@@ -33,12 +27,12 @@ pub(crate) fn named(list: &str, name: &str) -> Option<i32> {
 }
 
 /// All handles of a list such as `5 6 7`; `None` if one is not a number.
-pub(crate) fn handles(list: &str) -> Option<Vec<i32>> {
+pub(crate) fn handles(list: &str) -> Option<Vec<RawFd>> {
     list.split_whitespace().map(handle).collect()
 }
 
 /// A handle number; a negative one is none.
-fn handle(word: &str) -> Option<i32> {
+fn handle(word: &str) -> Option<RawFd> {
     word.parse().ok().filter(|handle| *handle >= 0)
 }
 

@@ -22,7 +22,7 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// `ENODEV` if this process was not given it, or took it before.
+    /// `ENODEV` if this process was not given it.
     pub fn from_env() -> Result<Self> {
         Self::part("machine").map(|handle| Self { handle })
     }
@@ -31,9 +31,9 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// `ENODEV` if this process was not given it, or took it before.
+    /// `ENODEV` if this process was not given it.
     pub fn part(name: &str) -> Result<OwnedFd> {
-        let list = std::env::var("ANODE_MACHINE").map_err(|_unset| Error::new(ENODEV))?;
+        let list = crate::env::variable("ANODE_MACHINE")?;
         let number = crate::env::named(&list, name).ok_or(Error::new(ENODEV))?;
         crate::env::adopt(number)
     }

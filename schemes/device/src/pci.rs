@@ -30,7 +30,7 @@ impl Device {
     /// `ENODEV` if there is none or the variable is malformed, or what reading their facts
     /// answers.
     pub fn all_from_env() -> Result<Vec<Self>> {
-        let list = std::env::var("ANODE_DEVICE").map_err(|_unset| Error::new(ENODEV))?;
+        let list = env::variable("ANODE_DEVICE")?;
         let handles = env::handles(&list).filter(|handles| !handles.is_empty());
         let handles = handles.ok_or(Error::new(ENODEV))?;
         handles.into_iter().map(|number| Self::new(env::adopt(number)?)).collect()
