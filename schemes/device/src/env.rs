@@ -1,6 +1,6 @@
 //! The words by which handles are passed: environment variables and canonical paths.
 
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 
 use redox::error::{ENODEV, Error, Result};
 
@@ -10,7 +10,10 @@ use redox::error::{ENODEV, Error, Result};
 ///
 /// `EBADF` if it was not.
 pub(crate) fn adopt(number: RawFd) -> Result<OwnedFd> {
-    anode_scheme::sys::dup_number(number)
+    // SAFETY: what a process is started with stays open, as nothing here closes it; the number is
+    // not -1 (`handle` below), and is borrowed for this one call.
+    let given = unsafe { BorrowedFd::borrow_raw(number) };
+    anode_scheme::sys::dup(given, "")
 }
 
 /// The value of an environment variable; `ENODEV` if it is not there.

@@ -25,6 +25,12 @@ impl Interrupt {
         &self.handle
     }
 
+    /// The handle itself, to be given away.
+    #[must_use]
+    pub fn into_handle(self) -> OwnedFd {
+        self.handle
+    }
+
     /// How often it came since the last call. It stays masked or coalesced until
     /// [`Interrupt::acknowledge`].
     ///

@@ -12,7 +12,8 @@
 //!
 //! # Safety
 //!
-//! All unsafe code of this crate is in `mapping`, and rests on two points:
+//! All unsafe code of this crate but the borrowing of a given handle (`env`) is in `mapping`, and
+//! rests on two points:
 //!
 //! 1. A `Mapping` owns `base..base + len`: the kernel mapped it for us alone (or, in
 //!    tests, the heap lent it), and it is unmapped in `drop` only.
@@ -21,6 +22,7 @@
 #![deny(unsafe_code)]
 
 mod dma;
+#[expect(unsafe_code, reason = "handles are given as numbers in the environment")]
 mod env;
 mod interrupt;
 mod machine;

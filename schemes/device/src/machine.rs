@@ -47,14 +47,14 @@ impl Machine {
         sys::openat(&self.handle, &format!("phys/{address:x}/{len:x}/{cache}"), redox::flag::O_RDWR)
     }
 
-    /// Physical registers, mapped uncached. `address` and `len` are whole pages.
+    /// Physical memory, mapped. `address` and `len` are whole pages.
     ///
     /// # Errors
     ///
     /// As [`Machine::physical`].
-    pub fn registers(&self, address: u64, len: usize) -> Result<Mmio> {
+    pub fn map(&self, address: u64, len: usize, cache: Cache) -> Result<Mmio> {
         let bytes = u64::try_from(len).map_err(|_big| Error::new(EINVAL))?;
-        let handle = self.physical(address, bytes, Cache::Uncached)?;
+        let handle = self.physical(address, bytes, cache)?;
         Ok(Mmio::new(Mapping::of(&handle, len)?))
     }
 
