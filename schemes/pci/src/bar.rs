@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use redox::error::{EACCES, EINVAL, ENXIO, Error, Result};
 
-use crate::access::{Access, Address, write_part};
+use crate::access::{Access, Address, read16};
 use crate::function::{COMMAND, Function};
 
 /// First of the six registers.
@@ -27,10 +27,9 @@ pub(crate) enum Bar {
 /// Measures all BARs of a function by writing ones and looking which stick. Meanwhile the
 /// function does not answer at its addresses, and afterwards everything is as it was.
 pub(crate) fn measure(access: &mut impl Access, address: Address) -> [Option<Bar>; 6] {
-    let command = access.read(address, COMMAND);
-    let [low, high, ..] = command.to_le_bytes();
-    let quiet = u16::from_le_bytes([low, high]) & !DECODES;
-    write_part(access, address, COMMAND, &quiet.to_le_bytes());
+    let command = read16(access, address, COMMAND);
+    // The upper half of that word is the status, which zeroes leave as it is.
+    access.write(address, COMMAND, u32::from(command & !DECODES));
     let mut bars = [None; 6];
     let mut number = 0;
     while number < 6 {
@@ -40,7 +39,7 @@ pub(crate) fn measure(access: &mut impl Access, address: Address) -> [Option<Bar
         }
         number = number.saturating_add(registers);
     }
-    write_part(access, address, COMMAND, &[low, high]);
+    access.write(address, COMMAND, u32::from(command));
     bars
 }
 

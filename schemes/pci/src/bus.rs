@@ -33,7 +33,7 @@ pub(crate) fn functions(access: &mut impl Access) -> Vec<Function> {
 /// Bus 0, and the buses of further host bridges.
 fn root_buses(access: &mut impl Access) -> Vec<u8> {
     let first = Address { bus: 0, device: 0, function: 0 };
-    if !is_multifunction(access, first) {
+    if !exists(access, first) || !is_multifunction(access, first) {
         return vec![0];
     }
     let bridge = |function: &u8| exists(access, Address { function: *function, ..first });

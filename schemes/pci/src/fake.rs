@@ -57,6 +57,10 @@ impl Access for Bus {
         if let Some(mask) = index.checked_sub(4).and_then(|bar| space.bar_masks.get(bar)) {
             self.decoded_while_probed |= space.words[1] & 3 != 0;
             space.words[index] = value & mask | space.words[index] & !mask & 0xF;
+        } else if index == 1 {
+            // Ones clear bits of the status.
+            let status = space.words[1] & !value & 0xFFFF_0000;
+            space.words[1] = status | value & 0xFFFF;
         } else {
             space.words[index] = value;
         }

@@ -1,3 +1,58 @@
-//! The pci: daemon.
+//! `pci:`: finds the functions of the PCI buses and hands each to one driver, as handles.
+//!
+//! ```text
+//!  pci:             00.00.0  00.01.0  00.02.0 …
+//!  pci:00.02.0      a directory that one process has at a time; while it is open the function
+//!                   may use the bus, and when its last handle closes it may not
+//!    info           text: vendor=1af4 device=1042 class=010000 … msix=4 bar4=mem/ADDRESS/SIZE
+//!    config         configuration space; writes beyond the header and interrupt capabilities
+//!    barN           the whole BAR, a memory object or a port range
+//!    barN/OFF/LEN   whole pages of a memory BAR; none that holds a part of the MSI-X table
+//!    irq            its line, level-triggered     msi, msix/N   a message, programmed here
+//!    dma/LEN        contiguous memory
+//! ```
+//!
+//! Numbers in paths are hexadecimal. Read `bus` (what there is), `bar` (what of it a driver may
+//! have), `message` (what only this daemon programs), `scheme`.
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod access;
+mod bar;
+mod bus;
+#[cfg(test)]
+mod fake;
+mod function;
+mod message;
+mod platform;
+mod scheme;
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+
+use anode_device::Machine;
+use redox::error::Result;
+
+use crate::access::{FIRST_PORT, LegacyPorts, PORTS};
+use crate::scheme::Pci;
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(pci) => anode_scheme::serve("pci", pci),
+        Err(error) => {
+            eprintln!("pcid: cannot reach the buses: {error}; is machine in ANODE_MACHINE?");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Looks at all buses.
+fn start() -> Result<Pci<LegacyPorts, Machine>> {
+    let machine = Machine::from_env()?;
+    let mut access = LegacyPorts(machine.ports(FIRST_PORT, PORTS)?);
+    let functions = bus::functions(&mut access);
+    for function in &functions {
+        eprint!("pci: {} {function}", function.address);
+    }
+    Ok(Pci::new(access, machine, functions))
+}

@@ -1,6 +1,8 @@
 //! Functions, BARs and interrupts on a bus made of memory.
 #![expect(clippy::arithmetic_side_effects, reason = "in a test an overflow is a failure")]
 
+mod scheme;
+
 use redox::error::{EACCES, EINVAL, ENXIO};
 
 use crate::access::Address;
@@ -197,7 +199,7 @@ fn no_configuration_space_breaks_the_parser() {
                 let mut words: Vec<_> =
                     (0..64).map(|at| (at * 4, bus.word(DISK, at * 4))).collect();
                 words[usize::from(word)].1 =
-                    if random() % 2 == 0 { value } else { old ^ 1 << (value % 32) };
+                    [value, old ^ 1 << (value % 32)][usize::from(random() % 2 == 0)];
                 bus.add(DISK, &words);
             }
         }
