@@ -1,3 +1,53 @@
-//! The acpi: daemon.
+//! `acpi:`: turns the machine off and on again, and shows the firmware's tables.
+//!
+//! ```text
+//!  acpi:power         write `poweroff` or `reboot` (uid 0); ENODEV: the firmware cannot
+//!  acpi:tables/NAME   a table, raw: FACP, DSDT, SSDT, SSDT.1 …
+//! ```
+//!
+//! AML is not interpreted: the one package that power-off needs is found by its bytes (`power`).
+//! Everything that the firmware says is checked (`tables`).
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod machine;
+mod power;
+mod scheme;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+
+use anode_device::Machine;
+
+use crate::machine::MachineBus;
+use crate::power::Bus;
+use crate::scheme::{Acpi, Host};
+use crate::tables::Missing;
+
+impl Host for Machine {
+    fn bus(&self) -> impl Bus {
+        MachineBus(self)
+    }
+}
+
+fn main() -> ExitCode {
+    let machine = match Machine::from_env() {
+        Ok(machine) => machine,
+        Err(error) => {
+            eprintln!("acpid: no machine: {error}; is machine in ANODE_MACHINE?");
+            return ExitCode::FAILURE;
+        }
+    };
+    let boot = std::fs::read_to_string("/scheme/sys/boot").unwrap_or_default();
+    let rsdp = tables::rsdp_address(&boot).ok_or(Missing::Pointer);
+    let entries = rsdp.and_then(|rsdp| tables::list(&machine, rsdp)).unwrap_or_else(|missing| {
+        eprintln!("acpi: {missing}; only the keyboard controller can reset this machine");
+        Vec::new()
+    });
+    let acpi = Acpi::new(machine, entries);
+    if !acpi.can_turn_off() {
+        eprintln!("acpi: the firmware does not say how to turn this machine off");
+    }
+    anode_scheme::serve("acpi", acpi)
+}
