@@ -28,6 +28,7 @@ mod tests;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::failure::reason;
@@ -128,6 +129,18 @@ fn options(shell: &mut Shell, words: Vec<String>) -> Result<Source, String> {
     Ok(source)
 }
 
+/// Makes this shell the leader of a process group: `tty:` interrupts what runs in the group of
+/// the terminal's reader, but never its leader. Elsewhere a terminal would have to be told.
+fn lead(shell: &Shell) {
+    if Path::new(system::SCHEMES).exists()
+        && let Err(error) = rustix::process::setpgid(None, None)
+        // What already leads a session leads its group too.
+        && error != rustix::io::Errno::PERM
+    {
+        shell.complain(&format!("cannot lead a process group: {}", reason(&error.into())));
+    }
+}
+
 impl Shell {
     /// Runs a text line by line, so that what comes before a syntax error is done.
     fn script(&mut self, text: &str, place: &str) -> shell::Outcome {
@@ -146,6 +159,9 @@ impl Shell {
 
     /// Runs what standard input says, a command as soon as it is complete.
     fn input(&mut self) -> shell::Outcome {
+        if self.level == Level::Interactive {
+            lead(self);
+        }
         let mut text = String::new();
         loop {
             self.reap();
@@ -181,8 +197,12 @@ impl Shell {
                 self.status = status;
                 Ok(())
             }
+            Err(Stop::Interrupted) if self.level == Level::Interactive => {
+                self.status = exec::INTERRUPTED;
+                Ok(())
+            }
             Err(Stop::Break(_) | Stop::Continue(_)) => Ok(()),
-            Err(stop @ (Stop::Exit(_) | Stop::Return(_))) => Err(stop),
+            Err(stop @ (Stop::Interrupted | Stop::Exit(_) | Stop::Return(_))) => Err(stop),
         }
     }
 

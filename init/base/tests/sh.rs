@@ -262,6 +262,19 @@ fn an_interactive_shell_prompts_and_survives_errors() {
 }
 
 #[test]
+fn an_interrupted_program_ends_the_script_but_not_an_interactive_shell() {
+    let interrupted = "sh -c 'kill -2 $$'";
+    assert_eq!(
+        run(&format!("while true; do {interrupted}; done; echo no")),
+        (String::new(), String::new(), 130)
+    );
+    let (out, _, status) =
+        piped(&["-i"], &format!("while true; do {interrupted}; done\necho $?\n"));
+    assert!(out.contains("130\n"), "{out}");
+    assert_eq!(status, 0);
+}
+
+#[test]
 fn bad_input_is_a_sentence_and_status_2() {
     for script in [
         "echo 'a",

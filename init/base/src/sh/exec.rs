@@ -15,6 +15,8 @@ use crate::failure::reason;
 
 /// How deep functions may call each other: bounds the stack.
 pub(crate) const MAX_CALLS: usize = 64;
+/// The status of what the user interrupted.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 impl Shell {
     /// Runs a subshell's commands to their end, whatever ends them.
@@ -30,6 +32,7 @@ impl Shell {
                 status
             }
             Err(Stop::Break(_) | Stop::Continue(_)) => 0,
+            Err(Stop::Interrupted) => INTERRUPTED,
         };
         for job in mem::take(&mut self.jobs) {
             if let Job::Commands(handle) = job {
@@ -328,7 +331,9 @@ impl Shell {
             Err(Stop::Break(levels)) => Err(Stop::Break(levels.saturating_sub(1))),
             Err(Stop::Continue(0 | 1)) => Ok(Some(0)),
             Err(Stop::Continue(levels)) => Err(Stop::Continue(levels.saturating_sub(1))),
-            Err(stop @ (Stop::Return(_) | Stop::Exit(_) | Stop::Failed(_))) => Err(stop),
+            Err(stop @ (Stop::Return(_) | Stop::Exit(_) | Stop::Failed(_) | Stop::Interrupted)) => {
+                Err(stop)
+            }
         }
     }
 
@@ -349,7 +354,11 @@ impl Shell {
 fn failed(stop: Stop) -> Outcome {
     match stop {
         Stop::Failed(status) => Ok(status),
-        Stop::Break(_) | Stop::Continue(_) | Stop::Return(_) | Stop::Exit(_) => Err(stop),
+        Stop::Break(_)
+        | Stop::Continue(_)
+        | Stop::Return(_)
+        | Stop::Exit(_)
+        | Stop::Interrupted => Err(stop),
     }
 }
 

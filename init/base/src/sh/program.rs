@@ -15,8 +15,10 @@ use crate::failure::reason;
 
 /// The error number of a file that is no program: `ENOEXEC`, the same on all our systems.
 const NO_PROGRAM: i32 = 8;
-/// Signals that end a program by the user's wish: not worth a line.
-const QUIET_SIGNALS: [i32; 2] = [2, 13];
+/// `SIGINT`, as on Linux.
+const INTERRUPT: i32 = 2;
+/// Signals that end a program by the user's wish or with its reader: not worth a line.
+const QUIET_SIGNALS: [i32; 2] = [INTERRUPT, 13];
 
 /// What a search for a program finds.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ impl Shell {
         let ended = child.wait();
         let name = words.first().map_or("", String::as_str);
         match ended {
+            Ok(status) if status.signal() == Some(INTERRUPT) => Err(Stop::Interrupted),
             Ok(status) => Ok(self.status_of(name, status)),
             Err(error) => Err(self.fail(126, &format!("{name}: {}", reason(&error)))),
         }

@@ -19,6 +19,8 @@ pub(crate) enum Stop {
     Continue(usize),
     Return(u8),
     Exit(u8),
+    /// The user interrupted the program that ran: all up to the prompt ends.
+    Interrupted,
     /// The command cannot be run; the sentence has been written.
     Failed(u8),
 }
