@@ -19,3 +19,16 @@ fn nothing_lies_beneath_it() {
     let mut null = Fake::new(Null);
     assert_eq!(null.open("x", 0), Err(Error::new(ENOENT)));
 }
+
+#[test]
+fn the_book_quotes_the_whole_program() {
+    let program = include_str!("main.rs");
+    let book = include_str!("../../../mk/book/daemon.md");
+    let quoted = book.split("```rust\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let lines = |text: &str| -> Vec<String> {
+        text.lines().filter(|line| !line.is_empty()).map(String::from).collect()
+    };
+    let served = program.split("\n#[cfg(test)]").next().unwrap_or_default();
+    assert_eq!(lines(&quoted.collect::<String>()), lines(served));
+    assert!(program.lines().count() < 40, "the template stays small");
+}

@@ -126,11 +126,13 @@ impl Link {
     }
 
     /// A tag as it stands in a packet.
+    #[inline]
     pub(crate) fn tag(&self, raw: u32) -> Option<Tag> {
         Tag::checked(raw, self.layout.entries)
     }
 
     /// Hands over all answers and waits for requests, unless there are some.
+    #[inline]
     pub(crate) fn wait(&self, deadline: u64) -> Result<()> {
         let mut requests = self.requests.borrow_mut();
         let deadline = if self.waiting.get() == 0 { deadline } else { 0 };
@@ -149,6 +151,7 @@ impl Link {
     ///
     /// Its place is given back at once, so that the kernel knows which requests were taken
     /// should the daemon die of one.
+    #[inline]
     pub(crate) fn next(&self) -> Option<Sqe> {
         let mut requests = self.requests.borrow_mut();
         let entry = requests.take(self.sqes)?;
@@ -158,6 +161,7 @@ impl Link {
     }
 
     /// Puts an answer or a note into the queue; makes the kernel take some if it is full.
+    #[inline]
     pub(crate) fn post(&self, cqe: &Cqe) {
         let mut answers = self.answers.borrow_mut();
         let entry = pack_cqe(cqe);
@@ -173,6 +177,7 @@ impl Link {
     }
 
     /// Answers with a value or an errno.
+    #[inline]
     pub(crate) fn answer(&self, tag: Tag, result: Result<u64>) {
         self.post(&Cqe { tag: tag.raw(), result: encode(result), ..Cqe::default() });
     }
@@ -247,6 +252,7 @@ impl Link {
     }
 
     /// Answers with bytes, all at once.
+    #[inline]
     pub(crate) fn answer_bytes(&self, sqe: &Sqe, tag: Tag, bytes: &[u8]) {
         let count = if bytes.len() <= SLOT_BYTES {
             Ok(map::write_slot(self.out(tag), 0, bytes))
@@ -274,6 +280,7 @@ fn slot(area: Area, tag: Tag) -> Area {
 }
 
 /// A result as it stands in an answer; what is no errno becomes `EIO`.
+#[inline]
 fn encode(result: Result<u64>) -> u64 {
     let errno = match result {
         Ok(value) if value < u64::MAX - 4094 => return value,
