@@ -33,6 +33,8 @@ pub(crate) trait World {
     fn prepare(&mut self, unit: &Unit) -> bool;
     /// Starts the service's program, after [`World::prepare`].
     fn spawn(&mut self, unit: &Unit) -> Result<Pid, Failure>;
+    /// The service's device is not there: nobody shall wait for its schemes.
+    fn absent(&mut self, unit: &Unit);
     /// Sends a signal.
     fn kill(&mut self, pid: Pid, signal: u8);
     /// Puts a sentence into the log.
@@ -62,7 +64,7 @@ enum State {
         pid: Pid,
         since: Duration,
         kill_at: Option<Duration>,
-        again: bool,
+        then: Then,
     },
     /// It will be started at this time.
     Waiting {
@@ -74,6 +76,15 @@ enum State {
     Ended,
     Absent,
     Failed,
+}
+
+/// What follows when a service that was told to end has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    /// It stays stopped.
+    Rest,
+    /// It is started again.
+    Start,
 }
 
 #[derive(Debug)]
@@ -144,7 +155,14 @@ impl Supervisor {
                     world.say(&format!("{name} (pid {pid}) does not end when asked; killing it"));
                     world.kill(pid, SIGKILL);
                 }
-                _ => {}
+                State::Preparing
+                | State::Running { .. }
+                | State::Stopping { .. }
+                | State::Waiting { .. }
+                | State::Stopped
+                | State::Ended
+                | State::Absent
+                | State::Failed => {}
             }
         }
     }
@@ -184,8 +202,8 @@ impl Supervisor {
         let service = service.ok_or_else(|| format!("there is no service called {name}"))?;
         match verb {
             "start" => service.start(world, now),
-            "stop" => service.stop(world, now, false),
-            "restart" if service.pid().is_some() => service.stop(world, now, true),
+            "stop" => service.stop(world, now, Then::Rest),
+            "restart" if service.pid().is_some() => service.stop(world, now, Then::Start),
             "restart" => service.start(world, now),
             _ => Err(format!("`{verb}` is not start, stop or restart")),
         }
@@ -258,6 +276,7 @@ impl Service {
         match failure {
             Failure::Absent(reason) => {
                 self.state = State::Absent;
+                world.absent(&self.unit);
                 world.say(&format!("{} is not needed: {reason}", self.unit.name));
             }
             Failure::Failed(reason) => {
@@ -273,11 +292,11 @@ impl Service {
         };
         let life = now.saturating_sub(since);
         let end = report::death(&self.unit.name, pid, status, life);
-        if let State::Stopping { again, .. } = self.state {
+        if let State::Stopping { then, .. } = self.state {
             world.say(&format!("{end}, as it was told to"));
             self.failures = 0;
             self.state = State::Stopped;
-            if again {
+            if then == Then::Start {
                 self.restarts = self.restarts.saturating_add(1);
                 self.begin(world, now);
             }
@@ -339,18 +358,18 @@ impl Service {
         &mut self,
         world: &mut impl World,
         now: Duration,
-        again: bool,
+        then: Then,
     ) -> Result<String, String> {
         let name = &self.unit.name;
         match self.state {
             State::Running { pid, since } => {
                 let kill_at = Some(now.saturating_add(PATIENCE));
-                self.state = State::Stopping { pid, since, kill_at, again };
+                self.state = State::Stopping { pid, since, kill_at, then };
                 world.kill(pid, SIGTERM);
                 Ok(format!("{name} (pid {pid}) is told to end"))
             }
             State::Stopping { pid, since, kill_at, .. } => {
-                self.state = State::Stopping { pid, since, kill_at, again };
+                self.state = State::Stopping { pid, since, kill_at, then };
                 Ok(format!("{name} (pid {pid}) has been told to end"))
             }
             State::Preparing | State::Waiting { .. } => {

@@ -12,6 +12,7 @@ struct Fake {
     spawned: Vec<String>,
     killed: Vec<(Pid, u8)>,
     said: Vec<String>,
+    missing: Vec<String>,
     slow: bool,
     broken: Option<Failure>,
 }
@@ -25,9 +26,13 @@ impl World for Fake {
         if let Some(failure) = &self.broken {
             return Err(failure.clone());
         }
-        self.next += 1;
+        self.next = self.next.saturating_add(1);
         self.spawned.push(unit.name.clone());
-        Ok(self.next + 9)
+        Ok(self.next.saturating_add(9))
+    }
+
+    fn absent(&mut self, unit: &Unit) {
+        self.missing.push(unit.name.clone());
     }
 
     fn kill(&mut self, pid: Pid, signal: u8) {
@@ -173,6 +178,7 @@ fn a_missing_device_is_waited_for_and_then_not_missed() {
     let absent = Failure::Absent("no PCI function matches".into());
     all.prepared(&mut world, ms(5), "a", Err(absent));
 
+    assert_eq!(world.missing, ["a"]);
     assert_eq!(world.last(), "a is not needed: no PCI function matches");
     assert_eq!(all.next_due(), None);
     all.prepared(&mut world, ms(6), "a", Ok(()));

@@ -29,12 +29,6 @@ pub(crate) struct Open {
 }
 
 impl Open {
-    /// The root directory, as whoever has the scheme has it open.
-    pub(crate) const fn root() -> Self {
-        let name = (crate::node::ROOT, String::new());
-        Self { ino: crate::node::ROOT, name, access: READ, append: false }
-    }
-
     /// Refuses what the description was not opened for.
     ///
     /// # Errors

@@ -39,11 +39,6 @@ pub(crate) struct Editor {
 }
 
 impl Editor {
-    /// The line so far.
-    pub(crate) fn text(&self) -> &[u8] {
-        &self.text
-    }
-
     /// Takes the line out; the editor is empty then.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         (self.cursor, self.shown, self.sequence) = (0, None, Sequence::None);

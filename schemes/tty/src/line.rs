@@ -51,7 +51,7 @@ impl Line {
 
     /// Changes the settings; what was typed so far may be read at once in raw mode.
     pub(crate) fn set(&mut self, settings: Termios) {
-        if self.canonical() && !settings.has(ICANON) {
+        if self.is_canonical() && !settings.has(ICANON) {
             let text = self.editor.take();
             if !text.is_empty() {
                 self.push(text);
@@ -74,7 +74,8 @@ impl Line {
         self.push(b"\n".to_vec());
     }
 
-    fn canonical(&self) -> bool {
+    /// Whether input comes by lines.
+    pub(crate) const fn is_canonical(&self) -> bool {
         self.settings.has(ICANON)
     }
 
@@ -104,7 +105,7 @@ impl Line {
                 return None;
             }
         }
-        if self.canonical() {
+        if self.is_canonical() {
             self.edit(byte, out);
         } else {
             self.raw(byte, out);
@@ -209,7 +210,7 @@ impl Line {
         if !self.is_ready(buf.len()) {
             return None;
         }
-        if self.canonical() {
+        if self.is_canonical() {
             return Some(self.read_chunk(buf));
         }
         let mut done = 0_usize;
@@ -239,7 +240,7 @@ impl Line {
 
     /// Whether a read of `len` bytes would be answered now.
     pub(crate) fn is_ready(&self, len: usize) -> bool {
-        if self.canonical() {
+        if self.is_canonical() {
             return !self.ready.is_empty();
         }
         let least = usize::from(self.settings.value(character::MIN)).min(len);
@@ -250,7 +251,7 @@ impl Line {
     /// After how many tenths of a second an unanswered read gets an empty answer.
     pub(crate) fn patience(&self) -> Option<u8> {
         let time = self.settings.value(character::TIME);
-        let bounded = !self.canonical() && self.settings.value(character::MIN) == 0;
+        let bounded = !self.is_canonical() && self.settings.value(character::MIN) == 0;
         bounded.then_some(time)
     }
 

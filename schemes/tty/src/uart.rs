@@ -12,7 +12,8 @@ pub(crate) trait Registers {
     fn send(&mut self, bytes: &[u8]);
 }
 
-const DATA: u8 = 0;
+/// The register that bytes go through.
+pub(crate) const DATA: u8 = 0;
 const INTERRUPT_ENABLE: u8 = 1;
 const INTERRUPT_ID: u8 = 2;
 const FIFO_CONTROL: u8 = 2;

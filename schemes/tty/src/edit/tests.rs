@@ -40,7 +40,7 @@ fn press(editor: &mut Editor, keys: &str) -> Vec<u8> {
 fn typed(keys: &str) -> (String, usize) {
     let mut editor = Editor::default();
     let out = press(&mut editor, keys);
-    let text = String::from_utf8(editor.text().to_vec()).unwrap();
+    let text = String::from_utf8(editor.text.clone()).unwrap();
     let (shown, column) = screen(&out);
     assert_eq!(shown, text.trim_end(), "the screen shows something else after {keys:?}");
     (text, column)
@@ -74,7 +74,7 @@ fn a_wide_character_is_erased_whole() {
     let mut editor = Editor::default();
     press(&mut editor, "aä€");
     let out = press(&mut editor, "<<");
-    assert_eq!(editor.text(), b"a");
+    assert_eq!(editor.text.as_slice(), b"a");
     assert_eq!(out, b"\x08 \x08\x08 \x08");
 }
 
@@ -86,18 +86,18 @@ fn history_goes_up_and_down_and_keeps_what_was_typed() {
     }
     let mut out = press(&mut editor, "new");
     out.extend(press(&mut editor, "\x1b[A\x1b[A"));
-    assert_eq!((editor.text(), screen(&out).0.as_str()), (b"one".as_slice(), "one"));
+    assert_eq!((editor.text.as_slice(), screen(&out).0.as_str()), (b"one".as_slice(), "one"));
     out.extend(press(&mut editor, "\x1b[A"));
     assert_eq!(out.last(), Some(&7));
     out.extend(press(&mut editor, "\x1b[B\x1b[B"));
-    assert_eq!((editor.text(), screen(&out).0.as_str()), (b"new".as_slice(), "new"));
+    assert_eq!((editor.text.as_slice(), screen(&out).0.as_str()), (b"new".as_slice(), "new"));
 }
 
 #[test]
 fn a_line_and_the_history_have_an_end() {
     let mut editor = Editor::default();
     press(&mut editor, &"x".repeat(LONGEST + 10));
-    assert_eq!(editor.text().len(), LONGEST);
+    assert_eq!(editor.text.len(), LONGEST);
     for line in 0..200 {
         editor.remember(format!("{line}").as_bytes());
     }
