@@ -18,7 +18,7 @@ pub(crate) use elf::check_program;
 pub(crate) use initfs::{ports, strip};
 pub(crate) use kernel::{KERNEL_FLAGS, build as kernel, core_only, flags, kernel_path};
 use lexopt::Arg;
-pub(crate) use libc::{Variant, build as libc};
+pub(crate) use libc::{FLAGS as LIBC_FLAGS, Variant, build as libc};
 pub(crate) use userland::{flags as userland_flags, is_userland};
 
 use crate::{

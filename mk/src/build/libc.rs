@@ -28,7 +28,7 @@ pub(crate) enum Variant {
 
 /// Panics abort, but every frame has unwind tables, as it may lie between a program's panic and
 /// its catch.
-const FLAGS: [&str; 4] = [
+pub(crate) const FLAGS: [&str; 4] = [
     "-Cpanic=abort",
     "-Cforce-unwind-tables=yes",
     "-Cforce-frame-pointers=yes",

@@ -52,18 +52,20 @@ fn loader(stage: &mut Stage, toolchain: &Toolchain) -> Result<()> {
 fn userland(stage: &mut Stage, toolchain: &Toolchain) -> Result<()> {
     let programs = workspace::packages()?;
     let programs = programs.iter().filter(|package| build::is_userland(package));
-    let mut library = clippy(toolchain, "core,alloc,compiler_builtins");
+    let flags = build::flags(&build::LIBC_FLAGS);
+    let mut library = clippy(toolchain, &flags, "core,alloc,compiler_builtins");
     library.args(["-p", "relibc", "-p", "relibc-unwind"]);
     stage.run(library.args(DENY))?;
-    let mut cargo = clippy(toolchain, "std,panic_unwind");
+    let flags = build::userland_flags(Variant::Anode);
+    let mut cargo = clippy(toolchain, &flags, "std,panic_unwind");
     programs.for_each(|package| {
         cargo.args(["-p", &package.name]);
     });
     stage.run(cargo.args(DENY))
 }
 
-fn clippy(toolchain: &Toolchain, std: &str) -> Command {
-    let mut cargo = toolchain.cargo("lint", &build::userland_flags(Variant::Anode));
+fn clippy(toolchain: &Toolchain, flags: &[String], std: &str) -> Command {
+    let mut cargo = toolchain.cargo("lint", flags);
     cargo.args(["clippy", "--release", "--target", "x86_64-unknown-redox"]);
     cargo.arg(format!("-Zbuild-std={std}"));
     cargo
