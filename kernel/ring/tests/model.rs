@@ -16,7 +16,6 @@
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
-    clippy::missing_errors_doc,
     clippy::panic,
     reason = "a model of fixed size: a sum or index that leaves it should stop the test"
 )]

@@ -1,4 +1,5 @@
 //! `null:`: reads are empty, writes vanish. The smallest daemon, and the template for others.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

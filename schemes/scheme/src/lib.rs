@@ -1,4 +1,4 @@
-//! What a daemon is written on: implement [`Scheme`], call [`serve`].
+//! What a daemon is written on: implement [`Scheme`], call [`serve()`].
 //!
 //! ```text
 //!   kernel                     this crate                                 the daemon

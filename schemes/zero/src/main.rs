@@ -1,4 +1,5 @@
 //! `zero:`: reads give zero bytes without end, writes vanish.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
