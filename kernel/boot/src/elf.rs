@@ -97,7 +97,7 @@ pub struct Plan<'a> {
     /// Where the program headers lie, and how many.
     headers: u64,
     count: u64,
-    /// Pages that become read-only after relocation: begin and end, in the file's own addresses.
+    /// What becomes read-only after relocation: begin and end, in the file's own addresses.
     relro: (u64, u64),
     /// Offset of the dynamic section in the file, and its length.
     dynamic: Option<(u64, u64)>,
@@ -199,7 +199,7 @@ impl<'a> Plan<'a> {
             }
             PT_GNU_RELRO => {
                 let end = header.p_vaddr.checked_add(header.p_memsz).ok_or(ElfError::Header)?;
-                self.relro = (round_up(header.p_vaddr, PAGE), round_down(end, PAGE));
+                self.relro = (header.p_vaddr, end);
             }
             PT_INTERP => return Err(ElfError::Dynamic),
             PT_TLS if header.p_memsz > 0 => return Err(ElfError::Dynamic),
@@ -230,10 +230,13 @@ impl<'a> Plan<'a> {
     /// The segments, ascending; what must not change once it is relocated is read-only.
     pub fn segments(&self) -> impl Iterator<Item = Segment> + '_ {
         let base = self.base.unwrap_or(0);
-        let (first, last) = (self.relro.0.saturating_sub(base), self.relro.1.saturating_sub(base));
+        let (from, to) = (self.relro.0.saturating_sub(base), self.relro.1.saturating_sub(base));
         self.loads().flat_map(move |load| {
-            // Before, inside and behind the read-only part; empty ones fall out.
+            // Before, inside and behind the read-only part; empty ones fall out. Where that part begins with the
+            // segment, the rest of the first page is nobody's.
             let all = load.pages;
+            let first = if from <= load.to { all.start } else { round_up(from, PAGE) };
+            let last = round_down(to, PAGE);
             let start = first.clamp(all.start, all.end);
             let end = last.clamp(start, all.end);
             let before = Segment { end: start, ..all };

@@ -48,11 +48,13 @@ pub(crate) fn set_mode() -> Option<Framebuffer> {
     };
     let version = half(4)?;
     let list = usize::from(half(16)?).checked_mul(16)?.checked_add(usize::from(half(14)?))?;
+    // Copied before the next call: the list may lie in the buffer of this one.
+    let numbers = modes(list);
 
     let mut edid = [0; 128];
     let wanted = ask(0x4f15, 1, 0, &mut edid).and_then(|()| preferred_size(&edid));
     let mut best: Option<(u32, Framebuffer)> = None;
-    for number in modes(list) {
+    for number in numbers {
         let mut mode = [0; 256];
         let Some(()) = ask(0x4f01, 0, u32::from(number), &mut mode) else { continue };
         let Some(screen) = vbe_mode(&mode, version) else { continue };
@@ -66,7 +68,7 @@ pub(crate) fn set_mode() -> Option<Framebuffer> {
     Some(screen)
 }
 
-/// The numbers of the list at `address`; copied first, as the next call may write over it.
+/// The numbers of the list at `address`.
 fn modes(address: usize) -> impl Iterator<Item = u16> {
     let mut numbers = [0xffff; MAX_MODES];
     for (index, number) in numbers.iter_mut().enumerate() {

@@ -104,6 +104,20 @@ fn rights_follow_the_segments_and_what_is_frozen_is_not_writable() {
 }
 
 #[test]
+fn the_first_page_is_frozen_too_if_the_frozen_part_begins_with_the_segment() {
+    let mut file = kernel();
+    for (index, kind, len) in [(2, 1, 0x2370), (4, 0x6474_e552, 0x1370)] {
+        let header = program_header(kind, WRITE, [0xc90, 0x4c90, 0x100, len]);
+        put(&mut file, 64 + index * 56, &header);
+    }
+    let plan = Plan::new(&file).unwrap();
+    let data = plan.segments().filter(|part| part.start >= 0x4000).collect::<Vec<_>>();
+
+    let part = |start, end, write| Segment { start, end, write, execute: false };
+    assert_eq!(data, [part(0x4000, 0x6000, false), part(0x6000, 0x7000, true)]);
+}
+
+#[test]
 fn what_is_not_a_kernel_is_named() {
     assert_eq!(load(&[], 0), Err(ElfError::Kind));
     assert_eq!(with(|file| file[4] = 1), Err(ElfError::Kind));
