@@ -9,8 +9,8 @@
 //!  ─────────────────────┘  └───────────────────────────────────┘  └─────────────────────────
 //! ```
 //!
-//! Read `trap` and `kernel` first, then `syscall` (what can be asked), `scheme` (who answers)
-//! and `object` (what there is).
+//! Read `trap` and `kernel` first, then `syscall` (what can be asked), `scheme` (who answers),
+//! `object` (what there is) and `mem` (where it lies).
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::expect_used)]
@@ -19,12 +19,21 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod counters;
 pub mod error;
+mod exec;
 pub mod kernel;
 pub mod machine;
 pub mod madt;
+pub mod mem;
 pub mod num;
+pub mod object;
+pub mod random;
 pub mod sched;
 pub mod symbol;
+pub mod scheme;
+mod syscall;
 pub mod table;
+#[cfg(test)]
+mod testing;
 pub mod trap;

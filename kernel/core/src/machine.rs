@@ -179,6 +179,10 @@ pub trait Machine {
     fn console_write(&mut self, bytes: &[u8]);
     /// One byte that came in on the console.
     fn console_read(&mut self) -> Option<u8>;
+    /// Bytes of the kernel's log from position `at` (counted since boot) on; gives how many.
+    fn log_read(&self, _at: u64, _to: &mut [u8]) -> usize {
+        0
+    }
     /// Give the console's port up: a driver takes it.
     fn console_release(&mut self);
     /// End the machine; returns only if that is not possible.

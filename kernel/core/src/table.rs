@@ -24,6 +24,12 @@ impl<K> Id<K> {
     pub fn index(self) -> u32 {
         self.index
     }
+
+    /// How often the position was used, from 1 on.
+    #[must_use]
+    pub fn generation(self) -> u32 {
+        self.generation.get()
+    }
 }
 
 impl<K> Clone for Id<K> {
@@ -195,6 +201,12 @@ impl<T, K> Slab<T, K> {
             }
             _ => None,
         }
+    }
+
+    /// The first object from `index` on that `wanted` picks; for loops that change the slab.
+    pub fn find_from(&self, index: u32, wanted: impl Fn(&T) -> bool) -> Option<Id<K>> {
+        let mut all = self.iter().filter(|(id, _)| id.index >= index);
+        all.find(|(_, value)| wanted(value)).map(|(id, _)| id)
     }
 
     /// All objects with their names, by index.

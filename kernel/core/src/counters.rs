@@ -1,0 +1,61 @@
+//! What is counted since boot, for `sys:counters`.
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident)*) => {
+        /// Counters; each only grows.
+        #[derive(Debug, Default)]
+        pub struct Counters {$(
+            $(#[$doc])*
+            pub $name: u64,
+        )*}
+
+        impl Counters {
+            /// All of them with their names.
+            pub fn list(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name),)*].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Entries into the kernel.
+    traps
+    /// System calls.
+    calls
+    /// Page faults served.
+    faults
+    /// Interrupts.
+    interrupts
+    /// Timer ticks and kicks.
+    ticks
+    /// Switches to another thread.
+    switches
+    /// Requests handed to daemons.
+    packets
+    /// Answers taken from daemons.
+    answers
+    /// One-way notes handed to daemons.
+    notes
+    /// Bytes copied between daemons and clients.
+    copied
+    /// Reads answered from attached content, without a daemon.
+    warm_reads
+    /// Answers that named no open request.
+    stray_answers
+    /// Ranges mapped.
+    maps
+    /// Ranges unmapped.
+    unmaps
+    /// Processes made.
+    processes
+    /// Threads made.
+    threads
+    /// Signals delivered to handlers.
+    signals
+}
+
+/// Counts one more.
+pub fn count(counter: &mut u64) {
+    *counter = counter.wrapping_add(1);
+}

@@ -1,0 +1,157 @@
+//! Loading ELF64 programs by their header and program headers; every number is checked.
+//!
+//! Format: System V ABI, chapter 4 and 5; layouts by `goblin`. Nothing else of a file is read.
+
+use goblin::elf64::header::{EM_X86_64, ET_DYN, ET_EXEC, Header, SIZEOF_EHDR};
+use goblin::elf64::program_header::{PF_R, PF_W, PF_X, PT_LOAD, ProgramHeader};
+
+use crate::error::{ENOEXEC, Errno};
+use crate::machine::{Machine, PAGE, PAGE_SIZE, USER_END, USER_START};
+use crate::mem::Memory;
+use crate::mem::object::Window;
+use crate::mem::region::Backing;
+use crate::mem::space::{Mapping, Space};
+use crate::mem::table::Protection;
+use crate::num::{size, wide};
+
+/// Most program headers that a file may have.
+const MAX_HEADERS: u16 = 64;
+const HEADER_SIZE: usize = size_of::<ProgramHeader>();
+/// Where position-independent programs are put.
+const DYNAMIC_BASE: u64 = 0x5555_5555_0000;
+
+/// Reads bytes of a window.
+///
+/// # Errors
+///
+/// `ENOEXEC`: the range is not in it, or not readable.
+pub fn read_window<M: Machine>(
+    memory: &mut Memory<M>,
+    window: Window,
+    at: u64,
+    to: &mut [u8],
+) -> Result<(), Errno> {
+    let end = at.checked_add(wide(to.len())).ok_or(ENOEXEC)?;
+    if end > window.bytes {
+        return Err(ENOEXEC);
+    }
+    let Memory { machine, frames, objects } = memory;
+    let object = objects.get(window.object).ok_or(ENOEXEC)?;
+    let mut at = window.offset.checked_add(at).ok_or(ENOEXEC)?;
+    let mut to = to;
+    while !to.is_empty() {
+        let frame = object.page(at >> 12, frames, machine).map_err(|_errno| ENOEXEC)?;
+        let offset = size(at & 0xFFF);
+        let piece = PAGE_SIZE.saturating_sub(offset).min(to.len());
+        let (now, later) = to.split_at_mut_checked(piece).ok_or(ENOEXEC)?;
+        machine.read(frame, offset, now);
+        to = later;
+        at = at.saturating_add(wide(piece));
+    }
+    Ok(())
+}
+
+/// Maps a program's segments; gives its entry.
+///
+/// # Errors
+///
+/// `ENOEXEC`: not a static ELF64 for x86-64, or numbers in it contradict each other;
+/// `ENOMEM`. The space is to be dropped then.
+pub fn load<M: Machine>(
+    memory: &mut Memory<M>,
+    space: &mut Space,
+    file: Window,
+) -> Result<u64, Errno> {
+    let mut raw = [0u8; SIZEOF_EHDR];
+    read_window(memory, file, 0, &mut raw)?;
+    let header = Header::from_bytes(&raw);
+    check(header)?;
+    let base = if header.e_type == ET_DYN { DYNAMIC_BASE } else { 0 };
+    let mut loaded = false;
+    for number in 0..header.e_phnum {
+        let skipped = u64::from(number).saturating_mul(wide(HEADER_SIZE));
+        let at = header.e_phoff.checked_add(skipped).ok_or(ENOEXEC)?;
+        let mut raw = Aligned([0u8; HEADER_SIZE]);
+        read_window(memory, file, at, &mut raw.0)?;
+        let segment: &ProgramHeader = plain::from_bytes(&raw.0).map_err(|_short| ENOEXEC)?;
+        if segment.p_type == PT_LOAD && segment.p_memsz != 0 {
+            load_segment(memory, space, file, segment, base)?;
+            loaded = true;
+        }
+    }
+    let entry = header.e_entry.checked_add(base).ok_or(ENOEXEC)?;
+    let runs = space.regions.find(entry >> 12).is_some_and(|region| region.protection.execute);
+    if !loaded || !runs {
+        return Err(ENOEXEC);
+    }
+    Ok(entry)
+}
+
+/// `ProgramHeader` is read in place, so its bytes must be aligned as it is.
+#[repr(align(8))]
+struct Aligned([u8; HEADER_SIZE]);
+
+fn check(header: &Header) -> Result<(), Errno> {
+    let [magic0, magic1, magic2, magic3, class, data, version, ..] = header.e_ident;
+    let known = [magic0, magic1, magic2, magic3] == *b"\x7fELF"
+        && (class, data, version) == (2, 1, 1)
+        && matches!(header.e_type, ET_EXEC | ET_DYN)
+        && header.e_machine == EM_X86_64
+        && usize::from(header.e_phentsize) == HEADER_SIZE
+        && (1..=MAX_HEADERS).contains(&header.e_phnum);
+    if known { Ok(()) } else { Err(ENOEXEC) }
+}
+
+fn load_segment<M: Machine>(
+    memory: &mut Memory<M>,
+    space: &mut Space,
+    file: Window,
+    segment: &ProgramHeader,
+    base: u64,
+) -> Result<(), Errno> {
+    let start = segment.p_vaddr.checked_add(base).ok_or(ENOEXEC)?;
+    let end = start.checked_add(segment.p_memsz).ok_or(ENOEXEC)?;
+    let file_end = segment.p_offset.checked_add(segment.p_filesz).ok_or(ENOEXEC)?;
+    let lead = start & 0xFFF;
+    if segment.p_filesz > segment.p_memsz
+        || segment.p_offset & 0xFFF != lead
+        || file_end > file.bytes
+        || start < USER_START
+        || end > USER_END
+        || file.offset & 0xFFF != 0
+    {
+        return Err(ENOEXEC);
+    }
+    let flags = segment.p_flags;
+    let protection = Protection {
+        read: flags & PF_R != 0,
+        write: flags & PF_W != 0,
+        execute: flags & PF_X != 0,
+    };
+    let first = start & !0xFFF;
+    let content = segment.p_filesz.checked_add(lead).ok_or(ENOEXEC)?;
+    let with_file =
+        content.next_multiple_of(PAGE).min(end.next_multiple_of(PAGE).saturating_sub(first));
+    let mapping = |address: u64, bytes: u64, backing: Backing| Mapping {
+        address,
+        bytes,
+        protection,
+        backing,
+        lazy: false,
+        fixed: true,
+        unforkable: false,
+    };
+    let refuse = |errno: Errno| if errno == crate::error::ENOMEM { errno } else { ENOEXEC };
+    if segment.p_filesz > 0 {
+        let offset = file.offset.checked_add(segment.p_offset & !0xFFF).ok_or(ENOEXEC)?;
+        let window = Window { object: file.object, offset, bytes: content };
+        let wanted = mapping(first, with_file, Backing::Private(Some(window)));
+        space.map(memory, &wanted).map_err(refuse)?;
+    }
+    let rest = if segment.p_filesz > 0 { first.saturating_add(with_file) } else { first };
+    if rest < end {
+        let wanted = mapping(rest, end.saturating_sub(rest), Backing::Private(None));
+        space.map(memory, &wanted).map_err(refuse)?;
+    }
+    Ok(())
+}

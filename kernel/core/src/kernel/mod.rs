@@ -1,0 +1,113 @@
+//! The kernel as one value: all state hangs off [`Kernel`], and a trap is a method of it.
+//!
+//! `boot` makes it, `run` takes traps and decides who runs next, `wake` moves threads between
+//! waiting and ready, `ready` tells subscribers, `reap` gives back what the dead held.
+
+mod boot;
+mod ready;
+mod reap;
+mod run;
+pub(crate) mod wake;
+
+use alloc::vec::Vec;
+
+use crate::counters::Counters;
+use crate::error::{ESRCH, Errno};
+use crate::machine::{Context, Machine};
+use crate::mem::Memory;
+use crate::mem::space::Space;
+use crate::object::event::{Irq, Queue, Subscription};
+use crate::object::handle::Description;
+use crate::object::namespace::{Namespace, Scheme};
+use crate::object::pipe::Pipe;
+use crate::object::process::Process;
+use crate::object::ring::Ring;
+use crate::random::Random;
+use crate::sched::timers::Timers;
+use crate::sched::waits::Waits;
+use crate::sched::{Ready, Threads};
+use crate::table::{ProcessId, Slab, ThreadId, mark};
+
+pub use boot::{Boot, FrameRange, Loaded};
+pub use reap::Grave;
+
+/// Most CPUs that the kernel runs on.
+pub const MAX_CPUS: usize = 8;
+
+/// What the kernel knows of a CPU.
+#[derive(Debug, Default)]
+pub struct CpuState {
+    /// The thread that it runs.
+    pub current: Option<ThreadId>,
+    /// Threads that want it.
+    pub ready: Ready,
+    /// When its timer goes off (0: not known to be armed).
+    pub armed: u64,
+    /// When the running thread has had its slice.
+    pub slice_end: u64,
+    /// A context whose thread ended in the last trap: the machine may still save into it.
+    pub stale: Option<Context>,
+}
+
+/// The whole kernel.
+#[derive(Debug)]
+pub struct Kernel<M: Machine> {
+    /// The hardware and its memory.
+    pub memory: Memory<M>,
+    pub(crate) threads: Threads,
+    pub(crate) processes: Slab<Process<M>, mark::Process>,
+    pub(crate) descriptions: Slab<Description>,
+    pub(crate) namespaces: Slab<Namespace>,
+    pub(crate) schemes: Slab<Scheme>,
+    pub(crate) rings: Slab<Ring<M>, mark::Ring>,
+    pub(crate) pipes: Slab<Pipe>,
+    pub(crate) queues: Slab<Queue>,
+    pub(crate) subscriptions: Slab<Subscription>,
+    pub(crate) irqs: Slab<Irq>,
+    pub(crate) cpus: [CpuState; MAX_CPUS],
+    pub(crate) waits: Waits,
+    pub(crate) timers: Timers,
+    pub(crate) random: Random,
+    pub(crate) grave: Grave<M>,
+    /// Contexts that no thread has.
+    pub(crate) contexts: Vec<Context>,
+    /// Room for one path or one text, used within a trap.
+    pub(crate) scratch: Vec<u8>,
+    pub(crate) facts: &'static str,
+    /// Wall time at boot in ns, as set last.
+    pub(crate) wall: u64,
+    /// Number of the last request.
+    pub(crate) requests: u64,
+    /// Long work wants the lock to be let go of.
+    pub(crate) breathe: bool,
+    /// What was counted.
+    pub counters: Counters,
+}
+
+/// Bytes of [`Kernel::scratch`].
+pub(crate) const SCRATCH: usize = 4096;
+
+impl<M: Machine> Kernel<M> {
+    /// The process of a thread.
+    pub(crate) fn owner(&self, thread: ThreadId) -> Result<ProcessId, Errno> {
+        self.threads.get(thread).map(|thread| thread.process).ok_or(ESRCH)
+    }
+
+    /// A thread's process itself.
+    pub(crate) fn process(&mut self, thread: ThreadId) -> Result<&mut Process<M>, Errno> {
+        let id = self.owner(thread)?;
+        self.processes.get_mut(id).ok_or(ESRCH)
+    }
+
+    /// Works with the memory of a thread's process.
+    pub(crate) fn with_space<R>(
+        &mut self,
+        thread: ThreadId,
+        work: impl FnOnce(&mut Space, &mut Memory<M>) -> Result<R, Errno>,
+    ) -> Result<R, Errno> {
+        let id = self.owner(thread)?;
+        let process = self.processes.get_mut(id).ok_or(ESRCH)?;
+        let space = process.space.as_mut().ok_or(ESRCH)?;
+        work(space, &mut self.memory)
+    }
+}

@@ -1,0 +1,218 @@
+//! A trap: what it asks for is done, then the CPU is given to whoever runs next.
+
+use crate::counters::count;
+use crate::error::{Outcome, Refusal};
+use crate::kernel::{CpuState, Kernel};
+use crate::machine::{Cpu, Machine, reg};
+use crate::object::thread::State;
+use crate::sched::{Next, Place, SLICE};
+use crate::table::ThreadId;
+use crate::trap::{Resume, Trap};
+
+/// Frames that one trap gives back for the dead.
+const REAP_BUDGET: u32 = 64;
+
+impl<M: Machine> Kernel<M> {
+    /// Does what a trap asks for and says what this CPU does next.
+    pub fn handle(&mut self, cpu: Cpu, trap: Trap) -> Resume {
+        count(&mut self.counters.traps);
+        if let Some(context) = self.cpu(cpu).stale.take() {
+            self.contexts.push(context);
+        }
+        if !self.grave.is_empty() {
+            self.reap(REAP_BUDGET);
+        }
+        let me = self.cpu(cpu).current;
+        let next = match (trap, me) {
+            (Trap::Call(call), Some(me)) => {
+                count(&mut self.counters.calls);
+                let outcome = self.call(me, call);
+                self.settle(me, outcome)
+            }
+            (Trap::Fault { address, access }, Some(me)) => {
+                count(&mut self.counters.faults);
+                self.user_fault(me, address, access)
+            }
+            (Trap::Exception { vector }, Some(me)) => self.exception(me, vector),
+            (Trap::Irq { line }, _) => {
+                count(&mut self.counters.interrupts);
+                self.interrupt(line);
+                self.go_on(me)
+            }
+            (Trap::Tick, _) => {
+                count(&mut self.counters.ticks);
+                self.cpu(cpu).armed = 0;
+                self.tick(cpu, me)
+            }
+            (_, _) => self.go_on(me),
+        };
+        self.resume(cpu, me, next)
+    }
+
+    pub(crate) fn cpu(&mut self, cpu: Cpu) -> &mut CpuState {
+        let at = usize::from(cpu.0) % crate::kernel::MAX_CPUS;
+        let [first, rest @ ..] = &mut self.cpus;
+        at.checked_sub(1).and_then(|at| rest.get_mut(at)).unwrap_or(first)
+    }
+
+    fn go_on(&self, me: Option<ThreadId>) -> Next {
+        me.filter(|me| self.threads.get(*me).is_some()).map_or(Next::Pick, Next::To)
+    }
+
+    /// Turns what a call came to into who runs next; a refusal becomes the caller's result.
+    pub(crate) fn settle(&mut self, me: ThreadId, outcome: Outcome) -> Next {
+        match outcome {
+            Ok(next) => next,
+            Err(Refusal::Errno(errno)) => {
+                if let Some(thread) = self.threads.get_mut(me) {
+                    thread.fail(errno);
+                }
+                Next::To(me)
+            }
+            Err(Refusal::Kill(_)) => {
+                if let Ok(process) = self.owner(me) {
+                    self.end_process(process, crate::syscall::signal::SIGKILL);
+                }
+                Next::Pick
+            }
+        }
+    }
+
+    /// A timer tick: deadlines, console input, the end of a slice, answers not yet taken.
+    fn tick(&mut self, cpu: Cpu, me: Option<ThreadId>) -> Next {
+        let now = self.memory.machine.now();
+        self.expire(now);
+        self.poll_console();
+        let Some(me) = me.filter(|me| self.threads.get(*me).is_some()) else { return Next::Pick };
+        self.reap_rings_of(me);
+        if self.threads.get(me).is_none() {
+            return Next::Pick;
+        }
+        let priority = self.threads.get(me).map_or(0, |thread| thread.priority);
+        let state = self.cpu(cpu);
+        if now >= state.slice_end && state.ready.highest() >= Some(priority) {
+            self.enqueue(me, Place::Last);
+            return Next::Pick;
+        }
+        Next::To(me)
+    }
+
+    /// Gives the CPU to whoever runs next.
+    fn resume(&mut self, cpu: Cpu, me: Option<ThreadId>, next: Next) -> Resume {
+        let mut next = next;
+        loop {
+            if core::mem::take(&mut self.breathe) {
+                if let Next::To(id) = next {
+                    self.enqueue(id, Place::First);
+                }
+                self.leave(cpu, me);
+                return Resume::Again;
+            }
+            let Some(id) = self.choose(cpu, next) else {
+                self.leave(cpu, me);
+                if self.grave.is_empty() {
+                    self.arm(cpu, false);
+                    return Resume::Idle;
+                }
+                return Resume::Again;
+            };
+            self.cpu(cpu).current = Some(id);
+            if let Some(thread) = self.threads.get_mut(id) {
+                thread.state = State::Running;
+            }
+            if !self.deliver(id) {
+                next = Next::Pick;
+                continue;
+            }
+            let Some(thread) = self.threads.get_mut(id) else {
+                next = Next::Pick;
+                continue;
+            };
+            if let Some(call) = thread.restart.take() {
+                let outcome = self.call(id, call);
+                next = self.settle(id, outcome);
+                continue;
+            }
+            thread.expired = false;
+            return self.run(cpu, me, id);
+        }
+    }
+
+    /// The thread that `next` means, unless one of higher priority is ready.
+    fn choose(&mut self, cpu: Cpu, next: Next) -> Option<ThreadId> {
+        if let Next::To(id) = next
+            && let Some(thread) = self.threads.get(id)
+        {
+            let priority = thread.priority;
+            if self.cpu(cpu).ready.highest() <= Some(priority) {
+                return Some(id);
+            }
+            self.enqueue(id, Place::First);
+        }
+        let Self { cpus, threads, .. } = self;
+        cpus.get_mut(usize::from(cpu.0))?.ready.pop(threads)
+    }
+
+    fn run(&mut self, cpu: Cpu, me: Option<ThreadId>, id: ThreadId) -> Resume {
+        if me != Some(id) {
+            count(&mut self.counters.switches);
+            self.charge(me, id);
+            let end = self.threads.get(id).map_or(0, |t| t.since.saturating_add(SLICE));
+            self.cpu(cpu).slice_end = end;
+        }
+        self.arm(cpu, true);
+        let Self { threads, processes, .. } = self;
+        let Some(thread) = threads.get_mut(id) else { return Resume::Again };
+        let root = processes.get(thread.process).and_then(|p| p.space.as_ref()).map(|s| s.root);
+        match root {
+            Some(root) => {
+                Resume::Run { context: thread.context, root, value: thread.result.take() }
+            }
+            None => Resume::Again,
+        }
+    }
+
+    /// The CPU has no thread for now.
+    fn leave(&mut self, cpu: Cpu, me: Option<ThreadId>) {
+        self.cpu(cpu).current = None;
+        let now = self.memory.machine.now();
+        if let Some(thread) = me.and_then(|me| self.threads.get_mut(me)) {
+            thread.cpu_ns = thread.cpu_ns.saturating_add(now.saturating_sub(thread.since));
+            thread.since = now;
+        }
+    }
+
+    fn charge(&mut self, from: Option<ThreadId>, to: ThreadId) {
+        let now = self.memory.machine.now();
+        if let Some(thread) = from.and_then(|from| self.threads.get_mut(from)) {
+            thread.cpu_ns = thread.cpu_ns.saturating_add(now.saturating_sub(thread.since));
+        }
+        if let Some(thread) = self.threads.get_mut(to) {
+            thread.since = now;
+        }
+    }
+
+    /// Arms the timer for the next deadline, and for the slice where somebody else waits.
+    fn arm(&mut self, cpu: Cpu, sliced: bool) {
+        let first = self.timers.first().unwrap_or(u64::MAX);
+        let state = self.cpu(cpu);
+        let slice =
+            if sliced && state.ready.highest().is_some() { state.slice_end } else { u64::MAX };
+        let wanted = first.min(slice);
+        if wanted != u64::MAX && (state.armed == 0 || wanted < state.armed) {
+            state.armed = wanted;
+            self.memory.machine.arm(cpu, wanted);
+        }
+    }
+
+    /// The value in rax that a thread is about to see, for a signal frame.
+    pub(crate) fn settle_result(&mut self, id: ThreadId) {
+        let Some(thread) = self.threads.get_mut(id) else { return };
+        if let Some(value) = thread.result.take() {
+            let regs = self.memory.machine.regs(thread.context);
+            if let Some(rax) = regs.general.get_mut(reg::RAX) {
+                *rax = value;
+            }
+        }
+    }
+}

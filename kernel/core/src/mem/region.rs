@@ -1,0 +1,248 @@
+//! Regions: what a space holds where. Pages are counted by number (address / 4096).
+
+use alloc::vec::Vec;
+
+use crate::error::{EEXIST, ENOMEM, Errno};
+use crate::machine::{PAGE, USER_END, USER_START};
+use crate::mem::object::Window;
+use crate::mem::table::Protection;
+
+/// Most regions that one space may have.
+pub const MAX_REGIONS: usize = 1024;
+
+/// Where the pages of a region come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backing {
+    /// The space's own pages: zeroed, or copies of an object's content.
+    Private(Option<Window>),
+    /// The object's pages themselves.
+    Shared(Window),
+}
+
+/// A range of pages that are mapped alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// First page.
+    pub start: u64,
+    /// Page after the last.
+    pub end: u64,
+    /// What is allowed.
+    pub protection: Protection,
+    /// Where pages come from.
+    pub backing: Backing,
+    /// Whether a frame is promised for each page (private and writable, not lazy).
+    pub promised: bool,
+    /// Whether a fork leaves it out (rings).
+    pub unforkable: bool,
+}
+
+impl Region {
+    /// Number of pages.
+    #[must_use]
+    pub fn pages(&self) -> u64 {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// The part from page `at` on.
+    fn tail(self, at: u64) -> Self {
+        let skipped = at.saturating_sub(self.start).saturating_mul(PAGE);
+        let cut = |window: Window| Window {
+            offset: window.offset.saturating_add(skipped),
+            bytes: window.bytes.saturating_sub(skipped),
+            ..window
+        };
+        let backing = match self.backing {
+            Backing::Private(window) => Backing::Private(window.map(cut)),
+            Backing::Shared(window) => Backing::Shared(cut(window)),
+        };
+        Self { start: at, backing, ..self }
+    }
+
+    /// The object that it refers to.
+    #[must_use]
+    pub fn window(&self) -> Option<Window> {
+        match self.backing {
+            Backing::Private(window) => window,
+            Backing::Shared(window) => Some(window),
+        }
+    }
+
+    fn joins(&self, next: &Self) -> bool {
+        self.end == next.start
+            && self.protection == next.protection
+            && self.backing == Backing::Private(None)
+            && next.backing == Backing::Private(None)
+            && self.promised == next.promised
+            && self.unforkable == next.unforkable
+    }
+}
+
+/// The regions of a space, sorted and disjoint.
+#[derive(Debug, Default)]
+pub struct Regions {
+    list: Vec<Region>,
+    /// Page at which the search for a free range starts.
+    hint: u64,
+}
+
+/// Where mappings without an address begin.
+const FIRST_FREE: u64 = 0x1000_0000_0000 / PAGE;
+
+impl Regions {
+    /// The region that holds a page.
+    #[must_use]
+    pub fn find(&self, page: u64) -> Option<&Region> {
+        let at = self.list.partition_point(|region| region.end <= page);
+        self.list.get(at).filter(|region| region.start <= page)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Region> {
+        self.list.iter()
+    }
+
+    /// The first region that reaches into `start..end`.
+    #[must_use]
+    pub fn first_in(&self, start: u64, end: u64) -> Option<&Region> {
+        let at = self.list.partition_point(|region| region.end <= start);
+        self.list.get(at).filter(|region| region.start < end)
+    }
+
+    /// Whether one or two more regions would fit.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: the space's limit, or the heap.
+    pub fn reserve(&mut self) -> Result<(), Errno> {
+        if self.list.len().saturating_add(2) > MAX_REGIONS {
+            return Err(ENOMEM);
+        }
+        self.list.try_reserve(2).map_err(|_full| ENOMEM)
+    }
+
+    /// A free range of `pages` pages, at `wanted` if that is possible.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: no such range.
+    pub fn place(&mut self, wanted: u64, pages: u64) -> Result<u64, Errno> {
+        let free = |start: u64| {
+            let end = start.checked_add(pages).filter(|end| *end <= USER_END / PAGE)?;
+            (start >= USER_START / PAGE && self.first_in(start, end).is_none()).then_some(start)
+        };
+        if let Some(start) = free(wanted) {
+            return Ok(start);
+        }
+        let hint = self.hint.max(FIRST_FREE);
+        let start = self.gap(hint, pages).or_else(|| self.gap(FIRST_FREE, pages)).ok_or(ENOMEM)?;
+        self.hint = start.saturating_add(pages);
+        Ok(start)
+    }
+
+    fn gap(&self, from: u64, pages: u64) -> Option<u64> {
+        let mut start = from;
+        let first = self.list.partition_point(|region| region.end <= from);
+        for region in self.list.get(first..)? {
+            if region.start >= start.checked_add(pages)? {
+                break;
+            }
+            start = region.end;
+        }
+        (start.checked_add(pages)? <= USER_END / PAGE).then_some(start)
+    }
+
+    /// Takes a region in; after [`Regions::reserve`] this does not allocate.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST`: it overlaps another.
+    pub fn insert(&mut self, region: Region) -> Result<(), Errno> {
+        if self.first_in(region.start, region.end).is_some() {
+            return Err(EEXIST);
+        }
+        let at = self.list.partition_point(|other| other.end <= region.start);
+        if let Some(before) = at.checked_sub(1).and_then(|before| self.list.get_mut(before))
+            && before.joins(&region)
+        {
+            before.end = region.end;
+            return Ok(());
+        }
+        self.list.insert(at, region);
+        Ok(())
+    }
+
+    /// Cuts `start..end` out, which lies within one region; gives what was there.
+    /// After [`Regions::reserve`] this does not allocate.
+    pub fn cut(&mut self, start: u64, end: u64) -> Option<Region> {
+        let at = self.list.partition_point(|region| region.end <= start);
+        let whole = *self.list.get(at).filter(|r| r.start <= start && r.end >= end)?;
+        let part = Region { end, ..whole.tail(start) };
+        let left = Region { end: start, ..whole };
+        let right = whole.tail(end);
+        match (left.pages() > 0, right.pages() > 0) {
+            (false, false) => {
+                self.list.remove(at);
+            }
+            (true, false) => *self.list.get_mut(at)? = left,
+            (false, true) => *self.list.get_mut(at)? = right,
+            (true, true) => {
+                *self.list.get_mut(at)? = left;
+                self.list.insert(at.saturating_add(1), right);
+            }
+        }
+        Some(part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region(start: u64, end: u64) -> Region {
+        Region {
+            start,
+            end,
+            protection: Protection { read: true, write: true, execute: false },
+            backing: Backing::Private(None),
+            promised: false,
+            unforkable: true,
+        }
+    }
+
+    fn spans(regions: &Regions) -> std::vec::Vec<(u64, u64)> {
+        regions.iter().map(|r| (r.start, r.end)).collect()
+    }
+
+    #[test]
+    fn neighbours_that_are_alike_become_one() {
+        let mut regions = Regions::default();
+        regions.insert(region(100, 110)).unwrap();
+        regions.insert(region(110, 120)).unwrap();
+        regions.insert(region(130, 140)).unwrap();
+        assert_eq!(spans(&regions), [(100, 120), (130, 140)]);
+        assert_eq!(regions.insert(region(119, 121)), Err(EEXIST));
+    }
+
+    #[test]
+    fn a_cut_leaves_both_ends() {
+        let mut regions = Regions::default();
+        regions.insert(region(100, 110)).unwrap();
+        assert_eq!(regions.cut(103, 105).map(|r| (r.start, r.end)), Some((103, 105)));
+        assert_eq!(spans(&regions), [(100, 103), (105, 110)]);
+        assert_eq!(regions.cut(102, 106), None);
+        regions.cut(100, 103).unwrap();
+        regions.cut(109, 110).unwrap();
+        assert_eq!(spans(&regions), [(105, 109)]);
+    }
+
+    #[test]
+    fn a_place_is_free_and_inside_the_user_half() {
+        let mut regions = Regions::default();
+        assert_eq!(regions.place(200, 10), Ok(200));
+        regions.insert(region(200, 210)).unwrap();
+        let other = regions.place(205, 10).unwrap();
+        assert!(other >= 210);
+        assert_eq!(regions.place(0, u64::MAX), Err(ENOMEM));
+        assert_eq!(regions.place(0, USER_END / PAGE), Err(ENOMEM));
+    }
+}

@@ -1,0 +1,76 @@
+//! Readiness: event queues, subscriptions, and interrupt lines as a source of them.
+
+use crate::object::handle::DescriptionId;
+use crate::object::namespace::SchemeId;
+use crate::object::pipe::{End, PipeId};
+use crate::table::{Id, RingId};
+
+/// Names an event queue.
+pub type QueueId = Id<Queue>;
+/// Names an interrupt.
+pub type IrqId = Id<Irq>;
+
+/// An event queue: its events are the bits of the subscriptions that name it.
+#[derive(Debug, Default)]
+pub struct Queue {
+    /// Subscriptions that have something to tell.
+    pub ready: u32,
+}
+
+/// What can become ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// An open of a daemon's: scheme and id.
+    Scheme(SchemeId, u64),
+    /// An end of a pipe.
+    Pipe(PipeId, End),
+    /// An interrupt line.
+    Irq(IrqId),
+    /// An alarm: the `time:` description.
+    Clock(DescriptionId),
+    /// Another event queue.
+    Queue(QueueId),
+    /// Bytes on the console.
+    Console,
+}
+
+/// Who is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sink {
+    /// Readers of an event queue.
+    Queue(QueueId),
+    /// The daemon of a ring, by a note.
+    Ring(RingId),
+}
+
+/// "Tell `sink` when `source` is ready."
+#[derive(Clone, Copy, Debug)]
+pub struct Subscription {
+    /// What is watched.
+    pub source: Source,
+    /// The handle that was named, as the teller sees it.
+    pub handle: u64,
+    /// Readiness bits of interest.
+    pub flags: u64,
+    /// The subscriber's own word.
+    pub data: u64,
+    /// Who is told.
+    pub sink: Sink,
+    /// Bits not told yet.
+    pub ready: u64,
+}
+
+/// An interrupt that a handle stands for.
+#[derive(Debug)]
+pub struct Irq {
+    /// The machine's number of it.
+    pub line: u32,
+    /// Message address and data, if it is message-signalled.
+    pub message: Option<(u64, u32)>,
+    /// Interrupts since the last read.
+    pub count: u64,
+    /// Interrupts ever.
+    pub total: u64,
+    /// Descriptions that name it.
+    pub references: u32,
+}

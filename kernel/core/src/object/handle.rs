@@ -1,0 +1,224 @@
+//! Handles and the descriptions behind them.
+
+use alloc::vec::Vec;
+use bitflags::bitflags;
+
+use crate::error::{EBADF, EMFILE, ENOMEM, Errno};
+use crate::mem::object::Window;
+use crate::num::{size, wide};
+use crate::object::event::{IrqId, QueueId};
+use crate::object::namespace::{Builtin, NamespaceId, SchemeId};
+use crate::object::pipe::{End, PipeId};
+use crate::table::{Id, RingId};
+
+/// Names a description.
+pub type DescriptionId = Id<Description>;
+
+/// Most handles of one process.
+pub const MAX_HANDLES: usize = 1024;
+
+bitflags! {
+    /// What a handle may be used for; rights are only ever taken away.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Rights: u8 {
+        /// Reading.
+        const READ = 1;
+        /// Writing.
+        const WRITE = 2;
+        /// Passing to a daemon, and inheriting by fork.
+        const PASS = 4;
+    }
+}
+
+/// A process's name for a description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handle {
+    /// What it names.
+    pub description: DescriptionId,
+    /// What it allows.
+    pub rights: Rights,
+    /// Dropped by exec.
+    pub close_on_exec: bool,
+}
+
+/// A text of `sys:`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SysFile {
+    /// The directory.
+    Directory,
+    /// Name and version of the system.
+    Uname,
+    /// What was counted since boot.
+    Counters,
+    /// Frames in use.
+    Memory,
+    /// The CPUs.
+    Cpu,
+    /// Time since boot.
+    Uptime,
+    /// The reader's own program.
+    Exe,
+    /// The kernel's log.
+    Log,
+    /// What the loader said.
+    Boot,
+    /// Writing here ends the machine.
+    Power,
+}
+
+/// A file of `proc:`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcFile {
+    /// `proc:PID`
+    Directory,
+    /// `proc:PID/stat`
+    Stat,
+    /// `proc:PID/signal`
+    Signal,
+}
+
+/// What a description stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Something that a daemon opened, by the daemon's id; the cookie finds it again.
+    Scheme(SchemeId, u64, u64),
+    /// A memory object, or a part of one.
+    Memory(Window),
+    /// An end of a pipe.
+    Pipe(PipeId, End),
+    /// An event queue.
+    Queue(QueueId),
+    /// A clock, with the time of its alarm (0: none).
+    Clock(u64, u64),
+    /// Random bytes.
+    Rand,
+    /// The console.
+    Debug,
+    /// A text about the system.
+    Sys(SysFile),
+    /// The directory of a kernel scheme that has nothing else to say.
+    Directory(Builtin),
+    /// A file about a process.
+    Process(u32, ProcFile),
+    /// An interrupt.
+    Irq(IrqId),
+    /// I/O ports: first and count.
+    Ports(u16, u16),
+    /// The whole machine.
+    Machine,
+    /// The names of a namespace, as a directory.
+    Names(NamespaceId),
+    /// A namespace, to change it.
+    Namespace(NamespaceId),
+    /// The right to serve a scheme.
+    Owner(SchemeId),
+    /// A ring.
+    Ring(RingId),
+}
+
+/// What handles share: dup, fork and passing make more references to it.
+#[derive(Debug)]
+pub struct Description {
+    /// What it stands for.
+    pub target: Target,
+    /// Status flags (`O_NONBLOCK`, `O_APPEND`) and the mode it was opened with.
+    pub flags: u64,
+    /// Where the next read or write goes; `u64::MAX`: it has no position.
+    pub offset: u64,
+    /// Content that is read without the daemon.
+    pub attached: Option<Window>,
+    /// Which daemon of its scheme opened it.
+    pub epoch: u32,
+    /// Handles, requests and messages that name it.
+    pub references: u32,
+    /// The next description whose `Close` waits for room in the ring.
+    pub next_closing: Option<DescriptionId>,
+}
+
+/// The handle table of a process.
+#[derive(Debug, Default)]
+pub struct Handles {
+    list: Vec<Option<Handle>>,
+}
+
+impl Handles {
+    /// The handle of that number.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF`: not open.
+    #[inline]
+    pub fn get(&self, number: u64) -> Result<Handle, Errno> {
+        self.list.get(size(number)).copied().flatten().ok_or(EBADF)
+    }
+
+    /// The handle of that number, to change it.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF`: not open.
+    pub fn get_mut(&mut self, number: u64) -> Result<&mut Handle, Errno> {
+        self.list.get_mut(size(number)).and_then(Option::as_mut).ok_or(EBADF)
+    }
+
+    /// The lowest free number from `least` on, with room made for it.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE`: the table is full; `ENOMEM`.
+    pub fn reserve(&mut self, least: u64) -> Result<u64, Errno> {
+        let least = size(least);
+        let free = self.list.iter().enumerate().skip(least).find(|(_, entry)| entry.is_none());
+        let number = free.map_or(self.list.len().max(least), |(number, _)| number);
+        self.reach(number)?;
+        Ok(wide(number))
+    }
+
+    /// Makes room for that very number.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE`: beyond the limit; `ENOMEM`.
+    pub fn reach(&mut self, number: usize) -> Result<(), Errno> {
+        if number >= MAX_HANDLES {
+            return Err(EMFILE);
+        }
+        let len = number.saturating_add(1);
+        if len > self.list.len() {
+            let more = len.saturating_sub(self.list.len());
+            // Grown in steps, so that a table is not copied at each open.
+            self.list.try_reserve(more.max(32)).map_err(|_full| ENOMEM)?;
+            self.list.resize(len, None);
+        }
+        Ok(())
+    }
+
+    /// Puts a handle at a number that was reserved; gives what was there.
+    pub fn put(&mut self, number: u64, handle: Handle) -> Option<Handle> {
+        self.list.get_mut(size(number)).and_then(|entry| entry.replace(handle))
+    }
+
+    /// Takes the handle of that number out.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF`: not open.
+    pub fn take(&mut self, number: u64) -> Result<Handle, Errno> {
+        self.list.get_mut(size(number)).and_then(Option::take).ok_or(EBADF)
+    }
+
+    /// All handles with their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, Handle)> {
+        self.list.iter().enumerate().filter_map(|(at, entry)| entry.map(|h| (wide(at), h)))
+    }
+
+    /// Takes the last handle out, if there is one.
+    pub fn pop(&mut self) -> Option<Handle> {
+        while let Some(entry) = self.list.pop() {
+            if entry.is_some() {
+                return entry;
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,187 @@
+//! Names: what a path's first word means to a process, and the schemes behind it.
+
+use alloc::vec::Vec;
+
+use crate::error::{EINVAL, EMFILE, ENOMEM, Errno};
+use crate::table::{Id, RingId};
+
+/// Names a namespace.
+pub type NamespaceId = Id<Namespace>;
+/// Names a scheme.
+pub type SchemeId = Id<Scheme>;
+
+/// Most names that one namespace may have.
+pub const MAX_NAMES: usize = 128;
+
+/// A short name, held in place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Name<const N: usize = 31> {
+    len: u8,
+    bytes: [u8; N],
+}
+
+impl<const N: usize> Name<N> {
+    /// A name of 1 to N bytes without `/` or `:`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: it is none.
+    pub fn new(text: &[u8]) -> Result<Self, Errno> {
+        let bad = |byte: &u8| matches!(byte, b'/' | b':' | b'=' | 0..=32 | 127..);
+        if text.is_empty() || text.len() > N || text.iter().any(bad) {
+            return Err(EINVAL);
+        }
+        Ok(Self::cut(text))
+    }
+
+    /// The first N bytes of a text, whatever they are.
+    #[must_use]
+    pub fn cut(text: &[u8]) -> Self {
+        let mut bytes = [0; N];
+        let mut len = 0u8;
+        for (to, from) in bytes.iter_mut().zip(text) {
+            *to = *from;
+            len = len.saturating_add(1);
+        }
+        Self { len, bytes }
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or(&self.bytes)
+    }
+}
+
+impl<const N: usize> core::fmt::Debug for Name<N> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Display::fmt(self, f)
+    }
+}
+
+impl<const N: usize> core::fmt::Display for Name<N> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for chunk in self.as_bytes().utf8_chunks() {
+            f.write_str(chunk.valid())?;
+        }
+        Ok(())
+    }
+}
+
+/// The kernel's own schemes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Builtin {
+    /// `memory:`
+    Memory,
+    /// `proc:`
+    Proc,
+    /// `time:`
+    Time,
+    /// `irq:`
+    Irq,
+    /// `event:`
+    Event,
+    /// `pipe:`
+    Pipe,
+    /// `debug:`
+    Debug,
+    /// `sys:`
+    Sys,
+    /// `rand:`
+    Rand,
+}
+
+/// All of them, with their names.
+pub const BUILTINS: [(&str, Builtin); 9] = [
+    ("memory", Builtin::Memory),
+    ("proc", Builtin::Proc),
+    ("time", Builtin::Time),
+    ("irq", Builtin::Irq),
+    ("event", Builtin::Event),
+    ("pipe", Builtin::Pipe),
+    ("debug", Builtin::Debug),
+    ("sys", Builtin::Sys),
+    ("rand", Builtin::Rand),
+];
+
+/// What a name is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// A scheme of the kernel.
+    Builtin(Builtin),
+    /// A directory of a daemon's scheme: its root id.
+    Scheme(SchemeId, u64),
+}
+
+/// A namespace: names and what they mean. Names are unique and sorted.
+#[derive(Debug, Default)]
+pub struct Namespace {
+    names: Vec<(Name, Binding)>,
+    /// Processes and handles that use it.
+    pub references: u32,
+}
+
+impl Namespace {
+    /// What a name is bound to.
+    #[must_use]
+    pub fn find(&self, name: &[u8]) -> Option<Binding> {
+        let at = self.names.binary_search_by(|(other, _)| other.as_bytes().cmp(name)).ok()?;
+        self.names.get(at).map(|(_, binding)| *binding)
+    }
+
+    /// Binds a name; gives what it was bound to before.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE`: the limit of names; `ENOMEM`.
+    pub fn bind(&mut self, name: Name, binding: Binding) -> Result<Option<Binding>, Errno> {
+        match self.names.binary_search_by(|(other, _)| other.as_bytes().cmp(name.as_bytes())) {
+            Ok(at) => {
+                Ok(self.names.get_mut(at).map(|entry| core::mem::replace(&mut entry.1, binding)))
+            }
+            Err(_) if self.names.len() >= MAX_NAMES => Err(EMFILE),
+            Err(at) => {
+                self.names.try_reserve(1).map_err(|_full| ENOMEM)?;
+                self.names.insert(at, (name, binding));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Its names in order, from position `from` on.
+    pub fn iter(&self) -> impl Iterator<Item = &(Name, Binding)> {
+        self.names.iter()
+    }
+}
+
+/// How a scheme treats the death of its daemon; see `anode_abi::info::SchemePolicy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Streams keep a late answer and reissue nothing.
+    pub stream: bool,
+    /// Safe requests go to the successor again.
+    pub reissue: bool,
+    /// How long clients wait for a successor.
+    pub orphan_ns: u64,
+    /// How many daemons a request may be given to.
+    pub max_tries: u8,
+    /// Requests in flight for each process; 0: a quarter of the ring.
+    pub per_client: u16,
+}
+
+/// A scheme: a name's daemon, now or later.
+#[derive(Debug)]
+pub struct Scheme {
+    /// Its name when it was made.
+    pub name: Name,
+    /// The ring of the daemon that serves it.
+    pub ring: Option<RingId>,
+    /// What happens when it dies.
+    pub policy: Policy,
+    /// Since when it has no daemon (ns), if it had one.
+    pub orphan_since: Option<u64>,
+    /// Rings that it has had.
+    pub epoch: u32,
+    /// Bindings, descriptions and owner handles that name it.
+    pub references: u32,
+}

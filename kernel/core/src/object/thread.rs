@@ -1,0 +1,146 @@
+//! Threads: a context of the machine, and what the kernel knows of it.
+
+use crate::error::Errno;
+use crate::machine::{Context, Frame};
+use crate::object::event::{IrqId, QueueId};
+use crate::object::namespace::SchemeId;
+use crate::object::pipe::PipeId;
+use crate::table::{ProcessId, RingId, ThreadId};
+use crate::trap::Call;
+
+/// What a thread is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// On a CPU.
+    Running,
+    /// In a run queue.
+    Ready,
+    /// Waiting, as state: there is no stack to park.
+    Blocked(Blocked),
+}
+
+/// What a thread waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocked {
+    /// Something on a channel: [`crate::sched::waits`].
+    On(Channel),
+    /// A daemon's answer to the request in that slot.
+    Reply(RingId, u16),
+    /// Packets for its ring.
+    Ring(RingId),
+}
+
+/// What can be waited for together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// A free slot of a scheme, or its daemon.
+    Scheme(SchemeId),
+    /// A pipe's other end.
+    Pipe(PipeId),
+    /// Events of a queue.
+    Queue(QueueId),
+    /// The end of a child of that process.
+    Child(ProcessId),
+    /// A word of memory: frame and offset.
+    Futex(Frame, u16),
+    /// An interrupt.
+    Irq(IrqId),
+    /// Bytes on the console.
+    Console,
+    /// An alarm of a `time:` handle.
+    Clock,
+    /// A time, or a signal.
+    Time,
+}
+
+/// What a wait leads to when its time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// The call gives this value.
+    Value(u64),
+    /// The call is made again and sees the time.
+    Restart,
+}
+
+/// A thread's place in the one queue it is on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// The one behind it.
+    pub next: Option<ThreadId>,
+    /// The one before it.
+    pub previous: Option<ThreadId>,
+}
+
+/// Work that a thread's call does in slices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// A fork: the child, and the page to go on at.
+    Fork(ProcessId, u64),
+}
+
+/// A thread.
+#[derive(Debug)]
+pub struct Thread {
+    /// Whose it is.
+    pub process: ProcessId,
+    /// Where its registers are.
+    pub context: Context,
+    /// What it is doing.
+    pub state: State,
+    /// Priority 0 to 7.
+    pub priority: u8,
+    /// Result of its call, for rax at the next exit.
+    pub result: Option<u64>,
+    /// The call to make again when it is woken.
+    pub restart: Option<Call>,
+    /// When its wait is over (ns; `u64::MAX`: never).
+    pub deadline: u64,
+    /// What its wait leads to then.
+    pub expiry: Expiry,
+    /// Whether the deadline of the call under way has passed.
+    pub expired: bool,
+    /// Sliced work under way.
+    pub work: Option<Work>,
+    /// Signals for this thread alone, bit n-1.
+    pub pending: u64,
+    /// Its slot in the signal page.
+    pub signal_slot: u16,
+    /// Address of the fault that its next signal reports.
+    pub fault_address: u64,
+    /// CPU time until it was last stopped, in ns.
+    pub cpu_ns: u64,
+    /// When it was last put on a CPU.
+    pub since: u64,
+    /// Its place in a queue.
+    pub link: Link,
+}
+
+impl Thread {
+    /// A thread that has not run yet.
+    #[must_use]
+    pub fn new(process: ProcessId, context: Context, priority: u8) -> Self {
+        Self {
+            process,
+            context,
+            state: State::Ready,
+            priority,
+            result: None,
+            restart: None,
+            deadline: u64::MAX,
+            expiry: Expiry::Restart,
+            expired: false,
+            work: None,
+            pending: 0,
+            signal_slot: 0,
+            fault_address: 0,
+            cpu_ns: 0,
+            since: 0,
+            link: Link::default(),
+        }
+    }
+
+    /// Lets its call end with an errno.
+    pub fn fail(&mut self, errno: Errno) {
+        self.result = Some(crate::error::encode(errno));
+    }
+}

@@ -1,0 +1,210 @@
+//! What the machine handle opens: physical memory, DMA memory, ports, interrupts.
+
+use core::ops::Range;
+
+use crate::error::{EAGAIN, EBUSY, EINVAL, ENOENT, ENOSPC, Errno, Outcome};
+use crate::kernel::Kernel;
+use crate::kernel::wake::Sleep;
+use crate::machine::{Cache, IrqOp, Machine};
+use crate::mem::Memory;
+use crate::mem::object::{Object, Window};
+use crate::mem::user::UserSlice;
+use crate::num::{low, wide};
+use crate::object::event::{Irq, IrqId, Source};
+use crate::object::handle::Target;
+use crate::object::thread::Channel;
+use crate::scheme::memory::hex;
+use crate::syscall::io::Transfer;
+use crate::table::ThreadId;
+
+/// The first serial port: when a driver takes it, the kernel gives it up.
+const CONSOLE_PORT: u16 = 0x3f8;
+/// Most bytes of one string transfer on a port.
+const PORT_BYTES: usize = 512;
+
+impl<M: Machine> Kernel<M> {
+    /// What a path relative to the machine handle names.
+    pub(crate) fn machine_part(&mut self, path: Range<usize>) -> Result<Target, Errno> {
+        let mut words = self.path(path)?.split('/');
+        let kind = words.next().unwrap_or("");
+        let mut next = || words.next();
+        match kind {
+            "phys" => {
+                let (address, bytes) = (hex(next().unwrap_or(""))?, hex(next().unwrap_or(""))?);
+                let cache = match next() {
+                    Some("wb") => Cache::WriteBack,
+                    Some("wc") => Cache::WriteCombining,
+                    Some("uc") => Cache::Uncached,
+                    _ => return Err(EINVAL),
+                };
+                let bytes = bytes.checked_next_multiple_of(4096).ok_or(EINVAL)?;
+                let object = Object::physical(address, bytes, cache)?;
+                self.keep_object(object)
+            }
+            "dma" => {
+                let bytes = hex(next().unwrap_or(""))?;
+                let Memory { machine, frames, .. } = &mut self.memory;
+                let object = Object::dma(bytes, frames, machine)?;
+                self.keep_object(object)
+            }
+            "io" => {
+                let port = |word: Option<&str>| hex(word.unwrap_or("")).map(u16::try_from);
+                let (Ok(first), Ok(count)) = (port(next())?, port(next())?) else {
+                    return Err(EINVAL);
+                };
+                first.checked_add(count.checked_sub(1).ok_or(EINVAL)?).ok_or(EINVAL)?;
+                if first == CONSOLE_PORT {
+                    self.memory.machine.console_release();
+                }
+                Ok(Target::Ports(first, count))
+            }
+            "irq" => {
+                let line = low(hex(next().unwrap_or(""))?);
+                let op = match next() {
+                    None => IrqOp::Edge,
+                    Some("level") => IrqOp::Level,
+                    Some(_) => return Err(EINVAL),
+                };
+                self.take_line(line, op)
+            }
+            "msi" => self.take_message(),
+            _ => Err(ENOENT),
+        }
+    }
+
+    fn keep_object(&mut self, object: Object) -> Result<Target, Errno> {
+        let Memory { machine, frames, objects } = &mut self.memory;
+        let object = objects.insert(object, frames, machine)?;
+        Ok(Target::Memory(Window { object, offset: 0, bytes: u64::MAX }))
+    }
+
+    fn take_line(&mut self, line: u32, op: IrqOp) -> Result<Target, Errno> {
+        if self.irqs.iter().any(|(_, irq)| irq.line == line) {
+            return Err(EBUSY);
+        }
+        if !self.irqs.has_room() {
+            return Err(ENOSPC);
+        }
+        if !self.memory.machine.irq(line, op) {
+            return Err(ENOENT);
+        }
+        let irq = Irq { line, message: None, count: 0, total: 0, references: 1 };
+        let id = self.irqs.insert(irq)?;
+        self.memory.machine.irq(line, IrqOp::Unmask);
+        Ok(Target::Irq(id))
+    }
+
+    fn take_message(&mut self) -> Result<Target, Errno> {
+        if !self.irqs.has_room() {
+            return Err(ENOSPC);
+        }
+        let (address, data, line) = self.memory.machine.take_msi().ok_or(ENOSPC)?;
+        let message = Some((address, data));
+        let irq = Irq { line, message, count: 0, total: 0, references: 1 };
+        Ok(Target::Irq(self.irqs.insert(irq)?))
+    }
+
+    /// The last handle on an interrupt is gone.
+    pub(crate) fn drop_irq(&mut self, id: IrqId) {
+        self.unsubscribe(|subscription| subscription.source == Source::Irq(id));
+        if let Some(irq) = self.irqs.remove(id) {
+            match irq.message {
+                Some(_) => self.memory.machine.give_msi(irq.line),
+                None => {
+                    self.memory.machine.irq(irq.line, IrqOp::Mask);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn read_irq(&mut self, me: ThreadId, id: IrqId, transfer: &Transfer) -> Outcome {
+        if transfer.range.len() < 8 {
+            return Err(EINVAL.into());
+        }
+        let count = self.irqs.get(id).ok_or(EINVAL)?.count;
+        if count == 0 {
+            if transfer.nonblocking {
+                return Err(EAGAIN.into());
+            }
+            return self.sleep(me, Channel::Irq(id), Sleep::retry(transfer.call));
+        }
+        let start = transfer.range.start();
+        self.with_space(me, |space, memory| space.write_words(memory, start, &[count]))?;
+        if let Some(irq) = self.irqs.get_mut(id) {
+            irq.count = 0;
+        }
+        self.give(me, 8)
+    }
+
+    /// A write acknowledges: the line may fire again.
+    pub(crate) fn acknowledge(&mut self, me: ThreadId, id: IrqId, transfer: &Transfer) -> Outcome {
+        let irq = self.irqs.get_mut(id).ok_or(EINVAL)?;
+        irq.count = 0;
+        if irq.message.is_none() {
+            self.memory.machine.irq(irq.line, IrqOp::Unmask);
+        }
+        self.give(me, wide(transfer.range.len()))
+    }
+
+    /// The port of a transfer, and whether it is a string of bytes.
+    fn port(
+        (first, count): (u16, u16),
+        transfer: &Transfer,
+    ) -> Result<(u16, usize, UserSlice), Errno> {
+        let range = transfer.range.cut(PORT_BYTES);
+        let at = u16::try_from(transfer.offset).map_err(|_far| EINVAL)?;
+        let width = match range.len() {
+            len @ (1 | 2 | 4) => len,
+            _ => 1,
+        };
+        let last = usize::from(at).checked_add(width).ok_or(EINVAL)?;
+        if range.is_empty() || last > usize::from(count) {
+            return Err(EINVAL);
+        }
+        Ok((first.checked_add(at).ok_or(EINVAL)?, width, range))
+    }
+
+    pub(crate) fn read_ports(
+        &mut self,
+        me: ThreadId,
+        ports: (u16, u16),
+        transfer: &Transfer,
+    ) -> Outcome {
+        let (port, width, range) = Self::port(ports, transfer)?;
+        let Self { memory, scratch, .. } = self;
+        let buffer = scratch.get_mut(..range.len()).ok_or(EINVAL)?;
+        for chunk in buffer.chunks_mut(width) {
+            let value = memory.machine.port_in(port, width).to_le_bytes();
+            for (to, from) in chunk.iter_mut().zip(value) {
+                *to = from;
+            }
+        }
+        self.from_scratch(me, range)?;
+        self.give(me, wide(range.len()))
+    }
+
+    pub(crate) fn write_ports(
+        &mut self,
+        me: ThreadId,
+        ports: (u16, u16),
+        transfer: &Transfer,
+    ) -> Outcome {
+        let (port, width, range) = Self::port(ports, transfer)?;
+        let mut scratch = core::mem::take(&mut self.scratch);
+        let copied = match scratch.get_mut(..range.len()) {
+            Some(buffer) => self.with_space(me, |s, memory| s.read(memory, range, buffer)),
+            None => Err(EINVAL),
+        };
+        self.scratch = scratch;
+        copied?;
+        let Self { memory, scratch, .. } = self;
+        for chunk in scratch.get(..range.len()).unwrap_or_default().chunks(width) {
+            let mut value = [0u8; 4];
+            for (to, from) in value.iter_mut().zip(chunk) {
+                *to = *from;
+            }
+            memory.machine.port_out(port, width, u32::from_le_bytes(value));
+        }
+        self.give(me, wide(range.len()))
+    }
+}

@@ -1,0 +1,342 @@
+//! `sys:` and `proc:`: what the kernel tells about itself, as text; and directories.
+
+use core::fmt::Write;
+
+use crate::error::{EACCES, EINVAL, ENOENT, ENOTDIR, EPERM, ESRCH, Errno, Outcome};
+use crate::kernel::{Kernel, SCRATCH};
+use crate::machine::{Machine, Power};
+use crate::mem::user::UserSlice;
+use crate::num::{size, wide};
+use crate::object::handle::{ProcFile, SysFile, Target};
+use crate::object::namespace::{Binding, Builtin, Name};
+use crate::object::process::Life;
+use crate::syscall::io::Transfer;
+use crate::table::ThreadId;
+
+const SYS_FILES: [(&str, SysFile); 9] = [
+    ("uname", SysFile::Uname),
+    ("counters", SysFile::Counters),
+    ("memory", SysFile::Memory),
+    ("cpu", SysFile::Cpu),
+    ("uptime_ns", SysFile::Uptime),
+    ("exe", SysFile::Exe),
+    ("log", SysFile::Log),
+    ("boot", SysFile::Boot),
+    ("power", SysFile::Power),
+];
+
+/// Kind of a directory in directory records.
+const DT_DIR: u8 = 4;
+/// Kind of a plain file.
+const DT_REG: u8 = 8;
+/// Bytes of a record before its name.
+const HEADER: usize = 19;
+
+/// A text of which only `skip..skip + buffer` is kept.
+struct Window<'a> {
+    buffer: &'a mut [u8],
+    skip: usize,
+    len: usize,
+}
+
+impl Write for Window<'_> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        for byte in text.bytes() {
+            match self.skip.checked_sub(1) {
+                Some(left) => self.skip = left,
+                None => {
+                    if let Some(place) = self.buffer.get_mut(self.len) {
+                        *place = byte;
+                        self.len = self.len.saturating_add(1);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<M: Machine> Kernel<M> {
+    pub(crate) fn sys_file(name: &str) -> Result<Target, Errno> {
+        let found = SYS_FILES.iter().find(|(other, _)| *other == name);
+        found.map(|(_, file)| Target::Sys(*file)).ok_or(ENOENT)
+    }
+
+    /// `PID`, `PID/stat` or `PID/signal` beneath `proc:`.
+    pub(crate) fn proc_file(&self, path: &str) -> Result<Target, Errno> {
+        let (pid, rest) = path.split_once('/').unwrap_or((path, ""));
+        let pid = pid.parse().map_err(|_word| ENOENT)?;
+        self.process_by_pid(pid).map_err(|_gone| ENOENT)?;
+        Self::process_file(pid, rest)
+    }
+
+    pub(crate) fn process_file(pid: u32, name: &str) -> Result<Target, Errno> {
+        let file = match name {
+            "" => ProcFile::Directory,
+            "stat" => ProcFile::Stat,
+            "signal" => ProcFile::Signal,
+            _ => return Err(ENOENT),
+        };
+        Ok(Target::Process(pid, file))
+    }
+
+    pub(crate) fn bounded(name: &str) -> Result<Name, Errno> {
+        Name::new(name.as_bytes()).map_err(|_odd| ENOENT)
+    }
+
+    /// Opens what a name of the namespace is bound to, without a rest.
+    pub(crate) fn open_binding(&mut self, me: ThreadId, binding: Binding, flags: u64) -> Outcome {
+        match binding {
+            Binding::Builtin(builtin) => self.open_builtin(me, builtin, 0..0, flags),
+            Binding::Scheme(..) => Err(crate::error::EXDEV.into()),
+        }
+    }
+
+    pub(crate) fn read_text(
+        &mut self,
+        me: ThreadId,
+        target: Target,
+        transfer: &Transfer,
+    ) -> Outcome {
+        let range = transfer.range.cut(SCRATCH);
+        let mut scratch = core::mem::take(&mut self.scratch);
+        let buffer = scratch.get_mut(..range.len()).unwrap_or_default();
+        let len = if target == Target::Sys(SysFile::Log) {
+            Ok(self.memory.machine.log_read(transfer.offset, buffer))
+        } else {
+            let mut window = Window { buffer, skip: size(transfer.offset), len: 0 };
+            self.write_text(me, target, &mut window).map(|()| window.len)
+        };
+        self.scratch = scratch;
+        let len = len?;
+        self.from_scratch(me, range.cut(len))?;
+        self.advance(me, transfer, len)
+    }
+
+    fn write_text(&self, me: ThreadId, target: Target, out: &mut Window<'_>) -> Result<(), Errno> {
+        let frames = &self.memory.frames;
+        let written = match target {
+            Target::Sys(SysFile::Uname) => {
+                writeln!(out, "Anode {} x86_64", env!("CARGO_PKG_VERSION"))
+            }
+            Target::Sys(SysFile::Counters) => {
+                let mut list = self.counters.list();
+                list.try_for_each(|(name, value)| writeln!(out, "{name} {value}"))
+            }
+            Target::Sys(SysFile::Memory) => writeln!(
+                out,
+                "page_size 4096\ntotal_pages {}\nfree_pages {}\npromised_pages {}\nobjects {}",
+                frames.total(),
+                frames.free(),
+                frames.promised(),
+                self.memory.objects.len()
+            ),
+            Target::Sys(SysFile::Cpu) => writeln!(out, "cpus {}", self.memory.machine.cpus()),
+            Target::Sys(SysFile::Uptime) => writeln!(out, "{}", self.memory.machine.now()),
+            Target::Sys(SysFile::Exe) => {
+                let process = self.owner(me)?;
+                write!(out, "{}", self.processes.get(process).ok_or(ESRCH)?.name)
+            }
+            Target::Sys(SysFile::Boot) => out.write_str(self.facts),
+            Target::Process(pid, ProcFile::Stat) => self.write_stat(pid, out)?,
+            Target::Sys(SysFile::Power) => Ok(()),
+            Target::Sys(_) | Target::Process(..) => return Err(crate::error::EISDIR),
+            _ => return Err(EINVAL),
+        };
+        written.map_err(|_never| EINVAL)
+    }
+
+    fn write_stat(&self, pid: u32, out: &mut Window<'_>) -> Result<core::fmt::Result, Errno> {
+        let id = self.process_by_pid(pid)?;
+        let process = self.processes.get(id).ok_or(ESRCH)?;
+        let threads = self.threads.iter().filter(|(_, thread)| thread.process == id);
+        let live: u64 = threads.map(|(_, t)| t.cpu_ns).fold(0, u64::saturating_add);
+        Ok(writeln!(
+            out,
+            "pid={} ppid={} pgid={} uid={} gid={} state={} threads={} pages={} cpu_ns={} prio={} handles={} name={}",
+            process.pid,
+            process.parent,
+            process.group,
+            process.uid,
+            process.gid,
+            self.state_letter(id),
+            self.thread_count(id),
+            process.space.as_ref().map_or(0, |space| space.resident),
+            process.cpu_ns.saturating_add(live),
+            process.priority,
+            process.handles.iter().count(),
+            process.name,
+        ))
+    }
+
+    /// A short text that was written to a handle.
+    fn word(&mut self, me: ThreadId, transfer: &Transfer) -> Result<&str, Errno> {
+        let len = self.take_path(me, transfer.range.start(), wide(transfer.range.len().min(64)))?;
+        Ok(self.path(0..len)?.trim())
+    }
+
+    pub(crate) fn write_power(&mut self, me: ThreadId, transfer: &Transfer) -> Outcome {
+        let power = match self.word(me, transfer)? {
+            "reboot" => Power::Reboot,
+            "poweroff" => Power::Off,
+            _ => return Err(EINVAL.into()),
+        };
+        if self.process(me)?.uid != 0 {
+            return Err(EPERM.into());
+        }
+        self.memory.machine.power(power);
+        Err(crate::error::EIO.into())
+    }
+
+    /// A signal number written to `proc:PID/signal`.
+    pub(crate) fn write_signal(&mut self, me: ThreadId, pid: u32, transfer: &Transfer) -> Outcome {
+        let signal: u32 = self.word(me, transfer)?.parse().map_err(|_word| EINVAL)?;
+        let id = self.process_by_pid(pid)?;
+        if self.may_act(me, id).is_err() {
+            return Err(EPERM.into());
+        }
+        if signal >= 32 {
+            return Err(EINVAL.into());
+        }
+        let len = wide(transfer.range.len());
+        if let Some(thread) = self.threads.get_mut(me) {
+            thread.result = Some(len);
+        }
+        if signal != 0 {
+            self.post_signal(id, signal);
+        }
+        Ok(if self.threads.get(me).is_some() {
+            crate::sched::Next::To(me)
+        } else {
+            crate::sched::Next::Pick
+        })
+    }
+
+    /// Directory records from position `from` on.
+    pub(crate) fn list(
+        &mut self,
+        me: ThreadId,
+        target: Target,
+        range: UserSlice,
+        from: u64,
+    ) -> Outcome {
+        let mut at = size(from);
+        let mut done = 0usize;
+        while let Some((name, kind)) = self.entry(target, at)? {
+            let bytes = name.as_bytes();
+            let len = HEADER.saturating_add(bytes.len()).saturating_add(1);
+            if done.saturating_add(len) > range.len() {
+                if done == 0 {
+                    return Err(EINVAL.into());
+                }
+                break;
+            }
+            at = at.saturating_add(1);
+            let mut record = [0u8; HEADER + 32];
+            let fields = (wide(at).to_le_bytes().into_iter())
+                .chain(wide(at).to_le_bytes())
+                .chain(u16::try_from(len).unwrap_or(0).to_le_bytes())
+                .chain([kind])
+                .chain(bytes.iter().copied());
+            for (to, byte) in record.iter_mut().zip(fields) {
+                *to = byte;
+            }
+            let record = record.get(..len).unwrap_or_default();
+            let place = range.skip(done);
+            self.with_space(me, |space, memory| space.write(memory, place, record))?;
+            done = done.saturating_add(len);
+        }
+        self.give(me, wide(done))
+    }
+
+    /// Entry number `at` of a directory.
+    fn entry(&self, target: Target, at: usize) -> Result<Option<(Name, u8)>, Errno> {
+        let cut = |name: &str| Name::cut(name.as_bytes());
+        Ok(match target {
+            Target::Names(namespace) => {
+                let namespace = self.namespaces.get(namespace).ok_or(ENOENT)?;
+                namespace.iter().nth(at).map(|(name, _)| (*name, DT_DIR))
+            }
+            Target::Sys(SysFile::Directory) => {
+                SYS_FILES.get(at).map(|(name, _)| (cut(name), DT_REG))
+            }
+            Target::Process(_, ProcFile::Directory) => {
+                ["stat", "signal"].get(at).map(|name| (cut(name), DT_REG))
+            }
+            Target::Directory(Builtin::Proc) => {
+                let alive = self.processes.iter().filter(|(_, p)| p.life == Life::Alive);
+                alive.map(|(_, p)| (number(p.pid), DT_DIR)).nth(at)
+            }
+            Target::Directory(_) => {
+                self.irqs.iter().map(|(_, irq)| (number(irq.line), DT_REG)).nth(at)
+            }
+            _ => return Err(ENOTDIR),
+        })
+    }
+
+    /// The canonical path of a kernel scheme's handle.
+    pub(crate) fn write_path(&mut self, me: ThreadId, target: Target, range: UserSlice) -> Outcome {
+        let mut scratch = core::mem::take(&mut self.scratch);
+        let mut out = Window { buffer: &mut scratch, skip: 0, len: 0 };
+        let written = self.describe_path(target, &mut out);
+        let len = out.len.min(range.len());
+        self.scratch = scratch;
+        written.map_err(|_never| EACCES)?;
+        self.from_scratch(me, range.cut(len))?;
+        self.give(me, wide(len))
+    }
+
+    fn describe_path(&self, target: Target, out: &mut Window<'_>) -> core::fmt::Result {
+        match target {
+            Target::Memory(window) => {
+                let object = self.memory.objects.get(window.object);
+                let address = object.and_then(|object| object.address());
+                let bytes = self.size_of(target).unwrap_or(0);
+                match address {
+                    Some(address) => {
+                        let address = address.saturating_add(window.offset);
+                        write!(out, "memory:dma/{address:x}/{bytes:x}")
+                    }
+                    None => write!(out, "/scheme/memory"),
+                }
+            }
+            Target::Irq(id) => match self.irqs.get(id).and_then(|irq| irq.message) {
+                Some((address, data)) => write!(out, "irq:msi/{address:x}/{data:x}"),
+                None => write!(out, "irq:{}", self.irqs.get(id).map_or(0, |irq| irq.line)),
+            },
+            Target::Pipe(..) => out.write_str("/scheme/pipe"),
+            Target::Queue(_) => out.write_str("/scheme/event"),
+            Target::Clock(clock, _) => write!(out, "/scheme/time/{clock}"),
+            Target::Rand => out.write_str("/scheme/rand"),
+            Target::Debug => out.write_str("/scheme/debug"),
+            Target::Sys(file) => {
+                let name = SYS_FILES.iter().find(|(_, other)| *other == file);
+                write!(out, "/scheme/sys/{}", name.map_or("", |(name, _)| name))
+            }
+            Target::Process(pid, file) => {
+                let name = match file {
+                    ProcFile::Directory => "",
+                    ProcFile::Stat => "/stat",
+                    ProcFile::Signal => "/signal",
+                };
+                write!(out, "/scheme/proc/{pid}{name}")
+            }
+            Target::Directory(Builtin::Proc) => out.write_str("/scheme/proc"),
+            Target::Directory(_) => out.write_str("/scheme/irq"),
+            Target::Names(_) => out.write_str("/scheme"),
+            Target::Ports(first, count) => write!(out, "memory:io/{first:x}/{count:x}"),
+            _ => out.write_str("/scheme"),
+        }
+    }
+}
+
+/// A number as a name.
+fn number(value: u32) -> Name {
+    let mut digits = [0u8; 10];
+    let mut window = Window { buffer: &mut digits, skip: 0, len: 0 };
+    // Ten digits hold every u32, and the window never fails.
+    let written = write!(window, "{value}");
+    debug_assert!(written.is_ok());
+    let len = window.len;
+    Name::cut(digits.get(..len).unwrap_or_default())
+}

@@ -1,0 +1,80 @@
+//! Futexes: sleeping on a word of memory, keyed by its frame.
+
+use crate::error::{EAGAIN, EINVAL, ENOSYS, ETIMEDOUT, Errno, Outcome, encode};
+use crate::kernel::Kernel;
+use crate::kernel::wake::Sleep;
+use crate::machine::Machine;
+use crate::num::low;
+use crate::object::thread::{Channel, Expiry};
+use crate::syscall::time::from_timespec;
+use crate::table::ThreadId;
+use crate::trap::{Access, Call};
+
+const WAIT: u64 = 0;
+const WAKE: u64 = 1;
+const REQUEUE: u64 = 2;
+
+impl<M: Machine> Kernel<M> {
+    /// The channel of a futex word, and its value now.
+    fn futex_word(&mut self, me: ThreadId, address: u64) -> Result<(Channel, u32), Errno> {
+        if address & 3 != 0 {
+            return Err(EINVAL);
+        }
+        let offset = u16::try_from(address & 0xFFF).map_err(|_wide| EINVAL)?;
+        self.with_space(me, |space, memory| {
+            // A write access: the frame must not change at the next store, by copy-on-write.
+            let frame = space.frame_at(memory, address, Access::Write)?;
+            let mut bytes = [0; 4];
+            memory.machine.read(frame, usize::from(offset), &mut bytes);
+            Ok((Channel::Futex(frame, offset), u32::from_le_bytes(bytes)))
+        })
+    }
+
+    pub(crate) fn futex(&mut self, me: ThreadId, call: Call) -> Outcome {
+        let (channel, value) = self.futex_word(me, call.a)?;
+        match call.b {
+            WAIT if value != low(call.c) => Err(EAGAIN.into()),
+            WAIT => {
+                let deadline = if call.d == 0 {
+                    u64::MAX
+                } else {
+                    let time = |space: &mut crate::mem::space::Space, memory: &mut _| {
+                        space.read_words(memory, call.d)
+                    };
+                    from_timespec(self.with_space(me, time)?)?
+                };
+                if let Some(thread) = self.threads.get_mut(me) {
+                    thread.result = Some(0);
+                }
+                let expiry = Expiry::Value(encode(ETIMEDOUT));
+                self.sleep(me, channel, Sleep { restart: None, deadline, expiry })
+            }
+            WAKE => {
+                let woken = self.wake_all(channel, call.c);
+                self.give(me, woken)
+            }
+            REQUEUE => {
+                let (other, _) = self.futex_word(me, call.e)?;
+                let woken = self.wake_all(channel, call.c);
+                while let Some(id) = self.waits.first(&self.threads, channel)
+                    && channel != other
+                {
+                    self.waits.remove(&mut self.threads, id, channel);
+                    self.waits.add(&mut self.threads, id, other);
+                }
+                self.give(me, woken)
+            }
+            _ => Err(ENOSYS.into()),
+        }
+    }
+
+    /// Sets a futex word to 0 and wakes all its sleepers: what joins wait for.
+    pub(crate) fn clear_word(&mut self, me: ThreadId, address: u64) {
+        if let Ok((channel, _)) = self.futex_word(me, address)
+            && let Channel::Futex(frame, offset) = channel
+        {
+            self.memory.machine.write(frame, usize::from(offset), &[0; 4]);
+            self.wake_all(channel, u64::MAX);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Who a process is, and what it may do to another.
+
+use anode_abi::info::id;
+
+use crate::error::{EINVAL, EPERM, Errno, Outcome};
+use crate::kernel::Kernel;
+use crate::machine::Machine;
+use crate::num::{low, size};
+use crate::object::thread::State;
+use crate::sched::{ORDINARY, Place};
+use crate::table::{ProcessId, ThreadId};
+use crate::trap::Call;
+
+impl<M: Machine> Kernel<M> {
+    /// The process that a pid argument means (0: the caller's).
+    fn named(&mut self, me: ThreadId, pid: u64) -> Result<ProcessId, Errno> {
+        if pid == 0 { self.owner(me) } else { self.process_by_pid(low(pid)) }
+    }
+
+    /// Whether the caller may act on a process: root on all, anybody on its own and its children.
+    pub(crate) fn may_act(&mut self, me: ThreadId, other: ProcessId) -> Result<(), Errno> {
+        let own = self.owner(me)?;
+        let caller = self.process(me)?;
+        let (uid, pid) = (caller.uid, caller.pid);
+        let other_process = self.processes.get(other).ok_or(EPERM)?;
+        let allowed =
+            uid == 0 || own == other || other_process.uid == uid || other_process.parent == pid;
+        if allowed { Ok(()) } else { Err(EPERM) }
+    }
+
+    pub(crate) fn getid(&mut self, me: ThreadId, call: Call) -> Outcome {
+        let process = self.named(me, call.b)?;
+        let cpus = self.memory.machine.cpus();
+        let process = self.processes.get(process).ok_or(EINVAL)?;
+        let value = match size(call.a) {
+            id::PID => process.pid,
+            id::PPID => process.parent,
+            id::TID => low(Self::thread_number(me)),
+            id::UID => process.uid,
+            id::GID => process.gid,
+            id::PGID => process.group,
+            id::SID => process.session,
+            id::PRIORITY => u32::from(process.priority),
+            id::CPUS => u32::from(cpus),
+            _ => return Err(EINVAL.into()),
+        };
+        self.give(me, u64::from(value))
+    }
+
+    pub(crate) fn setid(&mut self, me: ThreadId, call: Call) -> Outcome {
+        let id = self.named(me, call.b)?;
+        self.may_act(me, id)?;
+        let root = self.process(me)?.uid == 0;
+        let value = u32::try_from(call.c).map_err(|_wide| EINVAL)?;
+        let process = self.processes.get_mut(id).ok_or(EINVAL)?;
+        match size(call.a) {
+            id::UID if root || value == process.uid => process.uid = value,
+            id::GID if root || value == process.gid => process.gid = value,
+            id::UID | id::GID => return Err(EPERM.into()),
+            id::PGID => process.group = if value == 0 { process.pid } else { value },
+            id::SID if process.group == process.pid && process.session != process.pid => {
+                return Err(EPERM.into());
+            }
+            id::SID => {
+                process.session = process.pid;
+                process.group = process.pid;
+            }
+            id::PRIORITY => {
+                let value = u8::try_from(value).ok().filter(|value| *value <= 7).ok_or(EINVAL)?;
+                if !root && value > process.priority.min(ORDINARY) {
+                    return Err(EPERM.into());
+                }
+                self.set_priority(id, value);
+            }
+            _ => return Err(EINVAL.into()),
+        }
+        self.give(me, 0)
+    }
+
+    /// Gives all threads of a process a priority.
+    pub(crate) fn set_priority(&mut self, id: ProcessId, priority: u8) {
+        if let Some(process) = self.processes.get_mut(id) {
+            process.priority = priority;
+        }
+        let mut at = 0;
+        while let Some(thread) = self.threads.find_from(at, |thread| thread.process == id) {
+            at = thread.index().wrapping_add(1);
+            let Some(state) = self.threads.get(thread).map(|thread| thread.state) else { return };
+            if state == State::Ready {
+                self.unblock(thread);
+            }
+            if let Some(content) = self.threads.get_mut(thread) {
+                content.priority = priority;
+            }
+            if state == State::Ready {
+                self.enqueue(thread, Place::Last);
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Schemes and names: made by init, given to processes.
+
+use anode_abi::info::policy;
+use anode_abi::number::NONE;
+
+use crate::error::{EEXIST, EINVAL, ENOENT, EPERM, Errno, Outcome};
+use crate::kernel::Kernel;
+use crate::machine::Machine;
+use crate::num::wide;
+use crate::object::handle::{Rights, Target};
+use crate::object::namespace::{Binding, Name, Namespace, NamespaceId, Policy, Scheme, SchemeId};
+use crate::table::ThreadId;
+use crate::trap::Call;
+
+impl<M: Machine> Kernel<M> {
+    /// The namespace behind a handle.
+    pub(crate) fn namespace_of(&mut self, me: ThreadId, number: u64) -> Result<NamespaceId, Errno> {
+        match self.named_handle(me, number, Rights::empty())?.1 {
+            Target::Namespace(namespace) => Ok(namespace),
+            _ => Err(EINVAL),
+        }
+    }
+
+    /// The namespace to change: one behind a handle, or the caller's own, for root alone.
+    fn namespace_to_change(&mut self, me: ThreadId, number: u64) -> Result<NamespaceId, Errno> {
+        if number != wide(NONE) {
+            return self.namespace_of(me, number);
+        }
+        let caller = self.process(me)?;
+        if caller.uid == 0 { Ok(caller.namespace) } else { Err(EPERM) }
+    }
+
+    pub(crate) fn scheme_new(&mut self, me: ThreadId, call: Call) -> Outcome {
+        if self.process(me)?.uid != 0 {
+            return Err(EPERM.into());
+        }
+        let namespace = self.namespace_to_change(me, call.a)?;
+        let len = self.take_path(me, call.b, call.c)?;
+        let name = Name::new(self.path(0..len)?.as_bytes())?;
+        if self.namespaces.get(namespace).is_none_or(|n| n.find(name.as_bytes()).is_some()) {
+            return Err(EEXIST.into());
+        }
+        let policy = self.policy(me, call.d)?;
+        self.process(me)?.handles.reserve(0)?;
+        let scheme = self.schemes.insert(Scheme {
+            name,
+            ring: None,
+            policy,
+            orphan_since: None,
+            epoch: 0,
+            references: 2,
+        })?;
+        let binding = Binding::Scheme(scheme, 0);
+        let bound = self.namespaces.get_mut(namespace).ok_or(ENOENT)?.bind(name, binding);
+        if let Err(errno) = bound {
+            self.schemes.remove(scheme);
+            return Err(errno.into());
+        }
+        let description = self.describe(Target::Owner(scheme), 0, u64::MAX)?;
+        self.install(me, description, Rights::all(), true)
+    }
+
+    fn policy(&mut self, me: ThreadId, at: u64) -> Result<Policy, Errno> {
+        if at == 0 {
+            let tries = 2;
+            return Ok(Policy {
+                stream: false,
+                reissue: false,
+                orphan_ns: 0,
+                max_tries: tries,
+                per_client: 0,
+            });
+        }
+        let [flags, orphan_ns, tries, per_client] =
+            self.with_space(me, |space, memory| space.read_words(memory, at))?;
+        Ok(Policy {
+            stream: flags & policy::STREAM != 0,
+            reissue: flags & policy::REISSUE != 0,
+            orphan_ns,
+            max_tries: u8::try_from(tries).map_err(|_wide| EINVAL)?,
+            per_client: u16::try_from(per_client).map_err(|_wide| EINVAL)?,
+        })
+    }
+
+    pub(crate) fn ns_new(&mut self, me: ThreadId) -> Outcome {
+        let namespace =
+            self.namespaces.insert(Namespace { references: 1, ..Namespace::default() })?;
+        self.open_target(me, Target::Namespace(namespace), 0x3_0000, u64::MAX)
+    }
+
+    pub(crate) fn ns_bind(&mut self, me: ThreadId, call: Call) -> Outcome {
+        let namespace = self.namespace_to_change(me, call.a)?;
+        let len = self.take_path(me, call.b, call.c)?;
+        let text = self.path(0..len)?;
+        let (name, old) = text.split_once('=').unwrap_or((text, text));
+        let name = Name::new(name.as_bytes())?;
+        let old = Name::<31>::new(old.as_bytes())?;
+        let binding = if call.d == wide(NONE) {
+            let own = self.process(me)?.namespace;
+            let names = self.namespaces.get(own).ok_or(ENOENT)?;
+            names.find(old.as_bytes()).ok_or(ENOENT)?
+        } else {
+            let (handle, target) = self.named_handle(me, call.d, Rights::PASS)?;
+            match target {
+                Target::Owner(scheme) => Binding::Scheme(scheme, 0),
+                Target::Scheme(scheme, id, _) => {
+                    self.check_epoch(scheme, handle.description)?;
+                    // The root stays open for as long as there may be names for it.
+                    self.retain_description(handle.description);
+                    Binding::Scheme(scheme, id)
+                }
+                _ => return Err(EINVAL.into()),
+            }
+        };
+        if let Binding::Scheme(scheme, _) = binding {
+            self.retain_scheme(scheme);
+        }
+        let before = self.namespaces.get_mut(namespace).ok_or(ENOENT)?.bind(name, binding);
+        match before {
+            Ok(before) => {
+                if let Some(Binding::Scheme(scheme, _)) = before {
+                    self.drop_scheme(scheme);
+                }
+                self.give(me, 0)
+            }
+            Err(errno) => {
+                if let Binding::Scheme(scheme, _) = binding {
+                    self.drop_scheme(scheme);
+                }
+                Err(errno.into())
+            }
+        }
+    }
+
+    pub(crate) fn ns_enter(&mut self, me: ThreadId, call: Call) -> Outcome {
+        let namespace = self.namespace_of(me, call.a)?;
+        self.retain_namespace(namespace);
+        let old = core::mem::replace(&mut self.process(me)?.namespace, namespace);
+        self.drop_namespace(old);
+        self.give(me, 0)
+    }
+
+    /// One more user of a namespace.
+    pub(crate) fn retain_namespace(&mut self, id: NamespaceId) {
+        if let Some(namespace) = self.namespaces.get_mut(id) {
+            namespace.references = namespace.references.saturating_add(1);
+        }
+    }
+
+    /// One user less; the last one drops its names.
+    pub(crate) fn drop_namespace(&mut self, id: NamespaceId) {
+        let Some(namespace) = self.namespaces.get_mut(id) else { return };
+        namespace.references = namespace.references.saturating_sub(1);
+        if namespace.references == 0
+            && let Some(namespace) = self.namespaces.remove(id)
+        {
+            for (_, binding) in namespace.iter() {
+                if let Binding::Scheme(scheme, _) = binding {
+                    self.drop_scheme(*scheme);
+                }
+            }
+        }
+    }
+
+    /// One more reference to a scheme.
+    pub(crate) fn retain_scheme(&mut self, id: SchemeId) {
+        if let Some(scheme) = self.schemes.get_mut(id) {
+            scheme.references = scheme.references.saturating_add(1);
+        }
+    }
+
+    /// One reference less.
+    pub(crate) fn drop_scheme(&mut self, id: SchemeId) {
+        if let Some(scheme) = self.schemes.get_mut(id) {
+            scheme.references = scheme.references.saturating_sub(1);
+            if scheme.references == 0 {
+                self.schemes.remove(id);
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Threads of a process.
+
+use anode_abi::info::ThreadArgs;
+use anode_abi::signal::THREADS;
+
+use crate::counters::count;
+use crate::error::{EAGAIN, EINVAL, ENOMEM, Errno, Outcome};
+use crate::kernel::Kernel;
+use crate::machine::{Cpu, Machine, Regs, USER_END, reg};
+use crate::mem::space::pages_of;
+use crate::num::{index, size, wide};
+use crate::object::thread::Thread;
+use crate::sched::{Next, Place};
+use crate::table::{ProcessId, ThreadId};
+use crate::trap::Call;
+
+/// Interrupts on: the flags a program starts with.
+pub(crate) const FLAGS: u64 = 0x202;
+
+/// Pages that one slice of long work handles.
+pub(crate) const SLICE_PAGES: u32 = 512;
+
+impl<M: Machine> Kernel<M> {
+    /// A thread of `process` with fresh registers; it is in no queue yet.
+    pub(crate) fn make_thread(
+        &mut self,
+        process: ProcessId,
+        regs: &Regs,
+    ) -> Result<ThreadId, Errno> {
+        let owner = self.processes.get_mut(process).ok_or(ENOMEM)?;
+        if index(owner.threads) >= THREADS {
+            return Err(EAGAIN);
+        }
+        let context = self.contexts.pop().ok_or(EAGAIN)?;
+        let thread = match self.threads.insert(Thread::new(process, context, owner.priority)) {
+            Ok(thread) => thread,
+            Err(errno) => {
+                self.contexts.push(context);
+                return Err(errno);
+            }
+        };
+        owner.threads = owner.threads.saturating_add(1);
+        *self.memory.machine.regs(context) = *regs;
+        self.memory.machine.reset_vector(context);
+        count(&mut self.counters.threads);
+        Ok(thread)
+    }
+
+    pub(crate) fn thread_create(&mut self, me: ThreadId, call: Call) -> Outcome {
+        if size(call.b) != size_of::<ThreadArgs>() {
+            return Err(EINVAL.into());
+        }
+        let [entry, stack, tls, argument, slot] =
+            self.with_space(me, |space, memory| space.read_words(memory, call.a))?;
+        let slot = u16::try_from(slot).ok().filter(|slot| usize::from(*slot) < THREADS);
+        let slot = slot.ok_or(EINVAL)?;
+        if entry >= USER_END || stack >= USER_END || tls >= USER_END {
+            return Err(EINVAL.into());
+        }
+        let mut regs =
+            Regs { rsp: stack, rip: entry, rflags: FLAGS, fs_base: tls, ..Regs::default() };
+        if let Some(rdi) = regs.general.get_mut(reg::RDI) {
+            *rdi = argument;
+        }
+        let process = self.owner(me)?;
+        let thread = self.make_thread(process, &regs)?;
+        if let Some(thread) = self.threads.get_mut(thread) {
+            thread.signal_slot = slot;
+        }
+        self.enqueue(thread, Place::Last);
+        self.give(me, u64::from(thread.index()).wrapping_add(1))
+    }
+
+    pub(crate) fn set_tls(&mut self, me: ThreadId, call: Call) -> Outcome {
+        if call.a >= USER_END {
+            return Err(EINVAL.into());
+        }
+        let context = self.threads.get(me).ok_or(EINVAL)?.context;
+        self.memory.machine.regs(context).fs_base = call.a;
+        self.give(me, 0)
+    }
+
+    pub(crate) fn thread_exit(&mut self, me: ThreadId, call: Call) -> Outcome {
+        let Call { a: word, b: address, c: bytes, .. } = call;
+        if bytes != 0 {
+            let range = pages_of(address, bytes)?;
+            let mut budget = SLICE_PAGES;
+            let done = self
+                .with_space(me, |space, memory| space.unmap(memory, range, &mut budget))
+                .unwrap_or(true);
+            if !done {
+                return self.again(me, call);
+            }
+        }
+        let process = self.owner(me)?;
+        if self.processes.get(process).is_some_and(|process| process.threads <= 1) {
+            self.end_process(process, 0);
+            return Ok(Next::Pick);
+        }
+        if word != 0 {
+            self.clear_word(me, word);
+        }
+        self.drop_thread(me);
+        Ok(Next::Pick)
+    }
+
+    /// Lets long work go on later: the call is made again, and others get the lock first.
+    pub(crate) fn again(&mut self, me: ThreadId, call: Call) -> Outcome {
+        if let Some(thread) = self.threads.get_mut(me) {
+            thread.restart = Some(call);
+            thread.result = None;
+        }
+        self.breathe = true;
+        self.enqueue(me, Place::First);
+        Ok(Next::Pick)
+    }
+
+    /// A thread is no more. Its context is used again only when no CPU can still save into it.
+    pub(crate) fn drop_thread(&mut self, id: ThreadId) {
+        self.forget_requests(id);
+        self.unblock(id);
+        let Some(thread) = self.threads.remove(id) else { return };
+        let now = self.memory.machine.now();
+        if let Some(process) = self.processes.get_mut(thread.process) {
+            process.threads = process.threads.saturating_sub(1);
+            process.cpu_ns = process.cpu_ns.saturating_add(thread.cpu_ns);
+        }
+        let running = (0..).zip(&self.cpus).find(|(_, cpu)| cpu.current == Some(id));
+        match running.map(|(number, _)| number) {
+            Some(number) => {
+                let ran = now.saturating_sub(thread.since);
+                if let Some(process) = self.processes.get_mut(thread.process) {
+                    process.cpu_ns = process.cpu_ns.saturating_add(ran);
+                }
+                let cpu = self.cpu(Cpu(number));
+                cpu.current = None;
+                if let Some(older) = cpu.stale.replace(thread.context) {
+                    self.contexts.push(older);
+                }
+            }
+            None => self.contexts.push(thread.context),
+        }
+    }
+
+    /// The thread that a process means by an id.
+    pub(crate) fn thread_by_number(&self, me: ThreadId, number: u64) -> Option<ThreadId> {
+        let at = u32::try_from(number.checked_sub(1)?).ok()?;
+        let id = self.threads.at(at)?;
+        let process = self.owner(me).ok()?;
+        (self.threads.get(id)?.process == process).then_some(id)
+    }
+
+    /// A thread's number, as `getid` gives it.
+    pub(crate) fn thread_number(id: ThreadId) -> u64 {
+        wide(index(id.index())).wrapping_add(1)
+    }
+}

@@ -1,0 +1,85 @@
+//! Clocks and sleeping.
+
+use crate::error::{EINVAL, EPERM, Errno, Outcome};
+use crate::kernel::Kernel;
+use crate::kernel::wake::Sleep;
+use crate::machine::Machine;
+use crate::object::thread::{Channel, Expiry};
+use crate::table::ThreadId;
+use crate::trap::Call;
+
+/// Wall time.
+pub const CLOCK_REALTIME: u64 = 1;
+/// CPU time of the process.
+pub const CLOCK_PROCESS_CPUTIME: u64 = 2;
+/// Time since boot.
+pub const CLOCK_MONOTONIC: u64 = 4;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// A `TimeSpec` (seconds, then nanoseconds in 32 bits) as its two words.
+#[must_use]
+pub fn to_timespec(ns: u64) -> [u64; 2] {
+    [ns / SECOND, ns % SECOND]
+}
+
+/// Nanoseconds of a `TimeSpec`; huge times saturate.
+///
+/// # Errors
+///
+/// `EINVAL`: negative, or not less than a second of nanoseconds.
+pub fn from_timespec([seconds, nanos]: [u64; 2]) -> Result<u64, Errno> {
+    // The second word's upper half is padding.
+    let nanos = nanos & 0xFFFF_FFFF;
+    if nanos >= SECOND || seconds.cast_signed() < 0 {
+        return Err(EINVAL);
+    }
+    Ok(seconds.saturating_mul(SECOND).saturating_add(nanos))
+}
+
+impl<M: Machine> Kernel<M> {
+    /// What a clock says, in ns.
+    pub(crate) fn clock(&self, me: ThreadId, clock: u64) -> Result<u64, Errno> {
+        let now = self.memory.machine.now();
+        match clock {
+            CLOCK_REALTIME => Ok(self.wall.saturating_add(now)),
+            CLOCK_MONOTONIC => Ok(now),
+            CLOCK_PROCESS_CPUTIME => {
+                let process = self.owner(me)?;
+                let ended = self.processes.get(process).map_or(0, |process| process.cpu_ns);
+                let live = self.threads.iter().filter(|(_, thread)| thread.process == process);
+                let live = live.map(|(id, t)| {
+                    t.cpu_ns.saturating_add(if id == me { now.saturating_sub(t.since) } else { 0 })
+                });
+                Ok(live.fold(ended, u64::saturating_add))
+            }
+            _ => Err(EINVAL),
+        }
+    }
+
+    pub(crate) fn clock_gettime(&mut self, me: ThreadId, call: Call) -> Outcome {
+        let time = to_timespec(self.clock(me, call.a)?);
+        self.with_space(me, |space, memory| space.write_words(memory, call.b, &time))?;
+        self.give(me, 0)
+    }
+
+    pub(crate) fn clock_settime(&mut self, me: ThreadId, call: Call) -> Outcome {
+        let time = self.with_space(me, |space, memory| space.read_words(memory, call.b))?;
+        let time = from_timespec(time)?;
+        if self.process(me)?.uid != 0 {
+            return Err(EPERM.into());
+        }
+        if call.a != CLOCK_REALTIME {
+            return Err(EINVAL.into());
+        }
+        self.wall = time.saturating_sub(self.memory.machine.now());
+        self.give(me, 0)
+    }
+
+    pub(crate) fn nanosleep(&mut self, me: ThreadId, call: Call) -> Outcome {
+        let time = self.with_space(me, |space, memory| space.read_words(memory, call.a))?;
+        let until = self.memory.machine.now().saturating_add(from_timespec(time)?);
+        let sleep = Sleep { restart: None, deadline: until, expiry: Expiry::Value(0) };
+        self.sleep(me, Channel::Time, sleep)
+    }
+}
