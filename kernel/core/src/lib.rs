@@ -30,8 +30,8 @@ pub mod num;
 pub mod object;
 pub mod random;
 pub mod sched;
-pub mod symbol;
 pub mod scheme;
+pub mod symbol;
 mod syscall;
 pub mod table;
 #[cfg(test)]

@@ -114,7 +114,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn start_init(&mut self, boot: &Boot<'_>) -> Result<(), Errno> {
-        let mut names = Namespace { references: 1, ..Namespace::default() };
+        let mut names = Namespace::new();
         for (name, builtin) in BUILTINS {
             names.bind(Name::new(name.as_bytes())?, Binding::Builtin(builtin))?;
         }

@@ -122,6 +122,12 @@ pub struct Namespace {
 }
 
 impl Namespace {
+    /// An empty namespace with one user.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { references: 1, ..Self::default() }
+    }
+
     /// What a name is bound to.
     #[must_use]
     pub fn find(&self, name: &[u8]) -> Option<Binding> {

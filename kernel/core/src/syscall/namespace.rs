@@ -83,8 +83,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     pub(crate) fn ns_new(&mut self, me: ThreadId) -> Outcome {
-        let namespace =
-            self.namespaces.insert(Namespace { references: 1, ..Namespace::default() })?;
+        let namespace = self.namespaces.insert(Namespace::new())?;
         self.open_target(me, Target::Namespace(namespace), 0x3_0000, u64::MAX)
     }
 
