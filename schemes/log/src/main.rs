@@ -10,12 +10,9 @@ mod lines;
 mod serve;
 mod store;
 
-use std::process::ExitCode;
-
-use anode_scheme::sys;
-use redox::flag::O_WRONLY;
+use std::{fs::OpenOptions, process::ExitCode};
 
 fn main() -> ExitCode {
-    let console = sys::open("debug:", O_WRONLY).ok();
+    let console = OpenOptions::new().write(true).open("/scheme/debug").ok();
     anode_scheme::serve("log", serve::Log::new(console))
 }

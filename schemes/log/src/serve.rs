@@ -1,6 +1,13 @@
 //! The scheme: writers' lines come in, all that is kept is read out.
 
-use std::{collections::BTreeMap, os::fd::OwnedFd, rc::Rc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{ErrorKind, Read, Write},
+    os::fd::OwnedFd,
+    rc::Rc,
+    time::Duration,
+};
 
 use anode_scheme::{Context, Control, Opened, Scheme, sys};
 use redox::{
@@ -30,7 +37,7 @@ pub(crate) enum Open {
 /// A service's pipe.
 #[derive(Debug)]
 struct Pipe {
-    handle: OwnedFd,
+    handle: File,
     lines: Lines,
 }
 
@@ -42,13 +49,13 @@ pub(crate) struct Log {
     next: u64,
     /// Pipes with more to read than one turn took.
     pending: Vec<u64>,
-    console: Option<OwnedFd>,
+    console: Option<File>,
     control: Option<Control>,
 }
 
 impl Log {
     /// Shows each line on `console` too.
-    pub(crate) const fn new(console: Option<OwnedFd>) -> Self {
+    pub(crate) const fn new(console: Option<File>) -> Self {
         Self {
             store: Store::new(ROOM),
             pipes: BTreeMap::new(),
@@ -66,15 +73,14 @@ impl Log {
         let mut buf = vec![0; 4096];
         let mut taken = 0_usize;
         while taken < TURN {
-            match sys::read(&pipe.handle, &mut buf) {
+            match pipe.handle.read(&mut buf) {
                 Ok(len @ 1..) => {
                     pipe.lines.feed(buf.get(..len).unwrap_or_default(), now(), &mut keep);
                     taken = taken.saturating_add(len);
                 }
-                // No writer is left, or the handle is no pipe at all.
-                Ok(_) => return self.detach(key),
-                Err(Error { errno: redox::error::EAGAIN }) => return,
-                Err(_) => return self.detach(key),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                // No writer is left, or it is no pipe at all.
+                Ok(_) | Err(_) => return self.detach(key),
             }
         }
         self.pending.push(key);
@@ -90,10 +96,10 @@ impl Log {
 }
 
 /// Keeps a line and shows it.
-fn keep(store: &mut Store, console: Option<&OwnedFd>, line: String) {
-    if let Some(console) = console {
+fn keep(store: &mut Store, console: Option<&File>, line: String) {
+    if let Some(mut console) = console {
         // The console is a help, not a duty: what it does not take is in the store.
-        let _lost = sys::write(console, line.as_bytes());
+        let _lost = console.write(line.as_bytes());
     }
     store.push(line);
 }
@@ -181,7 +187,7 @@ impl Scheme for Log {
         let number = usize::try_from(key).map_err(|_wide| Error::new(ENFILE))?;
         control.subscribe(&handle, number, EventFlags::EVENT_READ)?;
         self.next = key.saturating_add(1);
-        self.pipes.insert(key, Pipe { handle, lines: Lines::new(name) });
+        self.pipes.insert(key, Pipe { handle: File::from(handle), lines: Lines::new(name) });
         self.drain(key);
         Ok(0)
     }
@@ -225,3 +231,6 @@ fn bits(flag: usize) -> u64 {
 fn now() -> Duration {
     Duration::from_nanos(sys::monotonic())
 }
+
+#[cfg(test)]
+mod tests;

@@ -243,3 +243,6 @@ pub(crate) fn now() -> Time {
 fn time(time: TimeSpec) -> Time {
     (u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests;

@@ -331,3 +331,6 @@ fn fill(buf: &mut [u8], answer: &[u8], len: usize) -> Result<()> {
     room.iter_mut().zip(answer).for_each(|(to, from)| *to = *from);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
