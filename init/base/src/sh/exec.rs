@@ -9,6 +9,7 @@ use super::ast::{
 };
 use super::builtin;
 use super::pattern;
+use super::program::Group;
 use super::shell::{Job, Level, Outcome, Shell, Stop, nothing};
 use super::streams::Stream;
 use crate::failure::reason;
@@ -19,10 +20,12 @@ pub(crate) const MAX_CALLS: usize = 64;
 pub(crate) const INTERRUPTED: u8 = 130;
 
 impl Shell {
-    /// Runs a subshell's commands to their end, whatever ends them.
-    pub(crate) fn finish(&mut self, list: &List) -> u8 {
-        let outcome = self.list(list);
-        self.end(outcome)
+    /// Runs commands as all that this subshell does; only the user's interruption goes further.
+    pub(crate) fn whole(&mut self, run: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
+        let outcome = run(self);
+        let interrupted = outcome == Err(Stop::Interrupted);
+        let status = self.end(outcome);
+        if interrupted { Err(Stop::Interrupted) } else { Ok(status) }
     }
 
     /// The status that a shell ends with; its jobs that are threads of it are waited for.
@@ -108,33 +111,32 @@ impl Shell {
             stages.push((stage, command));
         }
         drop(input);
-        Ok(thread::scope(|scope| {
+        let outcomes: Vec<Outcome> = thread::scope(|scope| {
             let mut running = Vec::new();
             for (mut stage, command) in stages {
-                let run = move || stage.alone(command);
+                let run = move || stage.whole(|stage| stage.command(command));
                 running.push(thread::Builder::new().spawn_scoped(scope, run));
             }
-            let statuses = running.into_iter().map(|started| match started {
-                Ok(handle) => handle.join().unwrap_or(1),
+            let joined = running.into_iter().map(|started| match started {
+                Ok(handle) => handle.join().unwrap_or(Ok(1)),
                 Err(error) => {
-                    self.complain(&format!("cannot start a thread: {}", reason(&error)));
-                    126
+                    Err(self.fail(126, &format!("cannot start a thread: {}", reason(&error))))
                 }
             });
-            statuses.last().unwrap_or(0)
-        }))
-    }
-
-    /// Runs one command as all that this shell does.
-    fn alone(&mut self, command: &Command) -> u8 {
-        let outcome = self.command(command);
-        self.end(outcome)
+            joined.collect()
+        });
+        if outcomes.contains(&Err(Stop::Interrupted)) {
+            return Err(Stop::Interrupted);
+        }
+        outcomes.into_iter().next_back().unwrap_or(Ok(0)).or_else(failed)
     }
 
     fn background(&mut self, chain: &Arc<Chain>) -> Outcome {
         let mut stage = self.subshell();
         stage.apart = true;
-        if self.level != Level::Interactive {
+        // What is typed at the terminal is for what runs in the foreground.
+        let group = if self.level == Level::Interactive { Group::Own } else { Group::Same };
+        if group == Group::Same {
             stage.streams.input =
                 nothing().map_err(|e| self.fail(1, &format!("/dev/null: {}", reason(&e))))?;
         }
@@ -143,7 +145,7 @@ impl Shell {
             stage.redirect(&simple.redirects)?;
             if words.first().is_some_and(|name| !stage.is_own(name)) {
                 stage.assign(&simple.assignments)?;
-                let child = stage.start(&words)?;
+                let child = stage.start(&words, group)?;
                 self.last_job = Some(child.id());
                 self.jobs.push(Job::Program(child));
                 return Ok(0);
@@ -271,7 +273,7 @@ impl Shell {
     fn compound(&mut self, compound: &Compound) -> Outcome {
         match compound {
             Compound::Brace(list) => self.list(list),
-            Compound::Subshell(list) => Ok(self.subshell().finish(list)),
+            Compound::Subshell(list) => self.subshell().whole(|shell| shell.list(list)),
             Compound::If { arms, otherwise } => self.conditional(arms, otherwise),
             Compound::Loop { kind, condition, body } => self.repeat(*kind, condition, body),
             Compound::For { name, words, body } => {

@@ -220,11 +220,12 @@ impl Shell {
             let read = reader.read_to_end(&mut bytes);
             (bytes, read)
         });
-        self.status = shell.finish(list);
-        self.substituted = Some(self.status);
+        let outcome = shell.whole(|shell| shell.list(list));
         // Its end of the pipe goes with it, so that the collector sees the end.
         drop(shell);
         let (bytes, read) = collector.join().unwrap_or_else(|_| (Vec::new(), Ok(0)));
+        self.status = outcome?;
+        self.substituted = Some(self.status);
         if let Err(error) = read {
             return Err(self.fail(1, &format!("$(…): {}", crate::failure::reason(&error))));
         }

@@ -20,6 +20,13 @@ const INTERRUPT: i32 = 2;
 /// Signals that end a program by the user's wish or with its reader: not worth a line.
 const QUIET_SIGNALS: [i32; 2] = [INTERRUPT, 13];
 
+/// The process group of a program: the terminal interrupts the one of its reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    Same,
+    Own,
+}
+
 /// What a search for a program finds.
 #[derive(Debug)]
 pub(crate) enum Found {
@@ -32,7 +39,7 @@ pub(crate) enum Found {
 impl Shell {
     /// Runs a program and waits for it.
     pub(crate) fn program(&mut self, words: &[String]) -> Outcome {
-        let mut child = self.start(words)?;
+        let mut child = self.start(words, Group::Same)?;
         let ended = child.wait();
         let name = words.first().map_or("", String::as_str);
         match ended {
@@ -43,14 +50,17 @@ impl Shell {
     }
 
     /// Starts a program with the shell's streams.
-    pub(crate) fn start(&self, words: &[String]) -> Result<Child, Stop> {
+    pub(crate) fn start(&self, words: &[String], group: Group) -> Result<Child, Stop> {
         let name = words.first().map_or("", String::as_str);
         let path = self.find(name)?;
         let _lock = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut command = self.prepare(&path, words)?;
-        let started = match command.spawn() {
+        let spawn = |mut command: Command| match group {
+            Group::Same => command.spawn(),
+            Group::Own => command.process_group(0).spawn(),
+        };
+        let started = match spawn(self.prepare(&path, words)?) {
             Err(error) if error.raw_os_error() == Some(NO_PROGRAM) => {
-                self.interpreter(&path, words)?.spawn()
+                spawn(self.interpreter(&path, words)?)
             }
             other => other,
         };
