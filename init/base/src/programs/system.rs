@@ -71,25 +71,34 @@ pub(super) fn uname(call: &mut Call<'_>) -> Outcome {
     let known = parts(&text);
     let asked = |letter: char| options.has('a') || options.has(letter);
     let default = !PARTS.iter().any(|(_, letter)| asked(*letter));
-    let shown: Vec<&str> = PARTS
-        .iter()
-        .filter(|(_, letter)| asked(*letter) || (default && *letter == 's'))
-        .map(|(name, _)| known.get(name).copied().unwrap_or("unknown"))
+    let wanted = PARTS.iter().filter(|(_, letter)| asked(*letter) || (default && *letter == 's'));
+    let shown: Vec<&str> = wanted
+        .filter_map(|(part, _)| match known.get(part) {
+            // `-a` shows what there is, a part that is asked for must be shown.
+            None if options.has('a') => None,
+            value => Some(value.copied().unwrap_or("unknown")),
+        })
         .collect();
     writeln!(call.out, "{}", shown.join(" "))?;
     Ok(0)
 }
 
-/// Reads `sys:uname`: lines of `name value`, or of the values alone in their order.
+/// Reads `sys:uname`: one line of name, release and machine, or lines of `part value`.
 fn parts(text: &str) -> BTreeMap<&'static str, &str> {
-    let mut parts = BTreeMap::from([("sysname", "Anode"), ("machine", std::env::consts::ARCH)]);
+    let mut parts = BTreeMap::from([
+        ("sysname", "Anode"),
+        ("nodename", "anode"),
+        ("machine", std::env::consts::ARCH),
+    ]);
     let facts = system::facts(text);
-    let named = PARTS.iter().any(|(name, _)| facts.contains_key(name));
-    let mut lines = text.lines();
-    for (name, _) in PARTS {
-        let value = if named { facts.get(name).copied() } else { lines.next().map(str::trim) };
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
-            parts.insert(name, value);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    match words.as_slice() {
+        [name, release, machine] if text.trim().lines().count() == 1 => {
+            parts.extend([("sysname", *name), ("release", *release), ("machine", *machine)]);
+        }
+        _ => {
+            let known = PARTS.iter().filter_map(|(part, _)| Some((*part, *facts.get(part)?)));
+            parts.extend(known);
         }
     }
     parts
@@ -106,8 +115,8 @@ mod tests {
             (named["sysname"], named["release"], named["machine"]),
             ("Anode", "0.1", "x86_64")
         );
-        let plain = parts("Anode\nhost\n0.1\nbuild 7\nx86_64\n");
-        assert_eq!((plain["nodename"], plain["version"]), ("host", "build 7"));
+        let line = parts("Anode 0.1.0 x86_64\n");
+        assert_eq!((line["sysname"], line["release"]), ("Anode", "0.1.0"));
         assert_eq!(parts("")["sysname"], "Anode");
     }
 }
