@@ -34,8 +34,8 @@ impl Host for Machine {
 fn main() -> ExitCode {
     let machine = match Machine::from_env() {
         Ok(machine) => machine,
-        Err(error) => {
-            eprintln!("acpid: no machine: {error}; is machine in ANODE_MACHINE?");
+        Err(sentence) => {
+            eprintln!("acpid: {sentence}");
             return ExitCode::FAILURE;
         }
     };

@@ -1,7 +1,7 @@
 //! Memory that a device reads and writes by itself.
 
 use core::ops::Range;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use redox::error::{EFAULT, Error, Result};
 
@@ -63,11 +63,12 @@ impl Dma {
             crate::env::dma_path(&path).ok_or(Error::new(redox::error::EINVAL))?;
         Ok(Self { mapping: Mapping::of(&handle, len)?, physical, handle })
     }
+}
 
-    /// The memory object itself, to be registered with a ring.
-    #[must_use]
-    pub const fn handle(&self) -> &OwnedFd {
-        &self.handle
+/// The memory object itself, to be registered with a ring.
+impl AsFd for Dma {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
     }
 }
 

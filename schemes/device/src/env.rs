@@ -1,8 +1,8 @@
 //! The words by which handles are passed: environment variables and canonical paths.
 
-use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{OwnedFd, RawFd};
 
-use redox::error::{ENODEV, Error, Result};
+use redox::error::Result;
 
 /// A handle of our own on what this process was started with.
 ///
@@ -10,23 +10,7 @@ use redox::error::{ENODEV, Error, Result};
 ///
 /// `EBADF` if it was not.
 pub(crate) fn adopt(number: RawFd) -> Result<OwnedFd> {
-    // SAFETY: what a process is started with stays open, as nothing here closes it; the number is
-    // not -1 (`handle` below), and is borrowed for this one call.
-    let given = unsafe { BorrowedFd::borrow_raw(number) };
-    anode_scheme::sys::dup(given, "")
-}
-
-/// The value of an environment variable; `ENODEV` if it is not there.
-pub(crate) fn variable(name: &str) -> Result<String> {
-    std::env::var(name).map_err(|_unset| Error::new(ENODEV))
-}
-
-/// The number that `name` has in a list such as `com1=6 irq4=7`.
-pub(crate) fn named(list: &str, name: &str) -> Option<RawFd> {
-    list.split_whitespace()
-        .filter_map(|word| word.split_once('='))
-        .find(|(key, _value)| *key == name)
-        .and_then(|(_key, value)| handle(value))
+    anode_scheme::sys::dup_number(number)
 }
 
 /// All handles of a list such as `5 6 7`; `None` if one is not a number.
@@ -69,15 +53,7 @@ pub(crate) fn hex(word: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{dma_path, handles, message_path, named};
-
-    #[test]
-    fn parts_of_the_machine_are_found_by_name() {
-        assert_eq!(named("com1=6 irq4=7", "irq4"), Some(7));
-        assert_eq!(named("com1=6 irq4=7", "irq"), None);
-        assert_eq!(named("machine=-1", "machine"), None);
-        assert_eq!(named("machine=", "machine"), None);
-    }
+    use super::{dma_path, handles, message_path};
 
     #[test]
     fn a_list_of_devices_is_taken_whole_or_not_at_all() {

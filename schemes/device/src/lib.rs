@@ -1,10 +1,10 @@
-//! A driver's device, as handles: registers, DMA memory, interrupts, and parts of the machine.
+//! A driver's device, as handles: registers, DMA memory, interrupts, and the machine itself.
 //!
 //! ```text
 //!  ANODE_DEVICE=5 ──▶ Device ──┬─ bar, window ──▶ Mmio │ Ports   trait Registers
 //!  (directory of pci:)         ├─ dma ──────────▶ Dma            trait SharedMemory
 //!                              └─ irq, msix, msi ▶ Interrupt ──▶ a note in the driver's ring
-//!  ANODE_MACHINE="com1=6" ──▶ Machine ──▶ Ports, Interrupt, physical memory
+//!  ANODE_MACHINE="machine=6" ─▶ Machine ──▶ Ports, Interrupt, physical memory
 //! ```
 //!
 //! A driver holds these handles and nothing else of the machine. The two traits are where a
@@ -12,8 +12,7 @@
 //!
 //! # Safety
 //!
-//! All unsafe code of this crate but the borrowing of a given handle (`env`) is in `mapping`, and
-//! rests on two points:
+//! All unsafe code of this crate is in `mapping`, and rests on two points:
 //!
 //! 1. A `Mapping` owns `base..base + len`: the kernel mapped it for us alone (or, in
 //!    tests, the heap lent it), and it is unmapped in `drop` only.
@@ -22,7 +21,6 @@
 #![deny(unsafe_code)]
 
 mod dma;
-#[expect(unsafe_code, reason = "handles are given as numbers in the environment")]
 mod env;
 mod interrupt;
 mod machine;

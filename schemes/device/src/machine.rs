@@ -1,9 +1,9 @@
-//! The machine, or the parts of it that a daemon was given (`ANODE_MACHINE`).
+//! The machine, for the daemons that were given all of it (`ANODE_MACHINE`).
 
 use std::os::fd::OwnedFd;
 
 use anode_scheme::sys;
-use redox::error::{EINVAL, ENODEV, Error, Result};
+use redox::error::{EINVAL, Error, Result};
 
 use crate::dma::Dma;
 use crate::interrupt::Interrupt;
@@ -22,20 +22,9 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// `ENODEV` if this process was not given it.
-    pub fn from_env() -> Result<Self> {
-        Self::part("machine").map(|handle| Self { handle })
-    }
-
-    /// One part of the machine by its name there, such as `com1` or `irq4`.
-    ///
-    /// # Errors
-    ///
-    /// `ENODEV` if this process was not given it.
-    pub fn part(name: &str) -> Result<OwnedFd> {
-        let list = crate::env::variable("ANODE_MACHINE")?;
-        let number = crate::env::named(&list, name).ok_or(Error::new(ENODEV))?;
-        crate::env::adopt(number)
+    /// A sentence, if this process was not given it.
+    pub fn from_env() -> Result<Self, String> {
+        anode_scheme::machine("machine").map(|handle| Self { handle })
     }
 
     /// Physical memory, page aligned, uncached: for tables and registers that are read by call.

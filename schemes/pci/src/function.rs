@@ -21,6 +21,7 @@ const FIRST_CAPABILITY: u8 = 0x40;
 /// More do not fit in 256 bytes: the list is a loop.
 const MAX_CAPABILITIES: usize = 48;
 
+const BRIDGE_CLASS: u32 = 0x06;
 const MSI: u8 = 0x05;
 const MSIX: u8 = 0x11;
 
@@ -35,6 +36,8 @@ pub(crate) struct Function {
     pub(crate) revision: u8,
     subsystem: (u16, u16),
     pub(crate) bars: [Option<Bar>; 6],
+    /// Whether it leads to a bus: it is no driver's.
+    pub(crate) bridge: bool,
     /// The line that the firmware noted, if the function has a pin and the firmware did.
     pub(crate) line: Option<u8>,
     pub(crate) msi: Option<Msi>,
@@ -109,6 +112,7 @@ impl Function {
             revision,
             subsystem: (0, 0),
             bars: [None; 6],
+            bridge: header_type(access, address) != 0 || class >> 24 == BRIDGE_CLASS,
             line: None,
             msi: None,
             msix: None,

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!  pci:             00.00.0  00.01.0  00.02.0 …
-//!  pci:00.02.0      a directory that one process has at a time; while it is open the function
-//!                   may use the bus, and when its last handle closes it may not
+//!  pci:00.02.0      a directory that one process has at a time. From the first handle that is
+//!                   taken of it (bar, dma, interrupt) the function may use the bus, until the
+//!                   directory's last handle closes. Bridges are ours: EBUSY
 //!    info           text: vendor=1af4 device=1042 class=010000 … msix=4 bar4=mem/ADDRESS/SIZE
 //!    config         configuration space; writes beyond the header and interrupt capabilities
 //!    barN           the whole BAR, a memory object or a port range
@@ -31,7 +32,6 @@ mod tests;
 use std::process::ExitCode;
 
 use anode_device::Machine;
-use redox::error::Result;
 
 use crate::access::{FIRST_PORT, LegacyPorts, PORTS};
 use crate::scheme::Pci;
@@ -39,17 +39,19 @@ use crate::scheme::Pci;
 fn main() -> ExitCode {
     match start() {
         Ok(pci) => anode_scheme::serve("pci", pci),
-        Err(error) => {
-            eprintln!("pcid: cannot reach the buses: {error}; is machine in ANODE_MACHINE?");
+        Err(sentence) => {
+            eprintln!("pcid: {sentence}");
             ExitCode::FAILURE
         }
     }
 }
 
 /// Looks at all buses.
-fn start() -> Result<Pci<LegacyPorts, Machine>> {
+fn start() -> Result<Pci<LegacyPorts, Machine>, String> {
     let machine = Machine::from_env()?;
-    let mut access = LegacyPorts(machine.ports(FIRST_PORT, PORTS)?);
+    let ports = machine.ports(FIRST_PORT, PORTS);
+    let ports = ports.map_err(|error| format!("the configuration ports are taken: {error}"))?;
+    let mut access = LegacyPorts(ports);
     let functions = bus::functions(&mut access);
     for function in &functions {
         eprint!("pci: {} {function}", function.address);

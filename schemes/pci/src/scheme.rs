@@ -40,6 +40,8 @@ pub(crate) enum Open {
 struct Slot<T> {
     function: Function,
     taken: bool,
+    /// Whether it may use the bus, since its driver asked for more than to know what it is.
+    connected: bool,
     /// How often the function was given back.
     turn: u64,
     /// The MSI-X table, once it was needed.
@@ -57,7 +59,8 @@ pub(crate) struct Pci<A, P: Platform> {
 impl<A: Access, P: Platform> Pci<A, P> {
     /// Serves these functions.
     pub(crate) fn new(access: A, platform: P, functions: Vec<Function>) -> Self {
-        let slot = |function| Slot { function, taken: false, turn: 0, table: None };
+        let slot =
+            |function| Slot { function, taken: false, connected: false, turn: 0, table: None };
         Self { access, platform, slots: functions.into_iter().map(slot).collect() }
     }
 
@@ -90,28 +93,45 @@ impl<A: Access, P: Platform> Pci<A, P> {
             return Err(Error::new(EACCES));
         }
         let slot = self.slots.get_mut(index).ok_or(Error::new(ENOENT))?;
-        if core::mem::replace(&mut slot.taken, true) {
+        // A bridge is in use for all that lies behind it.
+        if slot.function.bridge || slot.taken {
             return Err(Error::new(EBUSY));
         }
-        connect(&mut self.access, &slot.function);
+        slot.taken = true;
         Ok(Opened::stream(Open::Function(index)))
+    }
+
+    /// Lets a function use the bus, at the latest now.
+    fn connect(&mut self, index: usize) -> Result<()> {
+        let slot = self.slots.get_mut(index).ok_or(Error::new(EBADF))?;
+        if !core::mem::replace(&mut slot.connected, true) {
+            connect(&mut self.access, &slot.function);
+        }
+        Ok(())
     }
 
     /// Opens what a function has.
     fn open_part(&mut self, index: usize, path: &str) -> Result<Opened<Open>> {
-        let slot = self.slot(index)?;
+        let turn = self.slot(index)?.turn;
         match path.split_once('/').unwrap_or((path, "")) {
             ("", "") => Err(Error::new(EBUSY)),
             ("info", "") => Ok(Opened::file(Open::Info(index))),
-            ("config", "") => Ok(Opened::file(Open::Config { index, turn: slot.turn })),
-            ("irq", "") => self.line(index).map(Opened::Elsewhere),
-            ("msi", "") => self.msi(index).map(Opened::Elsewhere),
-            ("msix", entry) => self.msix(index, entry).map(Opened::Elsewhere),
-            ("dma", len) => self.dma(len).map(Opened::Elsewhere),
-            (name, part) => match name.strip_prefix("bar") {
-                Some(number) => self.bar(index, number, part).map(Opened::Elsewhere),
-                None => Err(Error::new(ENOENT)),
-            },
+            ("config", "") => Ok(Opened::file(Open::Config { index, turn })),
+            (name, part) => {
+                self.connect(index)?;
+                self.part_of_machine(index, name, part).map(Opened::Elsewhere)
+            }
+        }
+    }
+
+    /// What of the machine a name in a function's directory stands for.
+    fn part_of_machine(&mut self, index: usize, name: &str, part: &str) -> Result<OwnedFd> {
+        match (name, part) {
+            ("irq", "") => self.line(index),
+            ("msi", "") => self.msi(index),
+            ("msix", entry) => self.msix(index, entry),
+            ("dma", len) => self.dma(len),
+            _ => self.bar(index, name.strip_prefix("bar").ok_or(Error::new(ENOENT))?, part),
         }
     }
 
@@ -233,8 +253,10 @@ impl<A: Access, P: Platform> Scheme for Pci<A, P> {
         if let Open::Function(index) = open
             && let Some(slot) = self.slots.get_mut(index)
         {
-            disconnect(&mut self.access, &slot.function);
             slot.taken = false;
+            if core::mem::take(&mut slot.connected) {
+                disconnect(&mut self.access, &slot.function);
+            }
             slot.turn = slot.turn.wrapping_add(1);
         }
     }

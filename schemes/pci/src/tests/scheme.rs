@@ -116,20 +116,39 @@ fn functions_are_listed_and_described_to_anyone() {
 }
 
 #[test]
+fn looking_at_a_function_changes_nothing_and_bridges_are_no_ones() {
+    let mut world = world();
+    world.bus.borrow_mut().write(DISK, 4, 6);
+    let looked = world.pci.open("00.02.0", 0).unwrap();
+    world.pci.open_at(looked, "info", 0).unwrap();
+    world.pci.close(looked);
+    assert_eq!(world.bus.borrow().word(DISK, 4) & 0xFFFF, 6);
+
+    let mut bus = disk();
+    bus.add(DISK, &[(0x08, 0x0601_0000)]);
+    let access = Shared(Rc::new(RefCell::new(bus)));
+    let functions = functions(&mut access.clone());
+    let mut pci = Fake::new(Pci::new(access, Asked::default(), functions));
+    assert_eq!(pci.open("00.02.0", 0).unwrap_err().errno, EBUSY);
+}
+
+#[test]
 fn a_function_belongs_to_one_driver_until_it_lets_go() {
     let mut world = world();
     let mine = world.pci.open("00.02.0", 0).unwrap();
-    assert!(world.may_use_bus());
     assert_eq!(world.opens(0, "00.02.0"), Err(EBUSY));
     assert_eq!(world.opens(mine, ""), Err(EBUSY));
     let config = world.pci.open_at(mine, "config", 0).unwrap().value;
     assert_eq!(world.pci.write(config, &[1], 0xF0), Ok(1));
+    assert_eq!(world.opens(mine, "bar4"), Ok(true));
+    assert!(world.may_use_bus());
 
     world.pci.close(mine);
 
     assert!(!world.may_use_bus());
     assert_eq!(world.pci.write(config, &[1], 0xF0).unwrap_err().errno, EBADF);
     world.pci.open("00.02.0", 0).unwrap();
+    assert!(!world.may_use_bus());
     assert_eq!(world.pci.write(config, &[1], 0xF0).unwrap_err().errno, EBADF);
     assert_eq!(world.pci.read(config, 4, 0).unwrap(), [0xF4, 0x1A, 0x42, 0x10]);
 }
