@@ -1,10 +1,12 @@
 //! Tasks of many clients on one disk: bounce memory, order, completion.
 
+mod now;
+
 use core::ops::Range;
 use std::collections::VecDeque;
 
 use anode_device::SharedMemory;
-use redox::error::{EIO, ENOMEM, EOPNOTSUPP, EROFS, Error, Result};
+use redox::error::{EIO, EOPNOTSUPP, EROFS, Error, Result};
 
 use crate::disk::{Access, Disk, Op, Submitted, WriteCache};
 use crate::plan::Task;
@@ -64,6 +66,8 @@ pub struct Engine<D, M, C> {
     lent: Vec<Range<usize>>,
     /// Operations that ended since [`Engine::is_stalled`] was asked.
     ended: u64,
+    /// Whether the device held operations then.
+    held: bool,
     /// How the operation of [`Engine::read_now`] ended.
     now: Option<Result<()>>,
 }
@@ -87,6 +91,7 @@ impl<D: Disk, M: SharedMemory, C: Client> Engine<D, M, C> {
             jobs: Vec::new(),
             lent: Vec::new(),
             ended: 0,
+            held: false,
             now: None,
         })
     }
@@ -120,67 +125,20 @@ impl<D: Disk, M: SharedMemory, C: Client> Engine<D, M, C> {
         loop {
             let collected = self.collect();
             self.start();
-            let refused = self.submit();
-            if !collected && !refused {
+            let submitted = self.submit();
+            // What was submitted may have ended by now: a quick device needs no interrupt.
+            self.disk.kick();
+            if !collected && !submitted {
                 break;
             }
         }
-        self.disk.kick();
     }
 
-    /// Reads blocks for the daemon itself and waits for them: `wait` is called until they are
-    /// there, and gives up with `false`. Tasks of clients go on meanwhile.
-    ///
-    /// `bytes` is a multiple of the block.
-    ///
-    /// # Errors
-    ///
-    /// `EIO` if the disk fails or `wait` gave up, `ENOMEM` if there is no bounce memory left.
-    pub fn read_now(
-        &mut self,
-        block: u64,
-        bytes: u32,
-        wait: &mut dyn FnMut() -> bool,
-    ) -> Result<Vec<u8>> {
-        let len = usize::try_from(bytes).map_err(|_big| Error::new(ENOMEM))?;
-        let memory = self.pool.take(len).ok_or(Error::new(ENOMEM))?;
-        let address = self.address(&memory);
-        let read = self.transfer_now(Op::Read { block, bytes, address }, wait);
-        let mut copy = vec![0; len];
-        let range = memory.start..memory.start.saturating_add(len);
-        let copied = self.memory.with(range, &mut |from| {
-            copy.copy_from_slice(from);
-            Ok(len)
-        });
-        self.pool.give(memory);
-        read.and(copied).map(|_len| copy)
-    }
-
-    /// Runs one operation to its end; a device that does not end it in time is reset.
-    fn transfer_now(&mut self, op: Op, wait: &mut dyn FnMut() -> bool) -> Result<()> {
-        self.now = None;
-        while self.disk.submit(NOW, op)? == Submitted::Full {
-            self.turn();
-            if !wait() {
-                return Err(Error::new(EIO));
-            }
-        }
-        loop {
-            self.turn();
-            if let Some(result) = self.now.take() {
-                return result;
-            }
-            if !wait() {
-                self.reset();
-                return self.now.take().unwrap_or(Err(Error::new(EIO)));
-            }
-        }
-    }
-
-    /// Whether the device holds operations and has ended none since the last call of this.
+    /// Whether the device held operations when this was asked last, and has ended none since.
     pub fn is_stalled(&mut self) -> bool {
         let silent = core::mem::take(&mut self.ended) == 0;
-        silent && self.jobs.iter().flatten().any(|job| job.in_flight > 0)
+        let holds = self.jobs.iter().flatten().any(|job| job.in_flight > 0);
+        core::mem::replace(&mut self.held, holds) && holds && silent
     }
 
     /// The kernel has copied all answers that were given so far: their memory is free again.
@@ -319,37 +277,37 @@ impl<D: Disk, M: SharedMemory, C: Client> Engine<D, M, C> {
         Some(job)
     }
 
-    /// Gives the device what it can take; whether it refused something for good.
+    /// Gives the device what it can take; whether it took or refused anything.
     fn submit(&mut self) -> bool {
-        let mut refused = false;
+        let mut moved = false;
         for tag in 0..self.jobs.len() {
-            match self.submit_job(tag) {
-                Ok(Submitted::Started) => {}
-                Ok(Submitted::Full) => break,
-                Err(()) => refused = true,
+            if self.submit_job(tag, &mut moved) == Submitted::Full {
+                break;
             }
         }
-        refused
+        moved
     }
 
     /// Gives the device what it can take of one job, or ends the job if it is refused.
-    fn submit_job(&mut self, tag: usize) -> Result<Submitted, ()> {
-        let Some(Some(job)) = self.jobs.get_mut(tag) else { return Ok(Submitted::Started) };
+    fn submit_job(&mut self, tag: usize, moved: &mut bool) -> Submitted {
+        let Some(Some(job)) = self.jobs.get_mut(tag) else { return Submitted::Started };
         while let Some(op) = job.todo.front().copied() {
             match self.disk.submit(tag, op) {
                 Ok(Submitted::Started) => {
                     job.todo.pop_front();
                     job.in_flight = job.in_flight.saturating_add(1);
+                    *moved = true;
                 }
-                Ok(Submitted::Full) => return Ok(Submitted::Full),
+                Ok(Submitted::Full) => return Submitted::Full,
                 Err(error) => {
                     job.fail(error);
                     self.advance(tag);
-                    return Err(());
+                    *moved = true;
+                    break;
                 }
             }
         }
-        Ok(Submitted::Started)
+        Submitted::Started
     }
 
     /// Answers a job and takes its memory back.

@@ -19,13 +19,18 @@
 
 mod disk;
 mod engine;
+mod name;
 mod plan;
 mod pool;
 pub mod protocol;
+mod scheme;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod unit;
 
 pub use disk::{Access, Disk, Info, Op, Submitted, WriteCache};
 pub use engine::{Client, Engine};
 pub use plan::Task;
+pub use scheme::{Disks, serve};
+pub use unit::patience;

@@ -1,6 +1,7 @@
 //! The engine against a disk that answers late, out of order, or not at all.
 
 mod fake;
+mod scheme;
 
 use redox::error::{EFAULT, EIO, EOPNOTSUPP, EROFS};
 
@@ -178,6 +179,7 @@ fn a_silent_device_is_noticed_and_its_reset_ends_what_was_under_way() {
     assert!(!world.engine.is_stalled());
     let asked = world.asks(read(0, 512), &[]);
     world.engine.turn();
+    assert!(!world.engine.is_stalled(), "it has only just begun");
     assert!(world.engine.is_stalled());
 
     world.engine.reset();

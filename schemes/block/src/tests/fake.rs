@@ -2,8 +2,12 @@
 #![expect(clippy::arithmetic_side_effects, reason = "in a test an overflow is a failure")]
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt as _;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anode_device::{Interrupt, SharedMemory};
 use redox::error::{EFAULT, EIO, Error, Result};
@@ -49,7 +53,39 @@ pub(crate) fn random(mut seed: u64) -> impl FnMut(u64) -> u64 {
     }
 }
 
-type Memory = Rc<RefCell<Vec<u8>>>;
+/// Bounce memory: a file, as the test's kernel reads registered objects by their handles.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory(Rc<File>);
+
+impl Memory {
+    fn new() -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("anode-block-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let mut options = File::options();
+        let file = options.read(true).write(true).create_new(true).open(&path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        file.set_len(MEMORY.try_into().unwrap()).unwrap();
+        Self(Rc::new(file))
+    }
+
+    fn get(&self, range: Range<usize>) -> Vec<u8> {
+        let mut bytes = vec![0; range.len()];
+        self.0.read_exact_at(&mut bytes, range.start.try_into().unwrap()).unwrap();
+        bytes
+    }
+
+    fn set(&self, at: usize, bytes: &[u8]) {
+        self.0.write_all_at(bytes, at.try_into().unwrap()).unwrap();
+    }
+}
+
+impl AsFd for Memory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
 
 #[derive(Debug)]
 struct State {
@@ -58,6 +94,8 @@ struct State {
     ended: Vec<(usize, Result<()>)>,
     submitted: usize,
     dead: bool,
+    /// The memory of a disk that needs no one to end its operations.
+    eager: Option<Memory>,
 }
 
 #[derive(Debug)]
@@ -71,17 +109,32 @@ fn number(value: impl TryInto<usize>) -> usize {
 }
 
 impl FakeDisk {
+    fn new(info: Info, bytes: Vec<u8>) -> (Self, Rc<RefCell<State>>) {
+        let (held, ended) = (Vec::new(), Vec::new());
+        let state = State { bytes, held, ended, submitted: 0, dead: false, eager: None };
+        let state = Rc::new(RefCell::new(state));
+        (Self { info, state: Rc::clone(&state) }, state)
+    }
+
+    /// A disk of these bytes that ends everything at once, with its memory.
+    pub(crate) fn eager(info: Info, bytes: Vec<u8>) -> (Self, Memory, Hand) {
+        let memory = Memory::new();
+        let (disk, state) = Self::new(info.clone(), bytes);
+        state.borrow_mut().eager = Some(memory.clone());
+        (disk, memory.clone(), Hand { info, memory, state })
+    }
+
     /// Does what an operation asks for.
     fn acts(info: &Info, memory: &Memory, bytes: &mut [u8], op: Op) {
         let size = number(info.block);
         let disk = |block: u64, len: usize| number(block) * size..number(block) * size + len;
         let ram = |address: u64, len: usize| number(address - BASE)..number(address - BASE) + len;
         match op {
-            Op::Read { block, bytes: len, address } => memory.borrow_mut()
-                [ram(address, number(len))]
-            .copy_from_slice(&bytes[disk(block, number(len))]),
+            Op::Read { block, bytes: len, address } => {
+                memory.set(ram(address, number(len)).start, &bytes[disk(block, number(len))]);
+            }
             Op::Write { block, bytes: len, address } => bytes[disk(block, number(len))]
-                .copy_from_slice(&memory.borrow()[ram(address, number(len))]),
+                .copy_from_slice(&memory.get(ram(address, number(len)))),
             Op::Zero { block, blocks } => bytes[disk(block, number(blocks) * size)].fill(0),
             Op::Flush | Op::Discard { .. } => {}
         }
@@ -105,7 +158,13 @@ impl Disk for FakeDisk {
             assert!(bytes > 0 && bytes <= self.info.max_bytes && bytes.is_multiple_of(512));
         }
         state.submitted += 1;
-        state.held.push((tag, op));
+        match state.eager.clone() {
+            Some(memory) => {
+                Self::acts(&self.info, &memory, &mut state.bytes, op);
+                state.ended.push((tag, Ok(())));
+            }
+            None => state.held.push((tag, op)),
+        }
         Ok(Submitted::Started)
     }
 
@@ -126,10 +185,7 @@ impl Disk for FakeDisk {
     }
 }
 
-#[derive(Debug)]
-pub(crate) struct FakeMemory(Memory);
-
-impl SharedMemory for FakeMemory {
+impl SharedMemory for Memory {
     fn size(&self) -> usize {
         MEMORY
     }
@@ -159,7 +215,13 @@ impl SharedMemory for FakeMemory {
         range: Range<usize>,
         work: &mut dyn FnMut(&mut [u8]) -> Result<usize>,
     ) -> Result<usize> {
-        work(self.0.borrow_mut().get_mut(range).ok_or(Error::new(EFAULT))?)
+        if range.start > range.end || range.end > MEMORY {
+            return Err(Error::new(EFAULT));
+        }
+        let mut bytes = self.get(range.clone());
+        let result = work(&mut bytes);
+        self.set(range.start, &bytes);
+        result
     }
 }
 
@@ -216,14 +278,14 @@ impl Client for FakeClient {
     }
 
     fn answer_range(self, range: Range<usize>) {
-        let data = self.memory.borrow()[range].to_vec();
+        let data = self.memory.get(range);
         self.asked.set(Answer::Data(data));
     }
 }
 
 /// A disk, its engine, and the test's hold on both.
 pub(crate) struct World {
-    pub(crate) engine: Engine<FakeDisk, FakeMemory, FakeClient>,
+    pub(crate) engine: Engine<FakeDisk, Memory, FakeClient>,
     info: Info,
     memory: Memory,
     state: Rc<RefCell<State>>,
@@ -235,18 +297,10 @@ impl World {
     }
 
     pub(crate) fn try_new(info: Info) -> Option<Self> {
-        let memory = Memory::new(RefCell::new(vec![0xEE; MEMORY]));
+        let memory = Memory::new();
         let size = u32::try_from(info.bytes().unwrap_or(0)).unwrap_or(0);
-        let state = State {
-            bytes: pattern(1, size),
-            held: Vec::new(),
-            ended: Vec::new(),
-            submitted: 0,
-            dead: false,
-        };
-        let state = Rc::new(RefCell::new(state));
-        let disk = FakeDisk { info: info.clone(), state: Rc::clone(&state) };
-        let engine = Engine::new(disk, FakeMemory(Rc::clone(&memory))).ok()?;
+        let (disk, state) = FakeDisk::new(info.clone(), pattern(1, size));
+        let engine = Engine::new(disk, memory.clone()).ok()?;
         Some(Self { engine, info, memory, state })
     }
 
@@ -260,7 +314,7 @@ impl World {
 
     fn asks_with(&mut self, task: Task, data: Option<Vec<u8>>) -> Asked {
         let asked = Asked::default();
-        let client = FakeClient { data, memory: Rc::clone(&self.memory), asked: asked.clone() };
+        let client = FakeClient { data, memory: self.memory.clone(), asked: asked.clone() };
         self.engine.ask(client, task);
         asked
     }
@@ -280,11 +334,7 @@ impl World {
 
     /// The test's hold on the disk alone.
     pub(crate) fn hand(&self) -> Hand {
-        Hand {
-            info: self.info.clone(),
-            memory: Rc::clone(&self.memory),
-            state: Rc::clone(&self.state),
-        }
+        Hand { info: self.info.clone(), memory: self.memory.clone(), state: Rc::clone(&self.state) }
     }
 
     /// The disk ends the operation at this place of those that it holds.
@@ -329,6 +379,27 @@ impl Hand {
             FakeDisk::acts(&self.info, &self.memory, &mut state.bytes, op);
         }
         state.ended.push((tag, result.map_err(Error::new)));
+    }
+
+    /// The disk is quick no more: its operations wait to be ended.
+    pub(crate) fn slows(&self) {
+        self.state.borrow_mut().eager = None;
+    }
+
+    /// What the disk holds.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.state.borrow().bytes.clone()
+    }
+
+    /// Writes to the disk behind everyone's back.
+    pub(crate) fn put(&self, at: usize, bytes: &[u8]) {
+        self.state.borrow_mut().bytes[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// Ends the newest operation.
+    pub(crate) fn ends_newest(&self) {
+        let newest = self.state.borrow().held.len() - 1;
+        self.ends(newest, Ok(()));
     }
 
     /// Ends the oldest operation; `false` if there is none.
