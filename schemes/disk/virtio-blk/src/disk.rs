@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use anode_block::{Disk, Info, Op, Submitted};
-use anode_device::{Interrupt, Mmio, Registers, SharedMemory};
+use anode_device::{Device, Dma, Interrupt, Mmio, Registers, SharedMemory};
 use anode_virtio::{Doorbell, Failure, Queue, Segment, Transport, VERSION_1, Violation};
 use redox::error::{EIO, EOPNOTSUPP, Error, Result};
 
@@ -12,9 +12,12 @@ use crate::facts::{self, FLUSH, SECTOR, WANTED};
 /// Descriptors that are used of what the device offers; a request takes three.
 const MAX_QUEUE: u16 = 128;
 const DESCRIPTORS: u16 = 3;
+const PAGE: usize = 4096;
 /// The MSI-X entry, and the queue.
 const ENTRY: u16 = 0;
 const QUEUE: u16 = 0;
+/// Bytes of bounce memory of each disk: four of the largest requests, unaligned.
+pub(crate) const BOUNCE: usize = 4 * ((1 << 20) + 8192);
 /// After so many resets the device is given up.
 const MAX_RESETS: u32 = 16;
 
@@ -316,4 +319,27 @@ impl<M: SharedMemory, R: Registers> Disk for VirtioBlk<M, R> {
     fn interrupts(&self) -> &[Interrupt] {
         &self.interrupts
     }
+}
+
+/// Starts the device behind a PCI function, and makes the memory for its transfers.
+///
+/// # Errors
+///
+/// A sentence.
+#[expect(clippy::large_stack_frames, reason = "once per disk, on the main thread's stack")]
+pub(crate) fn open(device: &Device) -> Result<(VirtioBlk<Dma>, Dma), String> {
+    let transport = Transport::open(device).map_err(|failure| failure.to_string())?;
+    let interrupts = match device.msix(ENTRY) {
+        Ok(interrupt) => vec![interrupt],
+        Err(error) => {
+            eprintln!("virtio-blk: no MSI-X ({error}): the device is polled");
+            Vec::new()
+        }
+    };
+    let mut memory = |bytes: usize| device.dma(bytes.next_multiple_of(PAGE));
+    let started = VirtioBlk::start(transport, interrupts, &mut memory);
+    let mut disk = started.map_err(|failure| failure.to_string())?;
+    disk.identify(&mut anode_block::patience());
+    let bounce = device.dma(BOUNCE.next_multiple_of(PAGE));
+    Ok((disk, bounce.map_err(|error| format!("no memory for its transfers: {error}"))?))
 }
