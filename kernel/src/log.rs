@@ -38,15 +38,7 @@ impl Write for Ring {
 /// Writes to the serial line as long as it is the kernel's; lines end in CR LF there.
 pub(crate) fn console(bytes: &[u8]) {
     if OWNS_PORT.load(Ordering::Relaxed) {
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            match line.split_last() {
-                Some((b'\n', text)) => {
-                    serial::send(text);
-                    serial::send(b"\r\n");
-                }
-                _ => serial::send(line),
-            }
-        }
+        serial::send_text(bytes);
     }
 }
 

@@ -10,15 +10,14 @@ use x86_64::VirtAddr;
 use x86_64::instructions::port::Port;
 use x86_64::instructions::random::RdRand;
 use x86_64::instructions::{interrupts, tlb};
+use x86_64::registers::control::{Cr4, Cr4Flags};
 
 use crate::arch::fpu::Vector;
 use crate::arch::ioapic::{Lines, Source};
-use crate::arch::percpu::{Context, PerCpu, TOUCHED};
+use crate::arch::percpu::{Context, LENT, PerCpu};
 use crate::arch::{apic, idt, paging, tsc};
 use crate::log;
 use crate::memory::Ram;
-
-const PAGE_SIZE: usize = 4096;
 
 /// The pool of contexts: memory of the kernel's own that holds nothing else.
 #[derive(Debug)]
@@ -40,7 +39,6 @@ pub(crate) struct Hardware {
     pub(crate) lines: Lines,
     pub(crate) kernel_root: u64,
     pub(crate) hhdm: u64,
-    pub(crate) levels: u8,
     pub(crate) wall: u64,
     pub(crate) seed: [u64; 4],
 }
@@ -56,6 +54,23 @@ impl Hardware {
         self.pool.base.wrapping_add(index(n).wrapping_mul(self.pool.stride)).cast()
     }
 
+    /// A context whose state may be read and changed in memory. The core asks for threads that do
+    /// not run, or for the one that trapped here; only the entry code of a CPU that runs it would
+    /// touch it meanwhile.
+    fn lend(&self, context: ContextId) -> *mut Context {
+        let context = self.context(context);
+        // SAFETY: a context of the pool; it is live here if it is the current one and not lent.
+        unsafe {
+            if PerCpu::here().current.get() != context {
+                (*context).by_iret = 1;
+            } else if (*context).by_iret != LENT {
+                self.vector.save(context);
+                (*context).by_iret = LENT;
+            }
+        }
+        context
+    }
+
     /// Ends an interrupt; what it is to the core.
     pub(crate) fn deliver(&self, vector: u8) -> Option<Trap> {
         match self.lines.deliver(vector) {
@@ -64,12 +79,6 @@ impl Hardware {
             Source::Noise => None,
         }
     }
-}
-
-/// `offset` and `len` cut to a frame.
-fn cut(offset: usize, len: usize) -> (usize, usize) {
-    let offset = offset.min(PAGE_SIZE);
-    (offset, len.min(PAGE_SIZE.wrapping_sub(offset)))
 }
 
 impl Machine for Hardware {
@@ -104,66 +113,49 @@ impl Machine for Hardware {
     #[inline]
     fn share(&self, frame: Frame) -> Option<Self::Shared> {
         // SAFETY: the frame is the core's RAM: mapped for good, aligned, and reached by the
-        // kernel only as atomics or by copying (memory.rs, `Ram::address`).
-        self.ram.address(frame).map(|at| unsafe { &*at.cast::<[AtomicU64; 512]>() })
+        // kernel only as atomics or by copying (memory.rs, `Ram::words`).
+        self.ram.words(frame).map(|at| unsafe { &*at.cast::<[AtomicU64; 512]>() })
     }
 
     fn zero(&mut self, frame: Frame) {
-        if let Some(at) = self.ram.address(frame) {
+        if let Some(at) = self.ram.words(frame) {
             // SAFETY: as in `share`; the core zeroes frames that nobody maps.
-            unsafe { at.write_bytes(0, PAGE_SIZE / 8) };
+            unsafe { at.write_bytes(0, 512) };
         }
     }
 
     #[inline]
     fn copy(&mut self, from: (Frame, usize), to: (Frame, usize), len: usize) {
-        let (Some(source), Some(target)) = (self.ram.address(from.0), self.ram.address(to.0))
-        else {
-            return;
-        };
-        let ((from_offset, len), to_offset) = (cut(from.1, len), to.1);
-        let (to_offset, len) = cut(to_offset, len);
-        let (source, target) = (source.wrapping_add(from_offset), target.wrapping_add(to_offset));
+        let Some((source, len)) = self.ram.bytes(from.0, from.1, len) else { return };
+        let Some((target, len)) = self.ram.bytes(to.0, to.1, len) else { return };
         // SAFETY: both ranges are within frames that `share` could lend. A user who writes them
         // meanwhile gets what he deserves: bytes of either kind, which nobody trusts.
-        unsafe {
-            if from.0 == to.0 {
-                copy(source, target, len);
-            } else {
-                copy_nonoverlapping(source, target, len);
-            }
-        }
+        unsafe { copy(source, target, len) };
     }
 
     fn read(&self, frame: Frame, offset: usize, to: &mut [u8]) {
-        let (offset, len) = cut(offset, to.len());
-        if let Some(at) = self.ram.address(frame) {
+        if let Some((source, len)) = self.ram.bytes(frame, offset, to.len()) {
             // SAFETY: as in `copy`; `to` is the kernel's own memory, so it does not overlap.
-            unsafe {
-                copy_nonoverlapping(at.cast::<u8>().wrapping_add(offset), to.as_mut_ptr(), len);
-            };
+            unsafe { copy_nonoverlapping(source, to.as_mut_ptr(), len) };
         }
     }
 
     fn write(&mut self, frame: Frame, offset: usize, from: &[u8]) {
-        let (offset, len) = cut(offset, from.len());
-        if let Some(at) = self.ram.address(frame) {
+        if let Some((target, len)) = self.ram.bytes(frame, offset, from.len()) {
             // SAFETY: as in `read`.
-            unsafe {
-                copy_nonoverlapping(from.as_ptr(), at.cast::<u8>().wrapping_add(offset), len);
-            };
+            unsafe { copy_nonoverlapping(from.as_ptr(), target, len) };
         }
     }
 
     fn swap_u32(&mut self, frame: Frame, offset: usize, new: u32) -> u32 {
-        let Some(at) = self.ram.address(frame) else { return 0 };
+        let Some(at) = self.ram.words(frame) else { return 0 };
         let word = at.cast::<AtomicU32>().wrapping_add((offset & 0xFFC) / 4);
         // SAFETY: as in `share`; the offset is aligned and within the frame.
         unsafe { (*word).swap(new, Ordering::AcqRel) }
     }
 
     fn adopt_root(&mut self, root: Frame) {
-        if self.ram.address(root).is_some() {
+        if self.ram.words(root).is_some() {
             let from = paging::upper_half(self.hhdm, self.kernel_root);
             let to = paging::upper_half(self.hhdm, root.address());
             // SAFETY: the kernel's root does not change any more, and the core's frame is RAM
@@ -173,7 +165,7 @@ impl Machine for Hardware {
     }
 
     fn levels(&self) -> u8 {
-        self.levels
+        if Cr4::read().contains(Cr4Flags::L5_PAGING) { 5 } else { 4 }
     }
 
     fn flush(&mut self, root: Frame, page: Option<u64>) {
@@ -192,40 +184,20 @@ impl Machine for Hardware {
     }
 
     fn regs(&mut self, context: ContextId) -> &mut Regs {
-        let context = self.context(context);
-        // SAFETY: a context of the pool. Only the entry code of a CPU that runs it would write it
-        // now, and the core asks for threads that do not run, or for the one that trapped here.
-        unsafe {
-            (*context).by_iret = 1;
-            if PerCpu::here().current.get() == context {
-                self.vector.save_bases(context);
-                (*context).by_iret = TOUCHED;
-            }
-            &mut (*context).regs
-        }
+        // SAFETY: the context is of the pool, and lent.
+        unsafe { &mut (*self.lend(context)).regs }
     }
 
     fn reset_vector(&mut self, context: ContextId) {
-        let context = self.context(context);
         // SAFETY: as in `regs`.
-        unsafe {
-            self.vector.reset(context);
-            if PerCpu::here().current.get() == context {
-                self.vector.load_vector(context);
-            }
-        }
+        unsafe { self.vector.reset(self.lend(context)) };
     }
 
     fn copy_vector(&mut self, from: ContextId, to: ContextId) {
-        let (from, to) = (self.context(from), self.context(to));
+        let (from, to) = (self.lend(from), self.lend(to));
         if from != to {
             // SAFETY: as in `regs`, for both.
-            unsafe {
-                if PerCpu::here().current.get() == from {
-                    self.vector.save_vector(from);
-                }
-                self.vector.copy(from, to);
-            }
+            unsafe { self.vector.copy(from, to) };
         }
     }
 

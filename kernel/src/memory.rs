@@ -4,20 +4,20 @@ use alloc::vec::Vec;
 
 use anode_abi::boot_info::{BootInfo, Extent, Region, RegionKind};
 use anode_kernel::kernel::FrameRange;
-use anode_kernel::machine::Frame;
-use anode_kernel::num::{size, wide};
+use anode_kernel::machine::{Frame, PAGE, PAGE_SIZE};
+use anode_kernel::num::size;
 
-const PAGE: u64 = 4096;
 const NO_ROOM: &str = "the machine has too little memory";
+/// RAM below is left alone: the firmware of old machines knows it too well.
+const LOW: u64 = 1 << 20;
 
 /// The one block of RAM that the kernel keeps: the beginning of the largest free region.
 ///
 /// It only grows, while the machine boots; nobody else ever gets a frame of it.
 #[derive(Debug)]
 pub(crate) struct Block {
-    base: u64,
+    region: Region,
     next: u64,
-    end: u64,
     hhdm: u64,
 }
 
@@ -29,9 +29,8 @@ impl Block {
     /// A sentence: there is no RAM.
     pub(crate) fn new(info: &BootInfo) -> Result<Self, &'static str> {
         let free = info.regions().iter().filter(|region| region.kind == RegionKind::USABLE);
-        let largest = free.max_by_key(|region| region.len).ok_or(NO_ROOM)?;
-        let base = largest.base.next_multiple_of(PAGE).max(PAGE);
-        Ok(Self { base, next: base, end: largest.end() & !(PAGE - 1), hhdm: info.hhdm })
+        let region = *free.max_by_key(|region| region.len).ok_or(NO_ROOM)?;
+        Ok(Self { region, next: region.base.max(LOW).next_multiple_of(PAGE), hhdm: info.hhdm })
     }
 
     /// Takes zeroed pages; gives their physical address.
@@ -41,7 +40,7 @@ impl Block {
     /// A sentence: there are not that many.
     pub(crate) fn take(&mut self, pages: u64) -> Result<u64, &'static str> {
         let (at, len) = (self.next, pages.saturating_mul(PAGE));
-        let end = at.checked_add(len).filter(|end| *end <= self.end).ok_or(NO_ROOM)?;
+        let end = at.checked_add(len).filter(|end| *end <= self.region.end()).ok_or(NO_ROOM)?;
         self.next = end;
         let start = core::ptr::with_exposed_provenance_mut::<u8>(size(self.address(at)));
         // SAFETY: the pages are free RAM (the loader's word), given out here for the first and
@@ -54,11 +53,6 @@ impl Block {
     pub(crate) fn address(&self, phys: u64) -> u64 {
         self.hhdm.wrapping_add(phys)
     }
-
-    /// What was taken.
-    pub(crate) fn extent(&self) -> Extent {
-        Extent { phys: self.base, len: self.next.wrapping_sub(self.base) }
-    }
 }
 
 /// Bytes of RAM that the machine has.
@@ -66,6 +60,7 @@ pub(crate) fn total(info: &BootInfo) -> u64 {
     info.regions().iter().filter(|region| region.kind.is_ram()).map(|region| region.len).sum()
 }
 
+/// The whole frames in `from..to`.
 fn frames(from: u64, to: u64) -> Option<FrameRange> {
     let first = u32::try_from(from.div_ceil(PAGE)).ok()?.max(1);
     let end = u32::try_from(to / PAGE).unwrap_or(u32::MAX);
@@ -73,48 +68,27 @@ fn frames(from: u64, to: u64) -> Option<FrameRange> {
     Some(FrameRange { first, count })
 }
 
-/// Adds a range, or lets the last one grow by it.
-fn push(ranges: &mut Vec<FrameRange>, range: FrameRange) -> Result<(), &'static str> {
-    match ranges.last_mut() {
-        Some(last) if last.first.wrapping_add(last.count) == range.first => {
-            last.count = last.count.wrapping_add(range.count);
-        }
-        _ => {
-            ranges.try_reserve(1).map_err(|_full| NO_ROOM)?;
-            ranges.push(range);
-        }
+fn collect(ranges: impl Iterator<Item = FrameRange>) -> Result<Vec<FrameRange>, &'static str> {
+    let mut list = Vec::new();
+    for range in ranges {
+        list.try_reserve(1).map_err(|_full| NO_ROOM)?;
+        list.push(range);
     }
-    Ok(())
+    Ok(list)
 }
 
-/// The frames that are free from now on: all RAM that nobody uses but `holes`, which are sorted.
+/// The frames that are free from now on: all RAM that nobody uses and that is not the block's.
 ///
 /// # Errors
 ///
 /// A sentence: the kernel's heap is too small for the list.
-pub(crate) fn free_ranges(
-    info: &BootInfo,
-    holes: &[Extent],
-) -> Result<Vec<FrameRange>, &'static str> {
-    let mut free = Vec::new();
+pub(crate) fn free_ranges(info: &BootInfo, block: &Block) -> Result<Vec<FrameRange>, &'static str> {
     let kinds = [RegionKind::USABLE, RegionKind::LOADER];
-    for Region { base, len, kind, .. } in info.regions() {
-        if !kinds.contains(kind) {
-            continue;
-        }
-        let end = base.saturating_add(*len);
-        let mut from = *base;
-        for hole in holes.iter().filter(|hole| hole.phys < end && hole.len > 0) {
-            if let Some(range) = frames(from, hole.phys.min(end)) {
-                push(&mut free, range)?;
-            }
-            from = from.max(hole.phys.saturating_add(hole.len));
-        }
-        if let Some(range) = frames(from, end) {
-            push(&mut free, range)?;
-        }
-    }
-    Ok(free)
+    let free = info.regions().iter().filter(|region| kinds.contains(&region.kind));
+    collect(free.filter_map(|region| {
+        let start = if region.base == block.region.base { block.next } else { region.base };
+        frames(start.max(LOW), region.end())
+    }))
 }
 
 /// The frames that the core may name: those that are free, and those that it was given filled.
@@ -130,37 +104,34 @@ impl Ram {
     /// # Errors
     ///
     /// A sentence: the kernel's heap is too small for the list.
-    pub(crate) fn new(
-        info: &BootInfo,
-        free: &[FrameRange],
-        filled: &[Extent],
-    ) -> Result<Self, &'static str> {
-        let mut ranges = Vec::new();
-        let within = |extent: &Extent| Some((extent.phys, extent.phys.checked_add(extent.len)?));
-        let filled = filled.iter().filter_map(within);
-        let filled = filled.filter_map(|(from, to)| frames(from, to.next_multiple_of(PAGE)));
-        for range in free.iter().copied().chain(filled) {
-            ranges.try_reserve(1).map_err(|_full| NO_ROOM)?;
-            ranges.push(range);
-        }
-        ranges.sort_unstable_by_key(|range: &FrameRange| core::cmp::Reverse(range.count));
+    pub(crate) fn new(info: &BootInfo, free: &[FrameRange]) -> Result<Self, &'static str> {
+        let filled = [info.init, info.initfs].into_iter().filter_map(|Extent { phys, len }| {
+            frames(phys, phys.checked_add(len)?.checked_next_multiple_of(PAGE)?)
+        });
+        let mut ranges = collect(free.iter().copied().chain(filled))?;
+        ranges.sort_unstable_by_key(|range| core::cmp::Reverse(range.count));
         Ok(Self { ranges, hhdm: info.hhdm })
     }
 
     /// Where a frame lies in the direct map: 512 words that are mapped and writable, and that the
     /// kernel uses by atomics or by copying only. `None`: the frame is not the core's.
     #[inline]
-    pub(crate) fn address(&self, frame: Frame) -> Option<*mut u64> {
-        let number = frame.number();
-        let holds = |range: &FrameRange| number.wrapping_sub(range.first) < range.count;
+    pub(crate) fn words(&self, frame: Frame) -> Option<*mut u64> {
+        let holds = |range: &FrameRange| frame.number().wrapping_sub(range.first) < range.count;
         let found = self.ranges.iter().any(holds);
         let at = self.hhdm.wrapping_add(frame.address());
         found.then(|| core::ptr::with_exposed_provenance_mut(size(at)))
     }
 
-    /// Bytes in all ranges.
-    pub(crate) fn len(&self) -> u64 {
-        let count = self.ranges.iter().map(|range| u64::from(range.count)).sum::<u64>();
-        count.saturating_mul(wide(4096))
+    /// Where `len` bytes from `offset` on lie in a frame, and how many of them are in it.
+    #[inline]
+    pub(crate) fn bytes(
+        &self,
+        frame: Frame,
+        offset: usize,
+        len: usize,
+    ) -> Option<(*mut u8, usize)> {
+        let left = PAGE_SIZE.checked_sub(offset)?;
+        Some((self.words(frame)?.cast::<u8>().wrapping_add(offset), len.min(left)))
     }
 }

@@ -20,37 +20,20 @@ use crate::arch::{apic, gdt, serial};
 /// Deepest backtrace that is printed.
 const DEPTH: usize = 32;
 
-/// What names for addresses come from.
-struct Image {
-    elf: &'static [u8],
-    /// Where the image's address 0 is.
-    base: u64,
-}
-
-static IMAGE: Once<Image> = Once::new();
+/// The kernel's ELF file, and where its address 0 is.
+static IMAGE: Once<(&'static [u8], u64)> = Once::new();
 static STOPPED: AtomicBool = AtomicBool::new(false);
-static RESET: AtomicBool = AtomicBool::new(false);
 
 /// Names functions in backtraces by this ELF file, whose address 0 is at `base`.
 pub(crate) fn name_by(elf: &'static [u8], base: u64) {
-    IMAGE.call_once(|| Image { elf, base });
-}
-
-/// From now on, a panic resets the machine and does not halt it.
-pub(crate) fn reset_after() {
-    RESET.store(true, Ordering::Relaxed);
+    IMAGE.call_once(|| (elf, base));
 }
 
 struct Out;
 
 impl Write for Out {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for piece in text.split_inclusive('\n') {
-            serial::send(piece.trim_end_matches('\n').as_bytes());
-            if piece.ends_with('\n') {
-                serial::send(b"\r\n");
-            }
-        }
+        serial::send_text(text.as_bytes());
         Ok(())
     }
 }
@@ -119,9 +102,6 @@ pub(crate) fn exception(frame: &Frame) -> ! {
 
 fn end(frame: u64) -> ! {
     backtrace(frame);
-    if RESET.load(Ordering::Relaxed) {
-        crate::machine::reset();
-    }
     print(format_args!("The machine is halted.\n"));
     halt()
 }
@@ -151,9 +131,9 @@ fn backtrace(mut frame: u64) {
 
 /// Prints an address and the function that it is in.
 fn entry(address: u64) {
-    let image = IMAGE.get();
-    let linked = image.map_or(address, |image| address.wrapping_sub(image.base));
-    match image.and_then(|image| symbol::name_of(image.elf, linked)) {
+    let (elf, base) = IMAGE.get().copied().unwrap_or((&[], 0));
+    let linked = address.wrapping_sub(base);
+    match symbol::name_of(elf, linked) {
         Some((name, into)) => {
             print(format_args!("  {linked:#8x} {:#}+{into:#x}\n", demangle(name)));
         }

@@ -128,19 +128,14 @@ pub(crate) fn init(map: impl FnOnce(u64) -> Result<u64, &'static str>) -> Result
 
 /// Moves the two 8259s off the vectors of exceptions and masks all their lines.
 fn silence_pic() {
-    const FIRST: [(u16, u8); 8] = [
-        (0x20, 0x11),
-        (0xA0, 0x11),
-        (0x21, 0x20),
-        (0xA1, 0x28),
-        (0x21, 4),
-        (0xA1, 2),
-        (0x21, 1),
-        (0xA1, 1),
-    ];
-    for (port, value) in FIRST.into_iter().chain([(0x21, 0xFF), (0xA1, 0xFF)]) {
-        // SAFETY: the ports of the 8259s, where there are any; nobody else uses them.
-        unsafe { Port::new(port).write(value) };
+    for (command, vectors, wire) in [(0x20, 0x20, 4), (0xA0, 0x28, 2)] {
+        let data = command | 1;
+        for (port, value) in
+            [(command, 0x11), (data, vectors), (data, wire), (data, 1), (data, 0xFF)]
+        {
+            // SAFETY: the ports of the 8259s, where there are any; nobody else uses them.
+            unsafe { Port::<u8>::new(port).write(value) };
+        }
     }
 }
 

@@ -4,19 +4,19 @@
 # (`PerCpu`) in the kernel and the user's in userspace; it is swapped exactly when the privilege
 # changes. Interrupts are off in the kernel but for the two places in trap.rs that let them in.
 
-# Saves what rax does not name; rax = the context. rbx, rcx, r11 are saved by the user of it.
-.macro save_most context
-    mov [\context + 24], rdx
-    mov [\context + 32], rsi
-    mov [\context + 40], rdi
-    mov [\context + 48], rbp
-    mov [\context + 56], r8
-    mov [\context + 64], r9
-    mov [\context + 72], r10
-    mov [\context + 88], r12
-    mov [\context + 96], r13
-    mov [\context + 104], r14
-    mov [\context + 112], r15
+# All registers of a context but rax and rsp, at the places that `Regs` gives them.
+.macro each action, context
+    .set at, 8
+    .irp register, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
+    \action \context, \register
+    .set at, at + 8
+    .endr
+.endm
+.macro save context, register
+    mov [\context + at], \register
+.endm
+.macro load context, register
+    mov \register, [\context + at]
 .endm
 
     .section .text.entry, "ax", @progbits
@@ -38,11 +38,8 @@ syscall_entry:
     swapgs
     mov gs:[{scratch}], rsp
     mov rsp, gs:[{current}]
-    save_most rsp
+    each save, rsp
     mov [rsp], rax
-    mov [rsp + 8], rbx
-    mov [rsp + 16], rcx
-    mov [rsp + 80], r11
     mov [rsp + {rip}], rcx
     mov [rsp + {rflags}], r11
     mov qword ptr [rsp + {by_iret}], 0
@@ -57,20 +54,9 @@ syscall_entry:
 # Runs the context in rax.
     .global resume
 resume:
-    mov rbx, [rax + 8]
-    mov rdx, [rax + 24]
-    mov rsi, [rax + 32]
-    mov rdi, [rax + 40]
-    mov rbp, [rax + 48]
-    mov r8, [rax + 56]
-    mov r9, [rax + 64]
-    mov r10, [rax + 72]
-    mov r12, [rax + 88]
-    mov r13, [rax + 96]
-    mov r14, [rax + 104]
-    mov r15, [rax + 112]
     cmp qword ptr [rax + {by_iret}], 0
     jne 1f
+    each load, rax
 # It came by SYSCALL and nobody has changed it since, so rip is the user's and canonical.
     mov rcx, [rax + {rip}]
     mov r11, [rax + {rflags}]
@@ -94,8 +80,7 @@ resume:
     cmp rcx, r11
     cmova rcx, r11
     push rcx
-    mov rcx, [rax + 16]
-    mov r11, [rax + 80]
+    each load, rax
     mov rax, [rax]
     swapgs
     iretq
@@ -125,10 +110,7 @@ interrupt:
     swapgs
     mov gs:[{scratch}], rax
     mov rax, gs:[{current}]
-    save_most rax
-    mov [rax + 8], rbx
-    mov [rax + 16], rcx
-    mov [rax + 80], r11
+    each save, rax
     mov rcx, gs:[{scratch}]
     mov [rax], rcx
     pop rdi
@@ -144,31 +126,17 @@ interrupt:
     jmp resume
 # From the kernel itself: a window of trap.rs, NMI, or a bug. The frame becomes a `Frame`.
 2:
-    push rbp
-    push r11
-    push r10
-    push r9
-    push r8
-    push rdi
-    push rsi
-    push rdx
-    push rcx
-    push rax
+    .irp register, rbp, r11, r10, r9, r8, rdi, rsi, rdx, rcx, rax
+    push \register
+    .endr
     mov rdi, rsp
     mov rbp, rsp
     and rsp, -16
     call {kernel_interrupt}
     mov rsp, rbp
-    pop rax
-    pop rcx
-    pop rdx
-    pop rsi
-    pop rdi
-    pop r8
-    pop r9
-    pop r10
-    pop r11
-    pop rbp
+    .irp register, rax, rcx, rdx, rsi, rdi, r8, r9, r10, r11, rbp
+    pop \register
+    .endr
     add rsp, 16
     iretq
 

@@ -1,6 +1,6 @@
 //! What the CPU can do, its control registers, and the vector state of contexts.
 
-use core::arch::x86_64::{_fxrstor64, _fxsave64, _xrstor64, _xsave64, _xsaveopt64};
+use core::arch::x86_64::{_fxrstor64, _fxsave64, _xrstor64, _xsaveopt64};
 
 use anode_kernel::num::index;
 use raw_cpuid::CpuId;
@@ -19,21 +19,14 @@ const PAT: u64 = 0x0007_0406_0007_0106;
 const LEGACY: usize = 512;
 const HEADER: usize = 64;
 
-/// Which instruction saves the vector state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Save {
-    Fx,
-    X,
-    Opt,
-}
-
 /// The vector unit: how a context's state is saved and loaded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Vector {
-    save: Save,
+    /// By XSAVEOPT and XRSTOR; else by FXSAVE and FXRSTOR, which know no AVX.
+    by_xsave: bool,
     /// Whether the user can change its FS and GS base by itself.
     bases: bool,
-    /// Bytes of the state.
+    /// Bytes of the state, a multiple of 64.
     pub(crate) size: usize,
 }
 
@@ -46,60 +39,41 @@ pub(crate) fn enable() -> Result<Vector, &'static str> {
     let id = CpuId::new();
     let extended = id.get_extended_processor_and_feature_identifiers();
     let extended = extended.ok_or("the CPU does not say what it can do")?;
-    if !extended.has_execute_disable() {
-        return Err("the CPU has no NX bit, or the firmware hides it");
+    if !extended.has_execute_disable() || !extended.has_syscall_sysret() {
+        return Err("the CPU lacks NX or SYSCALL, or the firmware hides it");
     }
-    if !extended.has_syscall_sysret() {
-        return Err("the CPU has no SYSCALL instruction");
-    }
-    let more = id.get_extended_feature_info();
-    let has = |flag: fn(&raw_cpuid::ExtendedFeatures) -> bool| more.as_ref().is_some_and(flag);
-    let xsave = id.get_feature_info().is_some_and(|info| info.has_xsave());
-    let bases = has(raw_cpuid::ExtendedFeatures::has_fsgsbase);
+    let state = id.get_extended_state_info().filter(|state| state.has_xsaveopt());
     let mut cr4 = Cr4::read() & (Cr4Flags::PHYSICAL_ADDRESS_EXTENSION | Cr4Flags::L5_PAGING);
     cr4 |= Cr4Flags::OSFXSR | Cr4Flags::OSXMMEXCPT_ENABLE | Cr4Flags::PAGE_GLOBAL;
     cr4 |= Cr4Flags::MACHINE_CHECK_EXCEPTION;
-    cr4.set(Cr4Flags::OSXSAVE, xsave);
-    cr4.set(Cr4Flags::FSGSBASE, bases);
-    cr4.set(
-        Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION,
-        has(raw_cpuid::ExtendedFeatures::has_smep),
-    );
-    cr4.set(
-        Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION,
-        has(raw_cpuid::ExtendedFeatures::has_smap),
-    );
-    cr4.set(Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION, has(raw_cpuid::ExtendedFeatures::has_umip));
+    cr4.set(Cr4Flags::OSXSAVE, state.is_some());
+    if let Some(more) = id.get_extended_feature_info() {
+        cr4.set(Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION, more.has_smep());
+        cr4.set(Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION, more.has_smap());
+        cr4.set(Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION, more.has_umip());
+        cr4.set(Cr4Flags::FSGSBASE, more.has_fsgsbase());
+    }
     let cr0 = Cr0Flags::PROTECTED_MODE_ENABLE | Cr0Flags::PAGING | Cr0Flags::WRITE_PROTECT;
+    let efer = EferFlags::NO_EXECUTE_ENABLE | EferFlags::SYSTEM_CALL_EXTENSIONS;
+    let avx = id.get_feature_info().is_some_and(|info| info.has_avx());
     // SAFETY: protection only gets stricter; the kernel touches no user address (machine.rs goes
     // by the direct map), the loader maps W^X, and the kernel uses no vector register itself.
     unsafe {
-        Efer::update(|efer| {
-            *efer |= EferFlags::NO_EXECUTE_ENABLE | EferFlags::SYSTEM_CALL_EXTENSIONS;
-        });
+        Efer::update(|old| *old |= efer);
         Cr0::write(cr0 | Cr0Flags::MONITOR_COPROCESSOR | Cr0Flags::NUMERIC_ERROR);
         Cr4::write(cr4);
         Msr::new(0x277).write(PAT);
+        if state.is_some() {
+            let avx = if avx { XCr0Flags::AVX } else { XCr0Flags::empty() };
+            XCr0::write(XCr0Flags::X87 | XCr0Flags::SSE | avx);
+        }
     }
-    Ok(Vector { bases, ..vector_unit(&id) })
-}
-
-/// Switches the parts of the vector state on that are used; CR4 allows it where there is XSAVE.
-fn vector_unit(id: &CpuId<raw_cpuid::CpuIdReaderNative>) -> Vector {
-    let on = Cr4::read().contains(Cr4Flags::OSXSAVE);
-    let Some(state) = id.get_extended_state_info().filter(|_| on) else {
-        return Vector { save: Save::Fx, bases: false, size: LEGACY };
-    };
-    let avx = id.get_feature_info().is_some_and(|info| info.has_avx());
-    let wanted = XCr0Flags::X87 | XCr0Flags::SSE;
-    // SAFETY: OSXSAVE is on, and AVX only asked for where there is AVX.
-    unsafe { XCr0::write(if avx { wanted | XCr0Flags::AVX } else { wanted }) };
     // Asked again, as the size is that of what is now switched on.
-    let enabled =
-        id.get_extended_state_info().map_or(0, |now| now.xsave_area_size_enabled_features());
-    let save = if state.has_xsaveopt() { Save::Opt } else { Save::X };
-    let size = index(enabled).max(LEGACY + HEADER).next_multiple_of(64);
-    Vector { save, bases: false, size }
+    let state = id.get_extended_state_info().filter(|_| state.is_some());
+    let size = state.as_ref().map_or(0, |now| index(now.xsave_area_size_enabled_features()));
+    let size = size.max(LEGACY + HEADER).next_multiple_of(64);
+    let bases = cr4.contains(Cr4Flags::FSGSBASE);
+    Ok(Vector { by_xsave: state.is_some(), bases, size })
 }
 
 /// Where a context's vector state lies: after the registers.
@@ -115,24 +89,15 @@ impl Vector {
     /// `context` is one of the pool's, and its thread's state is live on this CPU.
     #[inline(always)]
     pub(crate) unsafe fn save(self, context: *mut Context) {
+        let area = area(context).cast();
         // SAFETY: a context of the pool has `size` bytes after it, 64-byte aligned; the bases may
-        // be read as `bases` says that CR4 allows it, and nothing uses GS between the swaps.
+        // be read as CR4 allows it, and nothing uses GS between the swaps.
         unsafe {
-            self.save_vector(context);
-            self.save_bases(context);
-        }
-    }
-
-    /// Saves FS and GS base, where the user may have changed them.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Vector::save`].
-    #[inline(always)]
-    pub(crate) unsafe fn save_bases(self, context: *mut Context) {
-        if self.bases {
-            // SAFETY: see `save`.
-            unsafe {
+            match self.by_xsave {
+                true => _xsaveopt64(area, u64::MAX),
+                false => _fxsave64(area),
+            }
+            if self.bases {
                 (*context).regs.fs_base = FS::read_base().as_u64();
                 GS::swap();
                 (*context).gs_base = GS::read_base().as_u64();
@@ -141,47 +106,21 @@ impl Vector {
         }
     }
 
-    /// Saves the vector state alone.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Vector::save`].
-    #[inline(always)]
-    pub(crate) unsafe fn save_vector(self, context: *mut Context) {
-        let area = area(context).cast();
-        // SAFETY: see `save`; the CPU has the instruction that `save` names.
-        unsafe {
-            match self.save {
-                Save::Opt => _xsaveopt64(area, u64::MAX),
-                Save::X => _xsave64(area, u64::MAX),
-                Save::Fx => _fxsave64(area),
-            }
-        }
-    }
-
     /// Loads what [`Vector::save`] saved.
     ///
     /// # Safety
     ///
-    /// `context` is one of the pool's, and on no CPU.
+    /// `context` is one of the pool's, and on no other CPU.
     #[inline(always)]
     pub(crate) unsafe fn load(self, context: *mut Context) {
-        // SAFETY: the area was written by `save`, `reset` or `copy`, so its header is sound.
+        let area = area(context).cast();
+        // SAFETY: the area was written by `save`, `reset` or `copy`, so its header is sound; the
+        // bases are made canonical, and nothing uses GS between the swaps.
         unsafe {
-            self.load_vector(context);
-            self.load_bases(context);
-        }
-    }
-
-    /// Loads FS and GS base.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Vector::load`].
-    #[inline(always)]
-    pub(crate) unsafe fn load_bases(self, context: *mut Context) {
-        // SAFETY: the bases are made canonical; nothing uses GS between the swaps.
-        unsafe {
+            match self.by_xsave {
+                true => _xrstor64(area, u64::MAX),
+                false => _fxrstor64(area),
+            }
             let fs = VirtAddr::new_truncate((*context).regs.fs_base);
             if self.bases {
                 FS::write_base(fs);
@@ -194,28 +133,11 @@ impl Vector {
         }
     }
 
-    /// Loads the vector state alone.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Vector::load`].
-    #[inline(always)]
-    pub(crate) unsafe fn load_vector(self, context: *mut Context) {
-        let area = area(context).cast();
-        // SAFETY: see `load`.
-        unsafe {
-            match self.save {
-                Save::Opt | Save::X => _xrstor64(area, u64::MAX),
-                Save::Fx => _fxrstor64(area),
-            }
-        }
-    }
-
     /// Gives a context the state that a program starts with.
     ///
     /// # Safety
     ///
-    /// `context` is one of the pool's, and on no other CPU.
+    /// `context` is one of the pool's, and on no CPU.
     pub(crate) unsafe fn reset(self, context: *mut Context) {
         let area = area(context);
         // SAFETY: `size` bytes are the context's. All zeros with the control words FCW (at 0) and
@@ -228,11 +150,11 @@ impl Vector {
         }
     }
 
-    /// Copies the saved vector state of one context to another.
+    /// Copies the saved state of one context to another.
     ///
     /// # Safety
     ///
-    /// Both are of the pool and different; `to` is on no CPU, `from` on no other.
+    /// Both are of the pool, different, and on no CPU.
     pub(crate) unsafe fn copy(self, from: *mut Context, to: *mut Context) {
         // SAFETY: `size` bytes are each context's own.
         unsafe {

@@ -77,19 +77,25 @@ pub(crate) struct Lines {
 
 impl Lines {
     /// Maps the I/O APICs by `map` and masks all their lines.
-    pub(crate) fn new(madt: &Madt, mut map: impl FnMut(u64) -> Option<u64>) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// What `map` says.
+    pub(crate) fn new(
+        madt: &Madt,
+        mut map: impl FnMut(u64) -> Result<u64, &'static str>,
+    ) -> Result<Self, &'static str> {
         let mut lines = Self { wires: madt.wires, ..Self::default() };
         for (slot, chip) in lines.chips.iter_mut().zip(madt.chips) {
             let Some(Chip { address, first }) = chip else { continue };
-            let Some(base) = map(address.into()) else { continue };
-            let mut mapped = Mapped { base, first, count: 0 };
+            let mut mapped = Mapped { base: map(address.into())?, first, count: 0 };
             mapped.count = (mapped.read(VERSION) >> 16 & 0xFF).wrapping_add(1);
             for pin in 0..mapped.count {
                 mapped.write(entry(pin), MASKED | vector(first.saturating_add(pin)));
             }
             *slot = Some(mapped);
         }
-        lines
+        Ok(lines)
     }
 
     /// The chip of a line and the register of its entry.

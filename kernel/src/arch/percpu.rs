@@ -2,7 +2,6 @@
 
 use core::arch::asm;
 use core::cell::{Cell, UnsafeCell};
-use core::mem::offset_of;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,29 +16,13 @@ pub(crate) struct Context {
     pub(crate) regs: Regs,
     /// GS base of the user.
     pub(crate) gs_base: u64,
-    /// Not 0: leave by IRETQ, as the registers may be anything; see [`TOUCHED`].
+    /// Not 0: leave by IRETQ, as the registers may be anything; see [`LENT`].
     pub(crate) by_iret: u64,
 }
 
-/// Value of [`Context::by_iret`]: the registers were lent while they were on a CPU, so FS base is
-/// to be loaded again.
-pub(crate) const TOUCHED: u64 = 2;
-
-/// Offsets that the entry code uses.
-pub(crate) mod offset {
-    use super::{Context, PerCpu, Regs, offset_of};
-
-    pub(crate) const RSP: usize = offset_of!(Regs, rsp);
-    pub(crate) const RIP: usize = offset_of!(Regs, rip);
-    pub(crate) const RFLAGS: usize = offset_of!(Regs, rflags);
-    pub(crate) const BY_IRET: usize = offset_of!(Context, by_iret);
-    pub(crate) const CURRENT: usize = offset_of!(PerCpu, current);
-    pub(crate) const STACK_TOP: usize = offset_of!(PerCpu, stack_top);
-    pub(crate) const SCRATCH: usize = offset_of!(PerCpu, scratch);
-}
-
-// The entry code counts on these by number.
-const _: () = assert!(offset_of!(Context, regs) == 0 && offset_of!(Regs, general) == 0);
+/// Value of [`Context::by_iret`]: the thread is a CPU's, but the core was lent its state, so what
+/// holds is in memory, and is to be loaded.
+pub(crate) const LENT: u64 = 2;
 
 /// One CPU's block.
 ///
@@ -54,7 +37,8 @@ pub(crate) struct PerCpu {
     pub(crate) current: Cell<*mut Context>,
     /// Where the stack for traps ends.
     pub(crate) stack_top: Cell<u64>,
-    scratch: Cell<u64>,
+    /// For the entry code.
+    pub(crate) scratch: Cell<u64>,
     /// What CR3 holds.
     pub(crate) root: Cell<u64>,
     /// Its number.
@@ -69,23 +53,19 @@ pub(crate) struct PerCpu {
 unsafe impl Sync for PerCpu {}
 
 /// The block of the CPU that boots.
-pub(crate) static FIRST: PerCpu = PerCpu::new(Cpu(0));
+pub(crate) static FIRST: PerCpu = PerCpu {
+    this: Cell::new(null_mut()),
+    current: Cell::new(null_mut()),
+    stack_top: Cell::new(0),
+    scratch: Cell::new(0),
+    root: Cell::new(0),
+    cpu: Cpu(0),
+    pending: [const { AtomicU64::new(0) }; 4],
+    gdt: UnsafeCell::new(GlobalDescriptorTable::new()),
+    tss: UnsafeCell::new(TaskStateSegment::new()),
+};
 
 impl PerCpu {
-    const fn new(cpu: Cpu) -> Self {
-        Self {
-            this: Cell::new(null_mut()),
-            current: Cell::new(null_mut()),
-            stack_top: Cell::new(0),
-            scratch: Cell::new(0),
-            root: Cell::new(0),
-            cpu,
-            pending: [const { AtomicU64::new(0) }; 4],
-            gdt: UnsafeCell::new(GlobalDescriptorTable::new()),
-            tss: UnsafeCell::new(TaskStateSegment::new()),
-        }
-    }
-
     /// Lets the block know where it is, before GS names it.
     pub(crate) fn settle(&'static self, stack_top: u64) {
         self.this.set(self);
@@ -114,8 +94,7 @@ impl PerCpu {
     /// An interrupt that came in while the kernel ran; the most urgent first.
     pub(crate) fn take(&self) -> Option<u8> {
         for (base, word) in [0u8, 64, 128, 192].into_iter().zip(&self.pending).rev() {
-            let bits = word.load(Ordering::Relaxed);
-            if let Some(bit) = bits.checked_ilog2() {
+            if let Some(bit) = word.load(Ordering::Relaxed).checked_ilog2() {
                 word.fetch_and(!(1 << bit), Ordering::Relaxed);
                 return Some(base | u8::try_from(bit).unwrap_or(0));
             }

@@ -26,13 +26,20 @@ pub(crate) fn init() {
     }
 }
 
-/// Sends bytes; a port that does not take them in time loses them.
-pub(crate) fn send(bytes: &[u8]) {
-    for byte in bytes {
-        let ready = (0..PATIENCE).any(|_| read(LINE_STATUS) & EMPTY != 0);
-        if ready {
-            write(0, *byte);
+/// Sends a byte; a port that does not take it in time loses it.
+fn send(byte: u8) {
+    if (0..PATIENCE).any(|_| read(LINE_STATUS) & EMPTY != 0) {
+        write(0, byte);
+    }
+}
+
+/// Sends text; lines end in CR LF on the wire.
+pub(crate) fn send_text(text: &[u8]) {
+    for byte in text {
+        if *byte == b'\n' {
+            send(b'\r');
         }
+        send(*byte);
     }
 }
 

@@ -9,11 +9,11 @@
 //! right after; so nothing ever nests on a kernel stack but a fault, which is the end.
 
 use core::arch::global_asm;
-use core::mem::MaybeUninit;
+use core::mem::{MaybeUninit, offset_of};
 use core::ptr::null_mut;
 
 use anode_kernel::kernel::Kernel;
-use anode_kernel::machine::{Context as ContextId, Frame as PageFrame, USER_END};
+use anode_kernel::machine::{Context as ContextId, Frame as PageFrame, Regs, USER_END};
 use anode_kernel::trap::{Access, Call, Resume, Trap};
 use spin::mutex::TicketMutex;
 use x86_64::instructions::interrupts;
@@ -21,7 +21,7 @@ use x86_64::registers::control::Cr2;
 
 use super::gdt::{STACK, USER_CODE, USER_DATA};
 use super::paging::write_root;
-use super::percpu::{Context, PerCpu, TOUCHED, offset};
+use super::percpu::{Context, LENT, PerCpu};
 use crate::machine::Hardware;
 use crate::{boot, panic};
 
@@ -35,13 +35,13 @@ const EXCEPTIONS: u64 = 32;
 global_asm!(
     include_str!("entry.s"),
     stack = const STACK,
-    rsp = const offset::RSP,
-    rip = const offset::RIP,
-    rflags = const offset::RFLAGS,
-    by_iret = const offset::BY_IRET,
-    current = const offset::CURRENT,
-    scratch = const offset::SCRATCH,
-    stack_top = const offset::STACK_TOP,
+    rsp = const offset_of!(Regs, rsp),
+    rip = const offset_of!(Regs, rip),
+    rflags = const offset_of!(Regs, rflags),
+    by_iret = const offset_of!(Context, by_iret),
+    current = const offset_of!(PerCpu, current),
+    scratch = const offset_of!(PerCpu, scratch),
+    stack_top = const offset_of!(PerCpu, stack_top),
     user_data = const USER_DATA,
     user_code = const USER_CODE,
     user_flags = const USER_FLAGS,
@@ -52,19 +52,15 @@ global_asm!(
     kernel_interrupt = sym kernel_interrupt,
 );
 
+// The entry code counts on these by number.
+const _: () = assert!(offset_of!(Context, regs) == 0 && offset_of!(Regs, general) == 0);
+
 /// What an interrupt of the kernel itself left on the stack (entry.s).
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Frame {
-    rax: u64,
-    rcx: u64,
-    rdx: u64,
-    rsi: u64,
-    rdi: u64,
-    r8: u64,
-    r9: u64,
-    r10: u64,
-    r11: u64,
+    /// rax, rcx, rdx, rsi, rdi, r8 to r11.
+    registers: [u64; 9],
     /// Frame pointer.
     pub(crate) rbp: u64,
     /// Which interrupt.
@@ -73,10 +69,8 @@ pub(crate) struct Frame {
     pub(crate) error: u64,
     /// The instruction.
     pub(crate) rip: u64,
-    cs: u64,
-    rflags: u64,
-    rsp: u64,
-    ss: u64,
+    /// cs, rflags, rsp, ss.
+    rest: [u64; 4],
 }
 
 /// The kernel. Locked only by [`run`], whose `assume_init` [`start`] makes true.
@@ -205,21 +199,20 @@ fn switch(
     root: PageFrame,
     value: Option<u64>,
 ) {
-    let old = cpu.current.get();
     let new = machine.context(context);
-    // SAFETY: both contexts are of the pool; the old one is live here, and the core runs a
-    // context on one CPU at a time. The root is a space's that `adopt_root` has prepared.
+    // SAFETY: the context is of the pool, and the core runs it on no other CPU; it is loaded if
+    // it is not live. The root is a space's that `adopt_root` has prepared.
     unsafe {
         if let Some(value) = value {
             (*new).regs.general[0] = value;
         }
-        settle(old, machine);
-        if new != old {
-            if !old.is_null() {
-                machine.vector.save(old);
-            }
+        if new != cpu.current.get() {
+            unload(cpu, machine);
             machine.vector.load(new);
             cpu.current.set(new);
+        } else if (*new).by_iret == LENT {
+            machine.vector.load(new);
+            (*new).by_iret = 1;
         }
         if root.address() != cpu.root.get() {
             cpu.root.set(root.address());
@@ -228,33 +221,25 @@ fn switch(
     }
 }
 
-/// Loads what the core has changed of a thread that is on this CPU (or null).
-///
-/// # Safety
-///
-/// `context` is what [`PerCpu::current`] says.
+/// Takes the thread off this CPU; its state is in memory then.
 #[inline(always)]
-unsafe fn settle(context: *mut Context, machine: &Hardware) {
-    // SAFETY: the context is of the pool, and this CPU's.
+fn unload(cpu: &PerCpu, machine: &Hardware) {
+    let old = cpu.current.replace(null_mut());
+    // SAFETY: `current` is a context of the pool whose state is live here, unless it was lent.
     unsafe {
-        if !context.is_null() && (*context).by_iret == TOUCHED {
-            (*context).by_iret = 1;
-            machine.vector.load_bases(context);
+        if !old.is_null() && (*old).by_iret != LENT {
+            machine.vector.save(old);
+        } else if !old.is_null() {
+            (*old).by_iret = 1;
         }
     }
 }
 
 /// Takes the thread off this CPU, and its page tables too, as they may be freed.
 fn park(cpu: &PerCpu, machine: &Hardware) {
-    let old = cpu.current.replace(null_mut());
-    // SAFETY: as in `switch`; the kernel's own tables have its upper half.
-    unsafe {
-        settle(old, machine);
-        if !old.is_null() {
-            machine.vector.save(old);
-        }
-        if cpu.root.replace(machine.kernel_root) != machine.kernel_root {
-            write_root(machine.kernel_root);
-        }
+    unload(cpu, machine);
+    if cpu.root.replace(machine.kernel_root) != machine.kernel_root {
+        // SAFETY: the kernel's own tables have its upper half.
+        unsafe { write_root(machine.kernel_root) };
     }
 }
