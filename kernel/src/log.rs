@@ -3,6 +3,7 @@
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use anode_kernel::num::{size, wide};
 use log::{LevelFilter, Log, Metadata, Record};
 use spin::Mutex;
 
@@ -24,8 +25,7 @@ static OWNS_PORT: AtomicBool = AtomicBool::new(true);
 impl Write for Ring {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for byte in text.bytes() {
-            let at = usize::try_from(self.written).unwrap_or(0) % SIZE;
-            if let Some(place) = self.bytes.get_mut(at) {
+            if let Some(place) = self.bytes.get_mut(size(self.written) % SIZE) {
                 *place = byte;
             }
             self.written = self.written.wrapping_add(1);
@@ -50,6 +50,19 @@ pub(crate) fn console_read() -> Option<u8> {
 /// From now on the serial line is a driver's.
 pub(crate) fn release() {
     OWNS_PORT.store(false, Ordering::Relaxed);
+}
+
+/// Copies the log from byte `at` (counted since boot) on; gives how many bytes that were. What
+/// the ring has lost reads as zeros.
+pub(crate) fn read(at: u64, to: &mut [u8]) -> usize {
+    let ring = RING.lock();
+    let kept = ring.written.saturating_sub(wide(SIZE))..ring.written;
+    let count = to.len().min(size(kept.end.saturating_sub(at)));
+    for (place, position) in to.iter_mut().zip(at..kept.end) {
+        let byte = ring.bytes.get(size(position) % SIZE).copied();
+        *place = byte.filter(|_| kept.contains(&position)).unwrap_or(0);
+    }
+    count
 }
 
 struct Logger;

@@ -258,6 +258,10 @@ impl Machine for Hardware {
         log::console_read()
     }
 
+    fn log_read(&self, at: u64, to: &mut [u8]) -> usize {
+        log::read(at, to)
+    }
+
     fn console_release(&mut self) {
         log::release();
     }

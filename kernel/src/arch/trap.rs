@@ -142,7 +142,7 @@ fn run(cause: Cause) -> *mut Context {
     let mut kernel = unsafe { guard.assume_init_mut() };
     let mut trap = match cause {
         Cause::Trap(trap) => Some(trap),
-        Cause::Interrupt(vector) => kernel.machine.deliver(vector),
+        Cause::Interrupt(vector) => kernel.memory.machine.deliver(vector),
     };
     loop {
         let resume = match trap {
@@ -152,21 +152,21 @@ fn run(cause: Cause) -> *mut Context {
         };
         let again = match resume {
             Resume::Run { context, root, value } => {
-                switch(cpu, &kernel.machine, context, root, value);
+                switch(cpu, &kernel.memory.machine, context, root, value);
                 let Some(vector) = cpu.take() else { return cpu.current.get() };
-                trap = kernel.machine.deliver(vector);
+                trap = kernel.memory.machine.deliver(vector);
                 continue;
             }
             Resume::Again => Some(Trap::Again),
             Resume::Idle => None,
         };
-        park(cpu, &kernel.machine);
+        park(cpu, &kernel.memory.machine);
         drop(guard);
         let vector = window(cpu, again);
         guard = KERNEL.lock();
         // SAFETY: as above.
         kernel = unsafe { guard.assume_init_mut() };
-        trap = vector.and_then(|vector| kernel.machine.deliver(vector)).or(again);
+        trap = vector.and_then(|vector| kernel.memory.machine.deliver(vector)).or(again);
     }
 }
 
