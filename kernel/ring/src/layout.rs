@@ -4,10 +4,10 @@
 pub const PAGE_BYTES: u32 = 4096;
 
 /// Words of the header at the start of page 0.
-pub const HEADER_WORDS: usize = 6;
+pub const HEADER_WORDS: usize = 8;
 
-/// First word of the header: the letters `ANOR` below, the layout's version above.
-const MAGIC: u64 = 0x0000_0001_524F_4E41;
+/// First word of the header: the letters `ANO` and the layout's version.
+const MAGIC: u32 = u32::from_le_bytes(*b"ANO\x01");
 
 /// The number of entries of a queue: a power of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,14 +30,12 @@ impl Size {
     }
 
     /// The first word of the entry that a free-running index means.
+    #[inline]
     pub(crate) fn word(self, index: u32, words: usize) -> usize {
-        wide(index & self.0.wrapping_sub(1)).wrapping_mul(words)
+        // No machine that this runs on has a `usize` narrower than 32 bits.
+        let entry = usize::try_from(index & self.0.wrapping_sub(1)).unwrap_or(0);
+        entry.wrapping_mul(words)
     }
-}
-
-/// A `u32` as an index; no machine that this runs on has a narrower `usize`.
-pub(crate) fn wide(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// The areas of a ring, each as the number of its first page.
@@ -77,23 +75,14 @@ impl Layout {
 
     /// The header that the kernel writes before the daemon sees the ring.
     pub fn header(&self, epoch: u32) -> [u64; HEADER_WORDS] {
-        let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
-        let bytes = |page: u32| page.wrapping_mul(PAGE_BYTES);
-        [
-            MAGIC,
-            pair(self.entries.get(), PAGE_BYTES),
-            pair(bytes(self.sqes), bytes(self.ins)),
-            pair(bytes(self.control), bytes(self.cqes)),
-            pair(bytes(self.outs), bytes(self.pages)),
-            u64::from(epoch),
-        ]
+        let Self { entries, sqes: _, ins, control, cqes, outs, pages } = *self;
+        [MAGIC, entries.get(), ins, control, cqes, outs, pages, epoch].map(u64::from)
     }
 
     /// Reads a header, and with it the epoch, if every number in it is what it must be.
     pub fn parse(header: [u64; HEADER_WORDS]) -> Option<(Self, u32)> {
-        let [_, sizes, _, _, _, epoch] = header;
-        let layout = Self::new(u32::try_from(sizes & 0xFFFF_FFFF).ok()?)?;
-        let epoch = u32::try_from(epoch).ok()?;
+        let [_, entries, .., epoch] = header.map(|word| u32::try_from(word).unwrap_or(0));
+        let layout = Self::new(entries)?;
         (layout.header(epoch) == header).then_some((layout, epoch))
     }
 }

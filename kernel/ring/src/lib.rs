@@ -31,6 +31,6 @@ pub use layout::{HEADER_WORDS, Layout, PAGE_BYTES, Size};
 pub use packet::{CQE_WORDS, SQE_WORDS, Tag, pack_cqe, pack_sqe, unpack_cqe, unpack_sqe};
 pub use queue::{
     CQ_HEAD, CQ_TAIL, Consumer, CqConsumer, CqProducer, Producer, SQ_HEAD, SQ_TAIL, SqConsumer,
-    SqProducer, Violation, WANT,
+    SqProducer, Violation,
 };
 pub use words::{Memory, PAGE_WORDS, Page, Pages, Words};

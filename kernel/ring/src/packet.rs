@@ -1,6 +1,6 @@
 //! Packets as words, and the tag by which a request is known.
 
-use redox::schemev2::{Cqe, Sqe, SqeFlags};
+use redox::schemev2::{Cqe, Sqe};
 
 use crate::layout::Size;
 
@@ -10,41 +10,43 @@ pub const SQE_WORDS: usize = 8;
 /// Words of an answer.
 pub const CQE_WORDS: usize = 2;
 
+/// A packet's bytes as words.
+fn pack<const N: usize>(bytes: &[u8]) -> [u64; N] {
+    let (words, _) = bytes.as_chunks();
+    core::array::from_fn(|index| words.get(index).map_or(0, |word| u64::from_le_bytes(*word)))
+}
+
+/// Words as a packet's bytes.
+fn unpack<const N: usize>(words: [u64; N], bytes: &mut [u8]) {
+    bytes.as_chunks_mut().0.iter_mut().zip(words).for_each(|(to, from)| *to = from.to_le_bytes());
+}
+
 /// A request as the words that lie in the ring.
-pub const fn pack_sqe(sqe: &Sqe) -> [u64; SQE_WORDS] {
-    let [r0, r1] = sqe._rsvd.to_le_bytes();
-    let [t0, t1, t2, t3] = sqe.tag.to_le_bytes();
-    let first = u64::from_le_bytes([sqe.opcode, sqe.sqe_flags.bits(), r0, r1, t0, t1, t2, t3]);
-    let [a, b, c, d, e, f] = sqe.args;
-    [first, a, b, c, d, e, f, sqe.caller]
+#[inline]
+pub fn pack_sqe(sqe: &Sqe) -> [u64; SQE_WORDS] {
+    pack(sqe)
 }
 
 /// A request from its words; every pattern is one.
-pub const fn unpack_sqe(words: [u64; SQE_WORDS]) -> Sqe {
-    let [first, a, b, c, d, e, f, caller] = words;
-    let [opcode, flags, r0, r1, t0, t1, t2, t3] = first.to_le_bytes();
-    Sqe {
-        opcode,
-        sqe_flags: SqeFlags::from_bits_retain(flags),
-        _rsvd: u16::from_le_bytes([r0, r1]),
-        tag: u32::from_le_bytes([t0, t1, t2, t3]),
-        args: [a, b, c, d, e, f],
-        caller,
-    }
+#[inline]
+pub fn unpack_sqe(words: [u64; SQE_WORDS]) -> Sqe {
+    let mut sqe = Sqe::default();
+    unpack(words, &mut sqe);
+    sqe
 }
 
 /// An answer as the words that lie in the ring.
-pub const fn pack_cqe(cqe: &Cqe) -> [u64; CQE_WORDS] {
-    let [x, y, z] = cqe.extra_raw;
-    let [t0, t1, t2, t3] = cqe.tag.to_le_bytes();
-    [u64::from_le_bytes([cqe.flags, x, y, z, t0, t1, t2, t3]), cqe.result]
+#[inline]
+pub fn pack_cqe(cqe: &Cqe) -> [u64; CQE_WORDS] {
+    pack(cqe)
 }
 
 /// An answer from its words; every pattern is one.
-pub const fn unpack_cqe(words: [u64; CQE_WORDS]) -> Cqe {
-    let [first, result] = words;
-    let [flags, x, y, z, t0, t1, t2, t3] = first.to_le_bytes();
-    Cqe { flags, extra_raw: [x, y, z], tag: u32::from_le_bytes([t0, t1, t2, t3]), result }
+#[inline]
+pub fn unpack_cqe(words: [u64; CQE_WORDS]) -> Cqe {
+    let mut cqe = Cqe::default();
+    unpack(words, &mut cqe);
+    cqe
 }
 
 /// Names one request: its slot, and the generation of the slot's use.

@@ -16,8 +16,6 @@ pub const CQ_HEAD: usize = 16;
 pub const SQ_HEAD: usize = 0;
 /// Word of the daemon's first page that holds the tail of the answers.
 pub const CQ_TAIL: usize = 8;
-/// Word of a consumer's page by which it says that it sleeps; for rings without the kernel.
-pub const WANT: usize = 24;
 
 /// Puts requests: the kernel's half.
 pub type SqProducer = Producer<SQE_WORDS, SQ_TAIL, SQ_HEAD>;
@@ -86,15 +84,6 @@ impl<const N: usize, const TAIL: usize, const HEAD: usize> Producer<N, TAIL, HEA
         own.store_release(TAIL, u64::from(self.tail));
     }
 
-    /// Whether the consumer wants to be woken for what was just published.
-    ///
-    /// The fence keeps this look behind the store of the tail; see [`Consumer::may_sleep`].
-    #[must_use = "a consumer that is not woken sleeps for ever"]
-    pub fn wanted(&self, consumer: &(impl Words + ?Sized)) -> bool {
-        consumer.fence();
-        consumer.load_relaxed(WANT) != 0
-    }
-
     /// The index that the next entry gets.
     pub const fn tail(&self) -> u32 {
         self.tail
@@ -139,30 +128,6 @@ impl<const N: usize, const TAIL: usize, const HEAD: usize> Consumer<N, TAIL, HEA
     /// Gives the places of all taken entries back; `own` is the consumer's page.
     pub fn publish(&self, own: &(impl Words + ?Sized)) {
         own.store_release(HEAD, u64::from(self.head));
-    }
-
-    /// Announces sleep in `own`, the consumer's page; true if nothing came meanwhile.
-    ///
-    /// The fence keeps the look at the tail behind the announcement. With the one in
-    /// [`Producer::wanted`] at least one side sees the other, so no wake-up is lost; leave
-    /// out either one and `tests/loom.rs` shows a sleeper whom nobody wakes.
-    ///
-    /// # Errors
-    ///
-    /// As for [`refresh`](Self::refresh).
-    pub fn may_sleep(
-        &mut self,
-        own: &(impl Words + ?Sized),
-        producer: &(impl Words + ?Sized),
-    ) -> Result<bool, Violation> {
-        own.store_relaxed(WANT, 1);
-        own.fence();
-        Ok(self.refresh(producer)? == 0)
-    }
-
-    /// Takes the announcement back.
-    pub fn awake(&self, own: &(impl Words + ?Sized)) {
-        own.store_relaxed(WANT, 0);
     }
 
     /// The tail as it was at the last look.

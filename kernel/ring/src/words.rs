@@ -1,11 +1,8 @@
 //! Shared words: what a queue needs of the memory between two parties.
 
 use core::ops::Deref;
-use core::sync::atomic::{
-    AtomicU64,
-    Ordering::{Acquire, Relaxed, Release, SeqCst},
-    fence,
-};
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// Words in a page.
 pub const PAGE_WORDS: usize = 512;
@@ -20,17 +17,8 @@ pub type Page = [AtomicU64; PAGE_WORDS];
 pub trait Words {
     /// Reads a word; what its writer stored before it released the word is visible after.
     fn load_acquire(&self, index: usize) -> u64;
-    /// Reads a word, in no order with others.
-    fn load_relaxed(&self, index: usize) -> u64;
     /// Stores a word after everything that was stored before.
     fn store_release(&self, index: usize, value: u64);
-    /// Stores a word, in no order with others.
-    fn store_relaxed(&self, index: usize, value: u64);
-
-    /// Orders all stores before it ahead of all loads after it.
-    fn fence(&self) {
-        fence(SeqCst);
-    }
 
     /// Reads the `N` words from `index` on, each once, in no order with others.
     fn load_entry<const N: usize>(&self, index: usize) -> [u64; N];
@@ -69,16 +57,8 @@ impl<M: Memory + ?Sized> Words for M {
         self.words(index).first().map_or(0, |word| word.load(Acquire))
     }
 
-    fn load_relaxed(&self, index: usize) -> u64 {
-        self.words(index).first().map_or(0, |word| word.load(Relaxed))
-    }
-
     fn store_release(&self, index: usize, value: u64) {
         self.words(index).iter().take(1).for_each(|word| word.store(value, Release));
-    }
-
-    fn store_relaxed(&self, index: usize, value: u64) {
-        self.words(index).iter().take(1).for_each(|word| word.store(value, Relaxed));
     }
 
     fn load_entry<const N: usize>(&self, index: usize) -> [u64; N] {

@@ -80,15 +80,7 @@ impl Words for HostilePages {
         self.load(index)
     }
 
-    fn load_relaxed(&self, index: usize) -> u64 {
-        self.load(index)
-    }
-
     fn store_release(&self, index: usize, _value: u64) {
-        unreachable!("the kernel wrote word {index} of the daemon's pages");
-    }
-
-    fn store_relaxed(&self, index: usize, _value: u64) {
         unreachable!("the kernel wrote word {index} of the daemon's pages");
     }
 
@@ -109,15 +101,7 @@ impl Words for OwnPages {
         unreachable!("the kernel read word {index} back from shared memory");
     }
 
-    fn load_relaxed(&self, index: usize) -> u64 {
-        unreachable!("the kernel read word {index} back from shared memory");
-    }
-
     fn store_release(&self, index: usize, value: u64) {
-        self.0.borrow_mut()[index] = value;
-    }
-
-    fn store_relaxed(&self, index: usize, value: u64) {
         self.0.borrow_mut()[index] = value;
     }
 

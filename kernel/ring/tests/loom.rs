@@ -3,6 +3,11 @@
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p anode-ring --test loom --release`.
 //! Here the shared words are loom's atomics, so it is the crate's own code that is explored.
 //! Each rule is shown to matter: with one ordering or one fence left out its test fails.
+//!
+//! The wake-up rule is that of a ring without the kernel (a direct ring): who is about to
+//! sleep says so, fences, and looks once more; who published fences, and looks whether the
+//! other sleeps. With both fences at least one sees the other. In the main ring the kernel
+//! checks the tail under the lock that it publishes under, so it needs no such rule.
 #![cfg(loom)]
 #![expect(
     clippy::arithmetic_side_effects,
@@ -23,6 +28,8 @@ use loom::thread;
 
 /// Words of an entry: two, so that half an entry could be seen.
 const WORDS: usize = 2;
+/// Words of the control page; in the first the consumer says that it wants to be woken.
+const WANT: usize = 0;
 const TAIL: usize = 1;
 const HEAD: usize = 2;
 const ITEMS: u64 = 2;
@@ -40,13 +47,18 @@ enum Without {
 }
 
 /// Shared words as one party uses them.
-///
-/// Indices wrap: the three words of a control page serve for `WANT` (24), `TAIL` and `HEAD`.
 struct View(Arc<Vec<AtomicU64>>, Without);
 
 impl View {
     fn word(&self, index: usize) -> &AtomicU64 {
-        &self.0[index % self.0.len()]
+        &self.0[index]
+    }
+
+    /// Orders all stores before it ahead of all loads after it.
+    fn fence(&self) {
+        if self.1 != Without::Fence {
+            fence(SeqCst);
+        }
     }
 }
 
@@ -55,32 +67,18 @@ impl Words for View {
         self.word(index).load(if self.1 == Without::Acquire { Relaxed } else { Acquire })
     }
 
-    fn load_relaxed(&self, index: usize) -> u64 {
-        self.word(index).load(Relaxed)
-    }
-
     fn store_release(&self, index: usize, value: u64) {
         let order = if self.1 == Without::Release { Relaxed } else { Release };
         self.word(index).store(value, order);
     }
 
-    fn store_relaxed(&self, index: usize, value: u64) {
-        self.word(index).store(value, Relaxed);
-    }
-
-    fn fence(&self) {
-        if self.1 != Without::Fence {
-            fence(SeqCst);
-        }
-    }
-
     fn load_entry<const N: usize>(&self, index: usize) -> [u64; N] {
-        std::array::from_fn(|offset| self.load_relaxed(index + offset))
+        std::array::from_fn(|offset| self.word(index + offset).load(Relaxed))
     }
 
     fn store_entry<const N: usize>(&self, index: usize, entry: [u64; N]) {
         for (offset, value) in entry.into_iter().enumerate() {
-            self.store_relaxed(index + offset, value);
+            self.word(index + offset).store(value, Relaxed);
         }
     }
 }
@@ -187,7 +185,8 @@ fn send_and_wake(size: Size, entries: &View, control: &View, bell: &Bell) {
     for item in 1..=ITEMS {
         assert!(puts.put(entries, [item, item]));
         puts.publish(control);
-        if puts.wanted(control) {
+        control.fence();
+        if control.word(WANT).load(Relaxed) != 0 {
             bell.ring();
         }
     }
@@ -207,10 +206,12 @@ fn sleep_and_wake(producer: Without, consumer: Without) {
         let mut takes = Takes::new(size);
         let mut next = 1;
         while next <= ITEMS {
-            if takes.may_sleep(&control, &control).unwrap() {
+            control.word(WANT).store(1, Relaxed);
+            control.fence();
+            if takes.refresh(&control).unwrap() == 0 {
                 bell.wait();
             }
-            takes.awake(&control);
+            control.word(WANT).store(0, Relaxed);
             takes.refresh(&control).unwrap();
             while let Some(entry) = takes.take(&entries) {
                 assert_eq!(entry, [next, next]);
