@@ -22,7 +22,8 @@ pub struct ImageSpec<'a> {
     pub uefi: &'a [u8],
     /// Bytes of the image; the data partition takes what the others leave.
     pub size_bytes: u64,
-    /// The disk's GUID; its partitions' differ from it in the last byte. One GUID, one image: the same bytes.
+    /// The disk's GUID; its partitions' differ from it in the last byte. One GUID, one image: the
+    /// same bytes.
     pub disk_guid: [u8; 16],
     /// What the partition table for old firmware says.
     pub mark: Mark,
@@ -51,7 +52,8 @@ impl fmt::Debug for ImageSpec<'_> {
 ///
 /// # Errors
 ///
-/// Each of [`Error`]. Nothing is written if the parts do not fit; a write that fails leaves no partition table behind.
+/// Each of [`Error`]. Nothing is written if the parts do not fit; a write that fails leaves no
+/// partition table behind.
 pub fn write<T: Read + Write + Seek>(
     spec: &ImageSpec<'_>,
     target: &mut T,

@@ -8,8 +8,8 @@
 //!                  └─ table   GPT and boot sector
 //! ```
 //!
-//! A plan prints as a list of sentences, which is the dry run. What the loaders read is defined by `anode-loader`, and
-//! the tests read every image back with its code.
+//! A plan prints as a list of sentences, which is the dry run. What the loaders read is defined by
+//! `anode-loader`, and the tests read every image back with its code.
 #![forbid(unsafe_code)]
 #![expect(clippy::large_stack_frames, reason = "a program's stack has megabytes")]
 #![deny(clippy::as_conversions, clippy::expect_used)]

@@ -9,7 +9,8 @@ use plain::Plain;
 /// Where the two parts run, by which they are known.
 const SECTOR_ADDRESS: u64 = 0x7c00;
 const STAGE2_ADDRESS: u64 = 0x8000;
-/// Where in the boot sector the first sector of stage 2 (eight bytes) and their number (two) are written.
+/// Where in the boot sector the first sector of stage 2 (eight bytes) and their number (two) are
+/// written.
 const PATCH: usize = 0x1a0;
 /// What stage 2 has at byte 8.
 const MAGIC: &[u8] = b"ANODEST2";

@@ -56,7 +56,8 @@ fn body(
     pad(&mut at, header.total, &mut give)
 }
 
-/// Writes the bundle to the slot at `start`: the contents first, the header only when they are there.
+/// Writes the bundle to the slot at `start`: the contents first, the header only when they are
+/// there.
 pub(crate) fn write<T: Write + Seek>(
     target: &mut T,
     start: u64,

@@ -1,16 +1,21 @@
 //! What the loader tells the kernel: one [`BootInfo`], in memory that the kernel may keep.
 //!
-//! The kernel's entry is `extern "sysv64" fn _start(boot: &'static BootInfo) -> !`, reached in 64-bit mode with
+//! The kernel's entry is `extern "sysv64" fn _start(boot: &'static BootInfo) -> !`, reached in
+//! 64-bit mode with
 //!
-//! - IF = 0, DF = 0, CR0.WP = 1, and EFER.NXE = 1 where the CPU has it; no handler is installed in the IDT;
-//! - RSP in a 64 KiB stack ([`BootInfo::stack_top`]), aligned as after a call; RBP = 0, return address 0;
-//! - CR3 = [`BootInfo::cr3`]: the kernel's segments in 4 KiB pages, none of them writable and executable; the direct
-//!   map at [`BootInfo::hhdm`] over the first 4 GiB and over all RAM above it, writable, never executable; and, to be
-//!   dropped, two identity pages of the loader in the lower half. The direct map is in huge pages and write-back even
-//!   where devices lie, so it is good enough only to get started: the kernel builds its own tables.
+//! - IF = 0, DF = 0, CR0.WP = 1, and EFER.NXE = 1 where the CPU has it; no handler is installed in
+//!   the IDT, and the GDT is the loader's or the firmware's;
+//! - RSP in a 64 KiB stack ([`BootInfo::stack_top`]), aligned as after a call; RBP = 0, return
+//!   address 0;
+//! - CR3 = [`BootInfo::cr3`]: the kernel's segments in 4 KiB pages, none of them writable and
+//!   executable; the direct map at [`BootInfo::hhdm`] over the first 4 GiB and over all RAM above it,
+//!   writable, never executable; and, to be dropped, two identity pages of the loader in the lower
+//!   half. The direct map is in huge pages and write-back even where devices lie, so it is good
+//!   enough only to get started: the kernel builds its own tables.
 //!
-//! Every address named `…phys` is physical; `hhdm + phys` reaches it. All of the loader's own memory is
-//! [`RegionKind::LOADER`] and may be reused as soon as the kernel has its own tables, stack and copy of this struct.
+//! Every address named `…phys` is physical; `hhdm + phys` reaches it. All of the loader's own
+//! memory is [`RegionKind::LOADER`] and may be reused as soon as the kernel has its own tables,
+//! stack and copy of this struct.
 
 use core::fmt;
 
@@ -164,7 +169,8 @@ pub struct BootInfo {
     pub cr3: u64,
     /// The end of the boot stack, virtual (direct map).
     pub stack_top: u64,
-    /// One page below 640 KiB for the start of other CPUs, physical; 0 if there is none.
+    /// One page below 640 KiB for the start of other CPUs, physical; 0 if there is none. It is
+    /// [`RegionKind::LOADER`] too, so keep it until all CPUs run.
     pub low_page: u64,
     /// The kernel's image as it runs.
     pub kernel: Extent,
@@ -190,9 +196,11 @@ pub struct BootInfo {
     pub tsc_start: u64,
     /// Time stamp counter just before the kernel's entry.
     pub tsc_handover: u64,
-    /// Seconds since 1970-01-01 UTC by the machine's clock when the loader ran; 0 if it could not be read.
+    /// Seconds since 1970-01-01 UTC by the machine's clock when the loader ran; 0 if it could not
+    /// be read.
     pub wall_seconds: u64,
-    /// Randomness from RDRAND, the firmware and the time stamp counter; the weakest is the counter alone.
+    /// Randomness from RDRAND, the firmware and the time stamp counter; the weakest is the counter
+    /// alone.
     pub seed: [u64; 4],
     /// Number of the slot that was booted: 0 or 1.
     pub slot: u32,
@@ -210,7 +218,8 @@ pub struct BootInfo {
     pub region_count: u32,
     /// The command line, UTF-8 as far as the image's maker kept to it.
     pub command_line: [u8; MAX_COMMAND_LINE],
-    /// Physical memory: sorted, without overlaps, neighbours of one kind merged. What is not listed is not RAM.
+    /// Physical memory: sorted, without overlaps, neighbours of one kind merged. What is not listed
+    /// is not RAM.
     pub region_table: [Region; MAX_REGIONS],
 }
 

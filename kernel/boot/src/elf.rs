@@ -1,7 +1,8 @@
 //! Loads a kernel: an ELF64 static PIE whose every number has been checked.
 //!
-//! [`Plan::new`] looks at the file only and refuses; [`Plan::load`] copies the segments into an image and relocates it.
-//! Only `R_X86_64_RELATIVE` is known: that is all a static PIE in Rust needs.
+//! [`Plan::new`] looks at the file only and refuses; [`Plan::load`] copies the segments into an
+//! image and relocates it. Only `R_X86_64_RELATIVE` is known: that is all a static PIE in Rust
+//! needs.
 
 use crate::PAGE;
 use crate::regions::{round_down, round_up};
@@ -232,8 +233,8 @@ impl<'a> Plan<'a> {
         let base = self.base.unwrap_or(0);
         let (from, to) = (self.relro.0.saturating_sub(base), self.relro.1.saturating_sub(base));
         self.loads().flat_map(move |load| {
-            // Before, inside and behind the read-only part; empty ones fall out. Where that part begins with the
-            // segment, the rest of the first page is nobody's.
+            // Before, inside and behind the read-only part; empty ones fall out. Where that part
+            // begins with the segment, the rest of the first page is nobody's.
             let all = load.pages;
             let first = if from <= load.to { all.start } else { round_up(from, PAGE) };
             let last = round_down(to, PAGE);
@@ -246,7 +247,8 @@ impl<'a> Plan<'a> {
         })
     }
 
-    /// Copies the segments into `image`, which is zeroed and `span` bytes long, and relocates it to run at `at`.
+    /// Copies the segments into `image`, which is zeroed and `span` bytes long, and relocates it to
+    /// run at `at`.
     ///
     /// # Errors
     ///

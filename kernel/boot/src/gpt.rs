@@ -4,11 +4,13 @@ use crate::field::{array, crc32, u32_at, u64_at};
 use crate::{Disk, DiskError, Error};
 use core::fmt;
 
-/// Type of the partition that holds the two boot slots: 93b828a8-7d17-4a73-9be6-6e1434bc2563, as on the disk.
+/// Type of the partition that holds the two boot slots: 93b828a8-7d17-4a73-9be6-6e1434bc2563, as on
+/// the disk.
 pub const BOOT_TYPE: [u8; 16] = [
     0xa8, 0x28, 0xb8, 0x93, 0x17, 0x7d, 0x73, 0x4a, 0x9b, 0xe6, 0x6e, 0x14, 0x34, 0xbc, 0x25, 0x63,
 ];
-/// Type of the partition that holds the filesystem: ea461f93-6676-4d1f-880c-3e247347d414, as on the disk.
+/// Type of the partition that holds the filesystem: ea461f93-6676-4d1f-880c-3e247347d414, as on the
+/// disk.
 pub const DATA_TYPE: [u8; 16] = [
     0x93, 0x1f, 0x46, 0xea, 0x76, 0x66, 0x1f, 0x4d, 0x88, 0x0c, 0x3e, 0x24, 0x73, 0x47, 0xd4, 0x14,
 ];
@@ -58,7 +60,8 @@ struct Table {
     disk: [u8; 16],
 }
 
-/// Finds the first partition of type `wanted`, by the table at the disk's start or else the one at its end.
+/// Finds the first partition of type `wanted`, by the table at the disk's start or else the one at
+/// its end.
 ///
 /// `buffer` holds one sector of the disk.
 ///

@@ -9,8 +9,9 @@
 //!  ───────────────────────┘  └─────────────────────────────────────────────────┘
 //! ```
 //!
-//! Read `load` first (the order of things), then `slot` (what lies on the disk). Everything read from the disk is
-//! hostile until its checksum and each of its numbers have been checked; all unsafe code is in `machine`.
+//! Read `load` first (the order of things), then `slot` (what lies on the disk). Everything read
+//! from the disk is hostile until its checksum and each of its numbers have been checked; all
+//! unsafe code is in `machine`.
 #![no_std]
 #![deny(unsafe_code)]
 #![expect(clippy::large_stack_frames, reason = "both front ends run on at least 64 KiB of stack")]

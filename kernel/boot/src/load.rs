@@ -12,7 +12,8 @@ use anode_abi::boot_info::{
 
 use core::fmt;
 
-/// Below this the direct map is whole, so that the kernel reaches ACPI tables and devices before its own tables.
+/// Below this the direct map is whole, so that the kernel reaches ACPI tables and devices before
+/// its own tables.
 const WHOLE: u64 = 4 * GIANT;
 /// Memory beyond this is left out of the direct map: 64 TiB, half of the upper half.
 const DIRECT_MAP_END: u64 = 1 << 46;
@@ -62,8 +63,8 @@ pub struct Loaded {
     levels: u32,
 }
 
-/// Finds, verifies and loads the kernel of the better slot; `identity` lists pages of the loader that are to be mapped
-/// one to one for the jump.
+/// Finds, verifies and loads the kernel of the better slot; `identity` lists pages of the loader
+/// that are to be mapped one to one for the jump.
 ///
 /// # Errors
 ///
@@ -85,7 +86,9 @@ pub fn load(
             Err(error) => (bundle.header.tries_left, Some(error)),
         };
     let tables = Tables::new(memory, paging)?;
-    let (kernel, entry) = load_kernel(memory, &tables, part(&bundle, KERNEL))?;
+    // Moving the kernel (KASLR) is this one number; it is not moved yet.
+    let kernel_virt = KERNEL_BASE;
+    let (kernel, entry) = load_kernel(memory, &tables, part(&bundle, KERNEL), kernel_virt)?;
     let info = memory
         .allocate(u64::try_from(size_of::<BootInfo>()).unwrap_or(u64::MAX), RegionKind::LOADER)?;
     let stack = memory.allocate(BOOT_STACK, RegionKind::LOADER)?;
@@ -94,7 +97,7 @@ pub fn load(
         tables.map(memory, [page, page, PAGE], Rights::Execute, PAGE)?;
     }
     let stack_top = DIRECT_MAP.saturating_add(stack).saturating_add(BOOT_STACK);
-    let (kernel_virt, levels, cr3) = (KERNEL_BASE, paging.levels, tables.root());
+    let (levels, cr3) = (paging.levels, tables.root());
     Ok(Loaded {
         cr3,
         entry,
@@ -111,7 +114,8 @@ pub fn load(
 }
 
 impl Loaded {
-    /// Writes down all that is known; the memory map and the time of the hand-over are still missing.
+    /// Writes down all that is known; the memory map and the time of the hand-over are still
+    /// missing.
     pub fn describe(&self, info: &mut BootInfo, facts: &Facts, command_line: &[u8]) {
         info.magic = MAGIC;
         info.version = VERSION;
@@ -162,7 +166,7 @@ impl fmt::Display for Loaded {
         match (self.tries_left, self.try_not_taken) {
             (slot::PROVEN, _) => {}
             (_, Some(error)) => write!(f, ", tries not counted ({error})")?,
-            (left, None) => write!(f, ", {left} tries left")?,
+            (left, None) => write!(f, ", tries left: {left}")?,
         }
         write!(f, ", kernel of {} KiB at {phys:#x}", len.div_ceil(1024))
     }
@@ -180,18 +184,19 @@ fn part(bundle: &Bundle, which: usize) -> Extent {
     Extent { phys: bundle.phys.saturating_add(part.phys), len: part.len }
 }
 
-/// Loads and maps the kernel; returns where it lies and its entry.
+/// Loads the kernel and maps it at `base`; returns where it lies and its entry.
 fn load_kernel(
     memory: &mut impl Memory,
     tables: &Tables,
     file: Extent,
+    base: u64,
 ) -> Result<(Extent, u64), Error> {
     let span = Plan::new(memory.bytes(file.phys, file.len)?)?.span();
     let phys = memory.allocate(span, RegionKind::KERNEL)?;
     let (bytes, image) = memory.pair((file.phys, file.len), (phys, span))?;
     let plan = Plan::new(bytes)?;
-    plan.load(image, KERNEL_BASE)?;
-    let entry = KERNEL_BASE.saturating_add(plan.entry());
+    plan.load(image, base)?;
+    let entry = base.saturating_add(plan.entry());
     // By index, as the file lies in the memory that the tables come from.
     for index in 0.. {
         let segment = Plan::new(memory.bytes(file.phys, file.len)?)?.segments().nth(index);
@@ -201,20 +206,22 @@ fn load_kernel(
             (true, false) => Rights::Write,
             (false, false) => Rights::Read,
         };
-        let to = KERNEL_BASE.saturating_add(segment.start);
+        let to = base.saturating_add(segment.start);
         let len = segment.end.saturating_sub(segment.start);
         tables.map(memory, [to, phys.saturating_add(segment.start), len], rights, PAGE)?;
     }
     Ok((Extent { phys, len: span }, entry))
 }
 
-/// Maps the first 4 GiB and all RAM above at [`DIRECT_MAP`], in pages of 2 MiB, or of 1 GiB where it is all RAM.
+/// Maps the first 4 GiB and all RAM above at [`DIRECT_MAP`], in pages of 2 MiB, or of 1 GiB where
+/// it is all RAM.
 fn map_ram(memory: &mut impl Memory, tables: &Tables, paging: Paging) -> Result<(), Error> {
     tables.map(memory, [DIRECT_MAP, 0, WHOLE], Rights::Write, LARGE)?;
     let largest = if paging.giant_pages { GIANT } else { LARGE };
     let mut mapped = WHOLE;
     let mut index = 0;
-    // By index, as making tables changes the map; what is made lies in memory that was there before.
+    // By index, as making tables changes the map; what is made lies in memory that was there
+    // before.
     while let Some(region) = memory.region(index) {
         index = index.saturating_add(1);
         let start = round_down(region.base, LARGE).max(mapped);

@@ -4,13 +4,13 @@
 //!
 //! The rules that the blocks below cite:
 //!
-//! 1. The loader runs alone, on one CPU, with physical addresses mapped one to one as far as [`Identity::new`]'s caller
-//!    vouches; nobody else writes to memory that its map calls the loader's own.
-//! 2. The ports used here are those of a PC: 0x3f8 the first UART, 0x70 and 0x71 the clock. Reading them changes nothing
-//!    that anybody relies on.
+//! 1. The loader runs alone, on one CPU, and what [`Identity`] has taken is RAM that is mapped one to
+//!    one and that nobody else touches: [`Identity::new`]'s caller vouches for it.
+//! 2. The ports used here are those of a PC: 0x3f8 the first UART, 0x70 and 0x71 the clock. Reading
+//!    them changes nothing that anybody relies on.
 #![expect(unsafe_code, reason = "this module is the machine")]
 
-use crate::regions::{Regions, is_own};
+use crate::regions::Regions;
 use crate::seed::Pool;
 use crate::time::Clock;
 use crate::{Error, Facts, Loaded, Memory, PAGE, Paging};
@@ -22,38 +22,38 @@ use x86_64::instructions::port::Port;
 use x86_64::instructions::random::RdRand;
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags, Efer, EferFlags};
 
-/// Where a front end's memory comes from: takes `len` bytes, whole pages, of the map or of the firmware, and claims them
-/// in the map for `kind`.
+/// Where a front end's memory comes from: takes `len` bytes, whole pages, of the map or of the
+/// firmware, for `kind`.
 pub type Source = fn(&mut Regions<'static>, len: u64, kind: RegionKind) -> Option<u64>;
 
 /// Physical memory, mapped one to one.
 #[derive(Debug)]
 pub struct Identity {
     regions: Regions<'static>,
+    /// What `source` has given out: all that may be touched.
+    taken: Regions<'static>,
     source: Source,
 }
 
 impl Identity {
-    /// Memory as `regions` describes it.
+    /// Memory as `regions` describes it; `taken` is empty and has room for what will be taken.
     ///
     /// # Safety
     ///
-    /// All memory that `source` takes is RAM that is mapped one to one, writable, and used by nobody else; so is what
-    /// `regions` calls the loader's own now.
+    /// All memory that `source` takes is RAM that is mapped one to one, writable, and used by
+    /// nobody else.
     #[must_use]
-    pub const unsafe fn new(regions: Regions<'static>, source: Source) -> Self {
-        Self { regions, source }
+    pub const unsafe fn new(
+        regions: Regions<'static>,
+        taken: &'static mut [Region],
+        source: Source,
+    ) -> Self {
+        Self { regions, taken: Regions::new(taken), source }
     }
 
-    /// The memory map with all that was taken.
-    #[must_use]
-    pub const fn regions(&self) -> &Regions<'static> {
-        &self.regions
-    }
-
-    /// Takes a newer map of the same memory; what is the loader's own stays so.
+    /// Takes a newer map of the same memory; what was taken stays so.
     pub fn renew(&mut self, mut regions: Regions<'static>) {
-        for region in self.regions.as_slice().iter().filter(|region| is_own(region.kind)) {
+        for region in self.taken.as_slice() {
             regions.claim(region.base, region.len, region.kind);
         }
         self.regions = regions;
@@ -84,7 +84,7 @@ impl Identity {
     }
 
     fn range(&self, phys: u64, len: u64) -> Result<(*mut u8, usize), Error> {
-        let owned = phys != 0 && self.regions.owns(phys, len);
+        let owned = phys != 0 && self.taken.covers(phys, len);
         let address = usize::try_from(phys).ok().zip(usize::try_from(len).ok());
         let (address, len) =
             address.filter(|_| owned).ok_or(Error::Bug("memory that is not the loader's"))?;
@@ -97,8 +97,9 @@ fn boot_info(bytes: &mut [u8]) -> Result<&mut BootInfo, Error> {
     let fits = bytes.len() >= size_of::<BootInfo>();
     let pointer: *mut BootInfo = core::ptr::from_mut(bytes).cast();
     (fits && pointer.is_aligned()).then_some(()).ok_or(Error::Bug("no place for BootInfo"))?;
-    // SAFETY: `pointer` is aligned and leads to enough bytes (above), which `bytes` borrows for as long as the result
-    // lives. Every pattern of bytes is a valid `BootInfo`: it has integers only, and no padding.
+    // SAFETY: `pointer` is aligned and leads to enough bytes (above), which `bytes` borrows for as
+    // long as the result lives. Every pattern of bytes is a valid `BootInfo`: it has integers only,
+    // and no padding.
     Ok(unsafe { &mut *pointer })
 }
 
@@ -106,14 +107,16 @@ impl Memory for Identity {
     fn allocate(&mut self, len: u64, kind: RegionKind) -> Result<u64, Error> {
         let size = len.checked_next_multiple_of(PAGE).ok_or(Error::Memory(len))?;
         let phys = (self.source)(&mut self.regions, size, kind).ok_or(Error::Memory(len))?;
+        self.regions.claim(phys, size, kind);
+        self.taken.claim(phys, size, kind);
         self.bytes(phys, size)?.fill(0);
         Ok(phys)
     }
 
     fn bytes(&mut self, phys: u64, len: u64) -> Result<&mut [u8], Error> {
         let (pointer, len) = self.range(phys, len)?;
-        // SAFETY: rule 1. `range` has checked that all bytes are the loader's own, so they are mapped one to one and
-        // writable, and `&mut self` is the only way to them.
+        // SAFETY: rule 1. `range` has checked that all bytes are the loader's own, so they are
+        // mapped one to one and writable, and `&mut self` is the only way to them.
         Ok(unsafe { core::slice::from_raw_parts_mut(pointer, len) })
     }
 
@@ -275,27 +278,32 @@ pub fn jump_pages() -> [u64; 2] {
 ///
 /// # Safety
 ///
-/// `loaded` is of this machine, its `BootInfo` is complete, interrupts are not needed any more, and the front end lies
-/// where it is mapped one to one, as [`jump_pages`] were.
+/// `loaded` is of this machine, its `BootInfo` is complete, interrupts are not needed any more, and
+/// the front end lies where it is mapped one to one, as [`jump_pages`] were.
 pub unsafe fn enter(loaded: &Loaded, paging: Paging) -> ! {
     x86_64::instructions::interrupts::disable();
-    // SAFETY: the loader's own pages are all writable or never written, and no entry of its tables has a reserved bit:
-    // it may switch both on. Without them the kernel's rights would not be kept.
+    // SAFETY: the loader's own pages are all writable or never written, and no entry of its tables
+    // has a reserved bit: it may switch both on. Without them the kernel's rights would not be
+    // kept.
     unsafe {
         Cr0::update(|flags| flags.insert(Cr0Flags::WRITE_PROTECT));
         if paging.no_execute {
             Efer::update(|flags| flags.insert(EferFlags::NO_EXECUTE_ENABLE));
         }
     }
-    // SAFETY: the tables map the jump's code one to one (`jump_pages`), the kernel with its entry, and the stack and
-    // `BootInfo` in the direct map; nothing of the loader is used after it.
+    // SAFETY: the tables map the jump's code one to one (`jump_pages`), the kernel with its entry,
+    // and the stack and `BootInfo` in the direct map; nothing of the loader is used after it.
     unsafe {
         jump(DIRECT_MAP.saturating_add(loaded.info), loaded.cr3, loaded.stack_top, loaded.entry)
     }
 }
 
-/// Takes new tables and a new stack and jumps: `BootInfo` in rdi, a return address of 0, a frame pointer of 0.
+/// Takes new tables and a new stack and jumps: `BootInfo` in rdi, a return address of 0, a frame
+/// pointer of 0.
 #[unsafe(naked)]
 unsafe extern "sysv64" fn jump(info: u64, cr3: u64, stack: u64, entry: u64) -> ! {
     naked_asm!("cld", "mov cr3, rsi", "mov rsp, rdx", "xor ebp, ebp", "push 0", "jmp rcx")
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,7 +51,8 @@ impl Tables {
         self.root
     }
 
-    /// Maps `len` bytes at `virt` to `phys`, all multiples of a page, in pages of at most `largest` bytes.
+    /// Maps `len` bytes at `virt` to `phys`, all multiples of a page, in pages of at most `largest`
+    /// bytes.
     pub(crate) fn map(
         &self,
         memory: &mut impl Memory,

@@ -1,11 +1,13 @@
-//! Reads what a PC's BIOS leaves in memory or answers: E820 entries, VBE modes, EDID, the ACPI and SMBIOS anchors.
+//! Reads what a PC's BIOS leaves in memory or answers: E820 entries, VBE modes, EDID, the ACPI and
+//! SMBIOS anchors.
 //!
 //! Pure functions over bytes; `loader-bios` fetches the bytes.
 
 use crate::field::{array, u32_at, u64_at};
 use anode_abi::boot_info::{Channel, Framebuffer, Region, RegionKind};
 
-/// One answer of INT 15h, E820 of `len` bytes; `None` if the entry is empty or says that it is to be ignored.
+/// One answer of INT 15h, E820 of `len` bytes; `None` if the entry is empty or says that it is to
+/// be ignored.
 #[must_use]
 pub fn e820(bytes: &[u8], len: u32) -> Option<Region> {
     let (base, size, raw) = (u64_at(bytes, 0)?, u64_at(bytes, 8)?, u32_at(bytes, 16)?);
@@ -33,7 +35,8 @@ pub fn preferred_size(edid: &[u8]) -> Option<(u32, u32)> {
     Some((size(width, width_high), size(height, height_high)))
 }
 
-/// The framebuffer of a VBE mode, by its information block, if it is a linear one of 32 bits a pixel.
+/// The framebuffer of a VBE mode, by its information block, if it is a linear one of 32 bits a
+/// pixel.
 #[must_use]
 pub fn vbe_mode(info: &[u8], version: u16) -> Option<Framebuffer> {
     let half = |at| array(info, at).map(u16::from_le_bytes);
@@ -69,7 +72,8 @@ pub fn vbe_mode(info: &[u8], version: u16) -> Option<Framebuffer> {
 
 /// How well a mode of `size` suits a screen that prefers `wanted`: the higher, the better.
 ///
-/// What the screen prefers comes first, then the largest of up to 1920 by 1200, then the smallest beyond.
+/// What the screen prefers comes first, then the largest of up to 1920 by 1200, then the smallest
+/// beyond.
 #[must_use]
 pub fn suits(size: (u32, u32), wanted: Option<(u32, u32)>) -> (u8, i64) {
     let pixels = i64::from(size.0).saturating_mul(i64::from(size.1));
@@ -86,7 +90,8 @@ pub fn find_rsdp(bytes: &[u8]) -> Option<usize> {
     find(bytes, b"RSD PTR ", |_| Some(20))
 }
 
-/// Offset of the SMBIOS entry point in `bytes`, which begin on a multiple of 16; the newer form if there are two.
+/// Offset of the SMBIOS entry point in `bytes`, which begin on a multiple of 16; the newer form if
+/// there are two.
 #[must_use]
 pub fn find_smbios(bytes: &[u8]) -> Option<usize> {
     let length = |at: usize| {

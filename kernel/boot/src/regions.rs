@@ -1,7 +1,8 @@
 //! The memory map: tidied, carved, merged.
 //!
-//! Firmware lists overlap, are unsorted and have more entries than anybody needs. Here every byte has one kind: where
-//! two claims meet, the more cautious one wins. When the table is full, memory is lost, never handed out twice.
+//! Firmware lists overlap, are unsorted and have more entries than anybody needs. Here every byte
+//! has one kind: where two claims meet, the more cautious one wins. When the table is full, memory
+//! is lost, never handed out twice.
 
 use crate::PAGE;
 use anode_abi::boot_info::{Region, RegionKind};
@@ -28,17 +29,13 @@ const fn caution(kind: RegionKind) -> u32 {
     }
 }
 
-/// Whether memory of `kind` is the loader's own.
-pub(crate) const fn is_own(kind: RegionKind) -> bool {
-    matches!(kind, RegionKind::LOADER | RegionKind::KERNEL | RegionKind::BUNDLE)
-}
-
 /// `address` rounded down to a multiple of `unit`, a power of two.
 pub(crate) const fn round_down(address: u64, unit: u64) -> u64 {
     address & !unit.wrapping_sub(1)
 }
 
-/// `address` rounded up to a multiple of `unit`, a power of two; the last multiple if there is none above.
+/// `address` rounded up to a multiple of `unit`, a power of two; the last multiple if there is none
+/// above.
 pub(crate) const fn round_up(address: u64, unit: u64) -> u64 {
     round_down(address.saturating_add(unit.wrapping_sub(1)), unit)
 }
@@ -55,7 +52,8 @@ impl<'a> Regions<'a> {
         self.table.get(..self.used).unwrap_or_default()
     }
 
-    /// Adds what the firmware says of `len` bytes at `base`: whole pages, fewer of usable memory and more of any other.
+    /// Adds what the firmware says of `len` bytes at `base`: whole pages, fewer of usable memory
+    /// and more of any other.
     pub fn add(&mut self, base: u64, len: u64, kind: RegionKind, raw: u32) {
         let end = base.saturating_add(len);
         let (base, end) = match kind {
@@ -65,7 +63,8 @@ impl<'a> Regions<'a> {
         self.paint(Region { base, len: end.saturating_sub(base), kind, raw }, caution(kind));
     }
 
-    /// Makes `len` bytes at `base`, whole pages of RAM, the loader's own for `kind`, whatever they were.
+    /// Makes `len` bytes at `base`, whole pages of RAM, the loader's own for `kind`, whatever they
+    /// were.
     pub fn claim(&mut self, base: u64, len: u64, kind: RegionKind) {
         self.paint(Region { base, len, kind, raw: 0 }, u32::MAX);
     }
@@ -85,12 +84,12 @@ impl<'a> Regions<'a> {
         Some(base)
     }
 
-    /// Whether all of the `len` bytes at `base` are the loader's own.
+    /// Whether all of the `len` bytes at `base` are listed, of whatever kinds.
     #[must_use]
-    pub fn owns(&self, base: u64, len: u64) -> bool {
+    pub fn covers(&self, base: u64, len: u64) -> bool {
         let Some(end) = base.checked_add(len) else { return false };
         let mut at = base;
-        for region in self.as_slice().iter().filter(|region| is_own(region.kind)) {
+        for region in self.as_slice() {
             if region.base <= at && at < region.end() {
                 at = region.end();
             }
@@ -98,13 +97,14 @@ impl<'a> Regions<'a> {
         at >= end
     }
 
-    /// Lays `new` over the map; it takes the place of what is less cautious than `strength`, or as cautious.
+    /// Lays `new` over the map; it takes the place of what is less cautious than `strength`, or as
+    /// cautious.
     fn paint(&mut self, new: Region, strength: u32) {
         if new.len == 0 {
             return;
         }
-        // A region splits at most two others and leaves at most one gap more than there are regions under it; rather
-        // than count, keep room for all gaps.
+        // A region splits at most two others and leaves at most one gap more than there are regions
+        // under it; rather than count, keep room for all gaps.
         let under = self
             .as_slice()
             .iter()
@@ -134,7 +134,8 @@ impl<'a> Regions<'a> {
         self.merge();
     }
 
-    /// Without room for `new`: forgets the usable memory under it, as what is not listed is not touched.
+    /// Without room for `new`: forgets the usable memory under it, as what is not listed is not
+    /// touched.
     fn shed(&mut self, new: Region) {
         if new.kind == RegionKind::USABLE {
             return;

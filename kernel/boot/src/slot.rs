@@ -1,8 +1,8 @@
 //! The boot slots: what a bundle looks like on the disk, and which one is booted.
 //!
-//! The boot partition is two halves, slot A and slot B. A slot begins with a header in one sector of 512 bytes, so that
-//! a torn write cannot mix two of them; the command line follows, and from byte 4096 on, each at a multiple of 4096,
-//! the kernel's ELF, init's ELF and the initfs image.
+//! The boot partition is two halves, slot A and slot B. A slot begins with a header in one sector
+//! of 512 bytes, so that a torn write cannot mix two of them; the command line follows, and from
+//! byte 4096 on, each at a multiple of 4096, the kernel's ELF, init's ELF and the initfs image.
 //!
 //! | at | what (little endian) |
 //! |---|---|
@@ -15,8 +15,9 @@
 //! | 96 | CRC-32C of the bytes from 512 to the end in use |
 //! | 508 | CRC-32C of bytes 0 to 507 |
 //!
-//! To update: write the idle slot from byte 512 on, flush, then write its header with a generation one higher and a few
-//! tries. The loader takes one try away before each boot; the running system makes the slot [`PROVEN`] when it is well.
+//! To update: write the idle slot from byte 512 on, flush, then write its header with a generation
+//! one higher and a few tries. The loader takes one try away before each boot; the running system
+//! makes the slot [`PROVEN`] when it is well.
 
 use crate::field::{array, crc32c, put, u32_at, u64_at};
 use crate::{Disk, DiskError, Error, Memory, gpt::Partition};
@@ -82,7 +83,8 @@ impl fmt::Display for SlotError {
 }
 
 impl Header {
-    /// Lays out a bundle of these lengths: kernel, init, initfs, command line. The checksum is still to be set.
+    /// Lays out a bundle of these lengths: kernel, init, initfs, command line. The checksum is
+    /// still to be set.
     ///
     /// `None` if the command line is too long or the sum is beyond any disk.
     #[must_use]

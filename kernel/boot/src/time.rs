@@ -18,7 +18,8 @@ pub struct DateTime {
 }
 
 impl DateTime {
-    /// Seconds since 1970-01-01; `None` if a number is out of range or the year before 1970 or after 9999.
+    /// Seconds since 1970-01-01; `None` if a number is out of range or the year before 1970 or
+    /// after 9999.
     #[must_use]
     pub fn seconds(&self) -> Option<u64> {
         let sound = (1970..=9999).contains(&self.year)
@@ -43,7 +44,8 @@ impl DateTime {
 /// What the clock chip's registers hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Clock {
-    /// Second, minute, hour, day, month, year of the century, century (0 if there is no such register).
+    /// Second, minute, hour, day, month, year of the century, century (0 if there is no such
+    /// register).
     pub registers: [u8; 7],
     /// Status register B: bit 1 is set for hours from 0 to 23, bit 2 for binary numbers.
     pub status_b: u8,

@@ -2,9 +2,9 @@
 //!
 //! # Safety
 //!
-//! The memory below stage 2 is laid out in `start.s`: the registers of a call at 0x6000, a small buffer at 0x6100, the
-//! stack of 16-bit mode above it; a large buffer at 0x60000. It is mapped one to one, nothing else uses it, and the BIOS
-//! writes to it only while a call runs.
+//! The memory below stage 2 is laid out in `start.s`: the registers of a call at 0x6000, a small
+//! buffer at 0x6100, the stack of 16-bit mode above it; a large buffer at 0x60000. It is mapped one
+//! to one, nothing else uses it, and the BIOS writes to it only while a call runs.
 
 use core::ptr;
 
@@ -46,7 +46,8 @@ const REGISTERS: usize = 0x6000;
 /// Calls interrupt `interrupt` with `registers`; returns what the BIOS left in them.
 pub(crate) fn call(interrupt: u8, registers: Registers) -> Registers {
     let place: *mut Registers = ptr::with_exposed_provenance_mut(REGISTERS);
-    // SAFETY: the module's rule; `call_bios` keeps all registers of its caller and comes back in 64-bit mode.
+    // SAFETY: the module's rule; `call_bios` keeps all registers of its caller and comes back in
+    // 64-bit mode.
     unsafe {
         place.write_volatile(registers);
         call_bios(u32::from(interrupt));
@@ -80,7 +81,8 @@ impl Buffer {
     /// Copies what the BIOS wrote to `out`, as much as there is.
     pub(crate) fn read(&self, out: &mut [u8]) {
         let from: *const u8 = ptr::with_exposed_provenance(self.address);
-        // SAFETY: the module's rule, and no more than the buffer's length; `out` is Rust's, so elsewhere.
+        // SAFETY: the module's rule, and no more than the buffer's length; `out` is Rust's, so
+        // elsewhere.
         unsafe { ptr::copy_nonoverlapping(from, out.as_mut_ptr(), out.len().min(self.len)) }
     }
 

@@ -7,7 +7,8 @@
 //!                                  └─ tables.rs   RSDP      ┘
 //! ```
 //!
-//! All of it runs in one flat piece below 384 KiB that may write to itself; it is gone when the kernel runs.
+//! All of it runs in one flat piece below 384 KiB that may write to itself; it is gone when the
+//! kernel runs.
 #![no_std]
 #![no_main]
 #![expect(clippy::large_stack_frames, reason = "start.s gives it a stack of 64 KiB")]
@@ -65,8 +66,8 @@ fn boot(drive: u32, tsc_start: u64, serial: &mut Serial) -> Result<Infallible, E
         ..Facts::default()
     };
     memory.describe(&loaded, &facts)?;
-    // SAFETY: `loaded` was made here and its `BootInfo` is complete; its tables map the jump's pages one to one, as does
-    // `start.s`; no call to the BIOS is made any more.
+    // SAFETY: `loaded` was made here and its `BootInfo` is complete; its tables map the jump's
+    // pages one to one, as does `start.s`; no call to the BIOS is made any more.
     unsafe { machine::enter(&loaded, paging) }
 }
 

@@ -9,6 +9,9 @@ use anode_loader::{Error, PAGE};
 
 /// More entries than this are not asked for.
 const MAX_ENTRIES: u32 = 512;
+/// More pieces than this are not taken: nearly all of them adjoin.
+const MAX_TAKEN: usize = 64;
+const EMPTY: Region = Region { base: 0, len: 0, kind: RegionKind(0), raw: 0 };
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 /// From the registers of a call to the end of the page tables: see `start.s`.
@@ -16,11 +19,11 @@ const OURS: (u64, u64) = (0x6000, 0x7_6000);
 
 /// Physical memory as the BIOS describes it, and a free page below 640 KiB.
 pub(crate) fn detect() -> Result<(Identity, u64), Error> {
-    static mut TABLE: [Region; MAX_REGIONS] =
-        [Region { base: 0, len: 0, kind: RegionKind(0), raw: 0 }; MAX_REGIONS];
-    let table = &raw mut TABLE;
-    // SAFETY: called once, by `boot`, on the only CPU: nobody else has a reference to it.
-    let table = unsafe { &mut *table };
+    static mut TABLES: ([Region; MAX_REGIONS], [Region; MAX_TAKEN]) =
+        ([EMPTY; MAX_REGIONS], [EMPTY; MAX_TAKEN]);
+    let tables = &raw mut TABLES;
+    // SAFETY: called once, by `boot`, on the only CPU: nobody else has a reference to them.
+    let (table, taken) = unsafe { &mut *tables };
     let mut regions = Regions::new(table);
     ask(&mut regions);
     // Page 0 is the BIOS's, whatever the map says; it holds the vectors that its calls go through.
@@ -29,9 +32,9 @@ pub(crate) fn detect() -> Result<(Identity, u64), Error> {
     let low_page = regions.take(PAGE, PAGE, 640 * 1024, RegionKind::LOADER).unwrap_or(0);
     let any = regions.as_slice().iter().any(|region| region.kind == RegionKind::USABLE);
     any.then_some(()).ok_or(Error::Memory(PAGE))?;
-    // SAFETY: the map is the BIOS's, so usable memory is RAM and free; `start.s` maps 4 GiB one to one, and `take` gives
-    // nothing out beyond. Stage 2's own memory is claimed, but nobody asks for it by address.
-    Ok((unsafe { Identity::new(regions, take) }, low_page))
+    // SAFETY: usable memory of the BIOS's map is RAM, and free but for stage 2 and its buffers, which
+    // are claimed above; `start.s` maps 4 GiB one to one, and `take` gives nothing out beyond.
+    Ok((unsafe { Identity::new(regions, taken, take) }, low_page))
 }
 
 /// Above 16 MiB, which leaves the memory that old devices reach to the kernel; else from 1 MiB on.

@@ -1,7 +1,8 @@
 # Stage 2's way up from 16-bit mode, and the way down and up again for calls to the BIOS.
 #
-# Memory below 1 MiB: 0x6000 the registers of a call, 0x6100 a small buffer, up to 0x7bf0 the stack of 16-bit mode,
-# 0x8000 stage 2 and its .bss, 0x60000 a buffer of 64 KiB for the disk, 0x70000 the page tables.
+# Memory below 1 MiB: 0x6000 the registers of a call, 0x6100 a small buffer, up to 0x7bf0 the stack
+# of 16-bit mode, 0x8000 stage 2 and its .bss, 0x60000 a buffer of 64 KiB for the disk, 0x70000 the
+# page tables.
 
 .equ REGISTERS, 0x6000
 .equ TABLES, 0x70000

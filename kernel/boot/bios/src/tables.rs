@@ -19,8 +19,9 @@ pub(crate) fn byte(address: usize) -> u8 {
 /// The bytes from `start` to `end`, which only the BIOS writes.
 fn area(start: usize, end: usize) -> &'static [u8] {
     let len = end.saturating_sub(start);
-    // SAFETY: the callers name parts of the first MiB that are mapped one to one, not empty, not at 0, and written by
-    // nobody while the loader runs but for calls of the BIOS, none of which is made while the slice is read.
+    // SAFETY: the callers name parts of the first MiB that are mapped one to one, not empty, not at
+    // 0, and written by nobody while the loader runs but for calls of the BIOS, none of which is
+    // made while the slice is read.
     unsafe { core::slice::from_raw_parts(ptr::with_exposed_provenance(start), len) }
 }
 

@@ -48,10 +48,22 @@ fn memory_is_taken_above_the_floor_and_below_the_ceiling_only() {
     assert_eq!(regions.take(1, 0x8_0000, 0x8_3000, RegionKind::KERNEL), None);
     assert_eq!(regions.take(u64::MAX, 0, u64::MAX, RegionKind::KERNEL), None);
     assert_eq!(regions.take(0, 0, u64::MAX, RegionKind::KERNEL), None);
-    assert!(regions.owns(0x8_0000, 0x3000));
-    assert!(!regions.owns(0x8_0000, 0x3001));
-    assert!(!regions.owns(0x7_f000, 0x1001));
-    assert!(!regions.owns(u64::MAX, 2));
+}
+
+#[test]
+fn a_range_is_covered_only_if_every_byte_of_it_is_listed() {
+    let mut table = [Region::default(); 16];
+    let mut regions = Regions::new(&mut table);
+    regions.claim(0x8_0000, 0x2000, RegionKind::LOADER);
+    regions.claim(0x8_2000, 0x1000, RegionKind::KERNEL);
+    regions.claim(0x9_0000, 0x1000, RegionKind::LOADER);
+
+    assert!(regions.covers(0x8_0000, 0x3000));
+    assert!(regions.covers(0x8_2fff, 1));
+    assert!(!regions.covers(0x8_0000, 0x3001));
+    assert!(!regions.covers(0x7_ffff, 2));
+    assert!(!regions.covers(0x8_0000, 0x1_1000));
+    assert!(!regions.covers(u64::MAX, 2));
 }
 
 #[test]

@@ -24,7 +24,8 @@ fn failed(error: &uefi::Error) -> DiskError {
     DiskError::Firmware(u64::try_from(error.status().0).unwrap_or(u64::MAX))
 }
 
-/// Finds the disk whose partition the firmware loaded this program from; else the first with a boot partition.
+/// Finds the disk whose partition the firmware loaded this program from; else the first with a boot
+/// partition.
 pub(crate) fn boot_disk(memory: &mut Identity) -> Result<BootDisk, Error> {
     let handles = boot::find_handles::<BlockIO>().map_err(|error| failed(&error))?;
     let disks = || handles.iter().filter_map(|&handle| Some((handle, open(handle)?)));

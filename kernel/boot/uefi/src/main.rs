@@ -6,7 +6,8 @@
 //!           └─ facts.rs   screen, tables, clock, randomness
 //! ```
 //!
-//! Protocols are opened only to look (`GetProtocol`): opening one exclusively would throw out the firmware's drivers.
+//! Protocols are opened only to look (`GetProtocol`): opening one exclusively would throw out the
+//! firmware's drivers.
 #![no_std]
 #![no_main]
 #![expect(clippy::large_stack_frames, reason = "UEFI gives 128 KiB of stack")]
@@ -40,7 +41,8 @@ fn main() -> Status {
 
 /// Loads the kernel, sends the firmware away and enters the kernel.
 fn run(tsc_start: u64) -> Result<Infallible, Error> {
-    // Else the firmware starts the machine again after five minutes, which are not enough for a debugger.
+    // Else the firmware starts the machine again after five minutes, which are not enough for a
+    // debugger.
     match boot::set_watchdog_timer(0, 0x1_0000, None) {
         Ok(()) | Err(_) => {}
     }
@@ -67,16 +69,16 @@ fn leave(
     FIRMWARE.store(false, Ordering::Relaxed);
     memory.renew(memory::exit(table));
     memory.describe(loaded, facts)?;
-    // SAFETY: `loaded` was made by `run` and its `BootInfo` is complete; the firmware is gone, and its tables, which are
-    // still in use, map all of RAM one to one, as UEFI demands.
+    // SAFETY: `loaded` was made by `run` and its `BootInfo` is complete; the firmware is gone, and
+    // its tables, which are still in use, map all of RAM one to one, as UEFI demands.
     unsafe { machine::enter(loaded, paging) }
 }
 
 /// Opens a protocol to look at it, without taking it from anybody.
 fn look<P: ProtocolPointer + ?Sized>(handle: Handle) -> uefi::Result<ScopedProtocol<P>> {
     let params = OpenProtocolParams { handle, agent: boot::image_handle(), controller: None };
-    // SAFETY: the loader runs alone and calls no firmware function that would remove a protocol of a handle while it is
-    // open; all are dropped before boot services end.
+    // SAFETY: the loader runs alone and calls no firmware function that would remove a protocol of
+    // a handle while it is open; all are dropped before boot services end.
     unsafe { boot::open_protocol(params, OpenProtocolAttributes::GetProtocol) }
 }
 

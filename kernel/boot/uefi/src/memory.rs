@@ -19,19 +19,17 @@ pub(crate) fn table() -> &'static mut [Region] {
 pub(crate) fn detect() -> Result<Identity, Error> {
     let map = boot::memory_map(MemoryType::LOADER_DATA).map_err(|_status| Error::Memory(PAGE))?;
     let regions = describe(table(), map.entries());
-    // SAFETY: the firmware gives the pages that `take` asks for to nobody else, and maps all of RAM one to one; `detect`
-    // calls nothing the loader's own that the firmware gave to others, as only `take` writes to it by address.
-    Ok(unsafe { Identity::new(regions, take) })
+    // SAFETY: the firmware gives the pages that `take` asks for to nobody else, and maps all of RAM
+    // one to one.
+    Ok(unsafe { Identity::new(regions, table(), take) })
 }
 
 /// Asks the firmware for pages.
-fn take(regions: &mut Regions<'static>, len: u64, kind: RegionKind) -> Option<u64> {
+fn take(_map: &mut Regions<'static>, len: u64, _kind: RegionKind) -> Option<u64> {
     let count = usize::try_from(len.checked_div(PAGE)?).ok()?;
     let pages =
         boot::allocate_pages(AllocateType::AnyPages, MemoryType::LOADER_DATA, count).ok()?;
-    let phys = u64::try_from(pages.as_ptr().expose_provenance()).ok()?;
-    regions.claim(phys, len, kind);
-    Some(phys)
+    u64::try_from(pages.as_ptr().expose_provenance()).ok()
 }
 
 /// A page below 640 KiB, or 0.
@@ -43,7 +41,8 @@ pub(crate) fn low_page() -> u64 {
 
 /// Ends boot services; returns the last map, in `table`.
 pub(crate) fn exit(table: &'static mut [Region]) -> Regions<'static> {
-    // SAFETY: no protocol is open (`run` dropped them), and nothing is allocated or freed after this.
+    // SAFETY: no protocol is open (`run` dropped them), and nothing is allocated or freed after
+    // this.
     let map = ManuallyDrop::new(unsafe { boot::exit_boot_services(None) });
     describe(table, map.entries())
 }
