@@ -173,7 +173,7 @@ impl Shell {
             let ended = line.is_none();
             text.push_str(&String::from_utf8_lossy(&line.unwrap_or_default()));
             if ended && text.is_empty() {
-                return Ok(self.status);
+                return self.hung_up();
             }
             let joined = text.ends_with("\\\n") && !text.ends_with("\\\\\n");
             match Parser::new(&text).whole() {
@@ -183,6 +183,14 @@ impl Shell {
             }
             text.clear();
         }
+    }
+
+    /// The input has ended: what comes next on a terminal begins its own line.
+    fn hung_up(&self) -> shell::Outcome {
+        if self.level == Level::Interactive {
+            self.print("\n")?;
+        }
+        Ok(self.status)
     }
 
     /// Runs a command that was typed; only `exit` ends an interactive shell.
