@@ -16,7 +16,10 @@
 //! allows it, point to what their type says, strings end in NUL. The blocks below that only
 //! rely on this say "C contract".
 #![no_std]
-#![expect(clippy::missing_safety_doc, reason = "C contracts: the man page")]
+#![expect(
+    clippy::large_stack_frames,
+    reason = "paths lie on the stack: not every caller may use malloc, and it may fail"
+)]
 
 mod c;
 #[cfg(target_os = "redox")]
@@ -56,8 +59,10 @@ mod utsname;
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     use core::fmt::Write as _;
     let mut line = relibc_core::text::Line::<256>::default();
-    let _ = writeln!(line, "libc: {info}");
-    stdlib::die(line.as_bytes())
+    match writeln!(line, "libc: {info}") {
+        Ok(()) => stdlib::die(line.as_bytes()),
+        Err(_) => stdlib::die(b"libc: a panic whose text failed\n"),
+    }
 }
 
 /// What `core`'s frames name as their personality; nothing unwinds through this library.

@@ -103,8 +103,11 @@ struct Central {
 // SAFETY: rule 1: the blocks in the lists belong to whoever holds the lock.
 unsafe impl Send for Central {}
 
-static CENTRAL: Lock<Central> =
-    Lock::new(Central { lists: [List { first: None, count: 0 }; CLASSES], fresh: (0, 0), chunk: FIRST_CHUNK });
+static CENTRAL: Lock<Central> = Lock::new(Central {
+    lists: [List { first: None, count: 0 }; CLASSES],
+    fresh: (0, 0),
+    chunk: FIRST_CHUNK,
+});
 
 /// The lock, for `fork`.
 pub(crate) fn lock() -> &'static crate::lock::RawLock {
@@ -127,7 +130,8 @@ impl Central {
     fn cut(&mut self, class: usize, size: usize) -> Option<Block> {
         let whole = size.checked_add(HEAD)?;
         let (start, end) = self.fresh;
-        let (start, end) = if end.saturating_sub(start) < whole { self.grow(whole)? } else { (start, end) };
+        let (start, end) =
+            if end.saturating_sub(start) < whole { self.grow(whole)? } else { (start, end) };
         self.fresh = (start.checked_add(whole)?, end);
         let head = ptr::with_exposed_provenance_mut::<Head>(start);
         let class = u16::try_from(class).ok()?;
@@ -139,7 +143,7 @@ impl Central {
     /// Maps the next chunk; what was left of the old one is lost (less than a block).
     fn grow(&mut self, least: usize) -> Option<(usize, usize)> {
         let length = self.chunk.max(least.next_multiple_of(PAGE));
-        let start = sys::map_anonymous(length, false).ok()?.expose_provenance();
+        let start = sys::map_anonymous(length, sys::Commit::Now).ok()?.expose_provenance();
         self.chunk = self.chunk.saturating_mul(2).min(LAST_CHUNK);
         self.fresh = (start, start.checked_add(length)?);
         Some(self.fresh)
@@ -182,7 +186,8 @@ fn refill(class: usize, list: &mut List) -> Option<Block> {
 /// A block with a mapping of its own.
 fn map(size: usize) -> Option<NonNull<u8>> {
     let length = size.checked_add(HEAD)?.checked_next_multiple_of(PAGE)?;
-    let head = sys::map_anonymous(length, false).ok()?.cast::<Head>();
+    let start = sys::map_anonymous(length, sys::Commit::Now).ok()?;
+    let head = ptr::with_exposed_provenance_mut::<Head>(start.expose_provenance());
     let usable = wide(length.checked_sub(HEAD)?);
     // SAFETY: the mapping is new and begins on a page.
     unsafe { head.write(Head { usable, class: MAPPED, state: LIVE, back: 0 }) };

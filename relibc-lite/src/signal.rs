@@ -21,6 +21,10 @@ type WithInfo = unsafe extern "C" fn(c_int, *const Siginfo, *mut c_void);
 pub(crate) struct PerThread {
     /// Its slot in the signal page.
     pub(crate) slot: Cell<usize>,
+    /// A handler has run.
+    pub(crate) handled: Cell<bool>,
+    /// A handler has run whose action does not want interrupted calls to go on.
+    pub(crate) interrupted: Cell<bool>,
 }
 
 /// No action was set: the default one.
@@ -93,7 +97,11 @@ pub(crate) fn deliver(signal: c_int, info: &Siginfo, context: *mut c_void) {
         Some(action)
     });
     if let Some(action) = action {
+        sys::begin_handler(signal, &action);
         call(&action, signal, info, context);
+        let signals = &thread::current().signals;
+        signals.handled.set(true);
+        signals.interrupted.set(signals.interrupted.get() || action.sa_flags & SA_RESTART == 0);
     }
     thread::current().errno.set(saved);
 }

@@ -81,7 +81,8 @@ unsafe fn interpret(
     // SAFETY: as above; an empty list has no second entry to look at.
     let is_empty = unsafe { (*argv).is_null() };
     // SAFETY: as above.
-    let rest = rest.map(|entry| unsafe { *entry }).take_while(|entry| !is_empty && !entry.is_null());
+    let rest =
+        rest.map(|entry| unsafe { *entry }).take_while(|entry| !is_empty && !entry.is_null());
     let (last, room) = match list.split_last_mut() {
         Some(both) => both,
         None => return E2BIG,
@@ -154,8 +155,9 @@ fn failed(errno: Errno) -> c_int {
 /// POSIX `execve`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn execve(name: *const c_char, argv: List, env: List) -> c_int {
-    // SAFETY: C contract, twice.
+    // SAFETY: C contract.
     failed(match unsafe { c::string(name) } {
+        // SAFETY: C contract.
         Ok(name) => unsafe { run(name, argv, env, 0) },
         Err(errno) => errno,
     })
@@ -178,8 +180,9 @@ unsafe extern "C" fn execvp(name: *const c_char, argv: List) -> c_int {
 /// GNU `execvpe`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn execvpe(name: *const c_char, argv: List, env: List) -> c_int {
-    // SAFETY: C contract, twice.
+    // SAFETY: C contract.
     failed(match unsafe { c::string(name) } {
+        // SAFETY: C contract.
         Ok(name) => unsafe { search_and_run(name, argv, env) },
         Err(errno) => errno,
     })
@@ -202,4 +205,3 @@ unsafe extern "C" fn wait(status: *mut c_int) -> c_int {
     // SAFETY: C contract.
     unsafe { waitpid(-1, status, 0) }
 }
-

@@ -47,7 +47,7 @@ pub(crate) unsafe fn run(block: *const usize) -> ! {
 fn first_thread() {
     let image = tls::image();
     let room = image.room();
-    let Ok(memory) = sys::map_anonymous(room, false) else {
+    let Ok(memory) = sys::map_anonymous(room, sys::Commit::Now) else {
         stdlib::die(b"libc: no memory for thread-local storage\n")
     };
     // SAFETY: the mapping is new: zeroed, `room` bytes, ours alone.

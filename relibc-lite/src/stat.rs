@@ -39,7 +39,12 @@ unsafe extern "C" fn lstat(name: *const c_char, to: *mut Stat) -> c_int {
 
 /// POSIX `fstatat`.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn fstatat(dir: c_int, name: *const c_char, to: *mut Stat, flags: c_int) -> c_int {
+unsafe extern "C" fn fstatat(
+    dir: c_int,
+    name: *const c_char,
+    to: *mut Stat,
+    flags: c_int,
+) -> c_int {
     // SAFETY: C contract.
     errno::status(unsafe { stat_at(dir, name, to, last(flags)) })
 }
@@ -117,7 +122,12 @@ unsafe extern "C" fn chmod(name: *const c_char, mode: c_int) -> c_int {
 
 /// POSIX `fchmodat`; links have no mode of their own.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn fchmodat(dir: c_int, name: *const c_char, mode: c_int, _flags: c_int) -> c_int {
+unsafe extern "C" fn fchmodat(
+    dir: c_int,
+    name: *const c_char,
+    mode: c_int,
+    _flags: c_int,
+) -> c_int {
     // SAFETY: C contract.
     errno::status(unsafe { path::with(dir, name, Last::Follow, |at| sys::chmod(at, mode)) })
 }

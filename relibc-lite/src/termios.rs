@@ -29,9 +29,11 @@ unsafe extern "C" fn tcgetattr(fd: c_int, to: *mut Termios) -> c_int {
 unsafe extern "C" fn tcsetattr(fd: c_int, when: c_int, from: *const Termios) -> c_int {
     let request = u64::try_from(when).ok().filter(|when| *when <= 2).ok_or(EINVAL);
     // SAFETY: C contract.
-    errno::status(request.and_then(|when| unsafe {
-        ask(fd, TCSETS.saturating_add(when), from.cast_mut().cast())
-    }))
+    errno::status(
+        request.and_then(|when| unsafe {
+            ask(fd, TCSETS.saturating_add(when), from.cast_mut().cast())
+        }),
+    )
 }
 
 /// A request whose argument is a number.

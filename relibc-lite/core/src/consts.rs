@@ -82,6 +82,7 @@ pub const S_IFMT: i32 = 0o17_0000;
 pub const S_IFIFO: i32 = 0o1_0000;
 pub const S_IFCHR: i32 = 0o2_0000;
 pub const S_IFDIR: i32 = 0o4_0000;
+pub const S_IFBLK: i32 = 0o6_0000;
 pub const S_IFREG: i32 = 0o10_0000;
 pub const S_IFLNK: i32 = 0o12_0000;
 

@@ -18,6 +18,8 @@
 extern crate std;
 
 pub mod abi;
+pub mod anode;
+pub mod args;
 pub mod block;
 pub mod class;
 pub mod consts;

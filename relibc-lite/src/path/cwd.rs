@@ -1,9 +1,13 @@
 //! The current directory: a handle on it, and its canonical path.
 
 use crate::lock::Lock;
-use crate::sys::{self, At};
+use crate::sys;
+#[cfg(not(feature = "hosted"))]
+use crate::sys::At;
 use core::ffi::c_int;
-use relibc_core::consts::{AT_FDCWD, F_DUPFD, FD_CLOEXEC, O_CLOEXEC, O_DIRECTORY, O_PATH, PATH_MAX};
+#[cfg(not(feature = "hosted"))]
+use relibc_core::consts::{AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH};
+use relibc_core::consts::{F_DUPFD, FD_CLOEXEC, PATH_MAX};
 use relibc_core::errno::{ERANGE, Result};
 
 /// Handles from here on are out of the way of programs that count on low numbers.
@@ -36,21 +40,30 @@ pub(crate) fn begin(path: &[u8], handle: Option<c_int>) {
 }
 
 /// The handle on the current directory, opened now if there is none yet.
+#[cfg(not(feature = "hosted"))]
 pub(crate) fn handle() -> Result<c_int> {
     let mut cwd = CWD.lock();
     if let Some(handle) = cwd.handle {
         return Ok(handle);
     }
     let root = At { dir: AT_FDCWD, path: c"/" };
-    let handle = out_of_the_way(sys::open(&root, O_PATH | O_DIRECTORY | O_CLOEXEC, 0)?)?;
+    let handle = out_of_the_way(sys::open(&root, O_PATH | O_DIRECTORY | O_CLOEXEC, 0)?);
     cwd.handle = Some(handle);
     Ok(handle)
+}
+
+/// A duplicate of the handle that stays open over `exec`; `None` if there is no handle yet.
+#[cfg(not(feature = "hosted"))]
+pub(crate) fn for_exec() -> Result<Option<c_int>> {
+    let handle = CWD.lock().handle;
+    handle.map(|handle| sys::fcntl(handle, F_DUPFD, LOWEST).map(crate::c::int)).transpose()
 }
 
 /// Makes the open directory `fd` the current one. `fd` stays the caller's.
 pub(crate) fn enter(fd: c_int) -> Result<()> {
     sys::enter(fd)?;
-    let own = out_of_the_way(sys::fcntl(fd, F_DUPFD, crate::c::word(FD_CLOEXEC)).map(crate::c::int)?)?;
+    let own = sys::fcntl(fd, F_DUPFD, crate::c::word(FD_CLOEXEC)).map(crate::c::int)?;
+    let own = out_of_the_way(own);
     let mut cwd = CWD.lock();
     let path = &mut cwd.path;
     let length = sys::fpath(own, path)?;
@@ -72,15 +85,15 @@ pub(crate) fn path(buffer: &mut [u8]) -> Result<usize> {
     if relibc_core::text::put(buffer, path) { Ok(path.len()) } else { Err(ERANGE) }
 }
 
-/// Moves a handle to a high number.
-fn out_of_the_way(fd: c_int) -> Result<c_int> {
+/// Moves a handle to a high number; with a low limit of handles it stays where it is.
+fn out_of_the_way(fd: c_int) -> c_int {
     let high = sys::fcntl(fd, F_DUPFD, LOWEST | crate::c::word(FD_CLOEXEC));
     match high {
         Ok(high) => {
-            sys::close(fd)?;
-            Ok(crate::c::int(high))
+            // The duplicate is open: nothing is lost with this one.
+            let _closed = sys::close(fd);
+            crate::c::int(high)
         }
-        // A low handle limit: it stays where it is.
-        Err(_) => Ok(fd),
+        Err(_) => fd,
     }
 }

@@ -26,23 +26,38 @@ pub(crate) unsafe fn with<T>(
 ) -> Result<T> {
     // SAFETY: the caller's promise.
     let path = unsafe { c::string(path) }?;
-    let at = match path::place(path)? {
-        Place::Absolute(path) | Place::Relative(path) => At { dir, path },
-        Place::Maybe { name, whole } => match action(&At { dir: AT_FDCWD, path: scheme(whole)? }) {
-            Err(ENOENT) if !sys::is_scheme(name) => At { dir, path: whole },
+    let path = match path::place(path)? {
+        Place::Absolute(path) => path,
+        Place::Relative(path) if path.to_bytes().contains(&b':') => {
+            return in_directory(dir, path, last, action);
+        }
+        Place::Relative(path) => path,
+        Place::Maybe { name, whole } => match action(&At { dir: AT_FDCWD, path: whole }) {
+            Err(ENOENT) if !sys::is_scheme(name) => return in_directory(dir, whole, last, action),
             result => return result,
         },
         Place::Stream(fd) => return on_stream(fd, &mut action),
     };
-    match action(&at) {
-        Err(EXDEV) => follow(&at, last, &mut action),
+    act(&At { dir, path }, last, &mut action)
+}
+
+fn act<T>(at: &At<'_>, last: Last, action: &mut impl FnMut(&At<'_>) -> Result<T>) -> Result<T> {
+    match action(at) {
+        Err(EXDEV) => follow(at, last, action),
         result => result,
     }
 }
 
-/// A path that is certain to be in a scheme; a relative file name would be another thing.
-fn scheme(whole: &CStr) -> Result<&CStr> {
-    path::in_scheme(whole).map(|_| whole).ok_or(ENOENT)
+/// A relative name with a colon in it, written so that nobody takes it for a scheme's.
+fn in_directory<T>(
+    dir: c_int,
+    path: &CStr,
+    last: Last,
+    mut action: impl FnMut(&At<'_>) -> Result<T>,
+) -> Result<T> {
+    let mut buffer = [0_u8; PATH_MAX];
+    let path = path::follow(path.to_bytes(), 0, b"./", &mut buffer).ok_or(ENAMETOOLONG)?;
+    act(&At { dir, path }, last, &mut action)
 }
 
 /// `/dev/stdout` and the like: another name for an open handle.
@@ -56,11 +71,7 @@ fn on_stream<T>(fd: c_int, action: &mut impl FnMut(&At<'_>) -> Result<T>) -> Res
 
 /// Replaces links that lead elsewhere, one after another, until `action` is content.
 #[cold]
-fn follow<T>(
-    at: &At<'_>,
-    last: Last,
-    action: &mut impl FnMut(&At<'_>) -> Result<T>,
-) -> Result<T> {
+fn follow<T>(at: &At<'_>, last: Last, action: &mut impl FnMut(&At<'_>) -> Result<T>) -> Result<T> {
     let mut path = [0_u8; PATH_MAX];
     let bytes = at.path.to_bytes_with_nul();
     path.get_mut(..bytes.len()).ok_or(ENAMETOOLONG)?.copy_from_slice(bytes);

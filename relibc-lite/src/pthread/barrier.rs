@@ -36,8 +36,7 @@ unsafe extern "C" fn pthread_barrier_init(
         return EINVAL.0;
     }
     let zero = || AtomicU32::new(0);
-    let fresh =
-        Barrier { needed, here: zero(), opened: zero(), leaving: zero(), reserved: [0; 2] };
+    let fresh = Barrier { needed, here: zero(), opened: zero(), leaving: zero(), reserved: [0; 2] };
     // SAFETY: C contract.
     unsafe { barrier.write(fresh) };
     0

@@ -102,7 +102,7 @@ fn spawn(stack: usize, handle: *mut Handle, start: (Start, *mut c_void)) -> Resu
     let stack = stack.checked_next_multiple_of(PAGE).ok_or(EINVAL)?;
     let below = stack.checked_add(PAGE).ok_or(EINVAL)?;
     let length = below.checked_add(image.room()).ok_or(EINVAL)?;
-    let memory = sys::map_anonymous(length, true)?;
+    let memory = sys::map_anonymous(length, sys::Commit::Lazy)?;
     // SAFETY: the mapping is new; its lowest page becomes the guard.
     unsafe { sys::protect(memory.addr(), PAGE, 0) }?;
     // SAFETY: the `room` bytes below the end are zeroed, writable and ours.
@@ -148,7 +148,8 @@ fn end(result: *mut c_void) -> ! {
     let handle = unsafe { &*thread.handle };
     handle.result.store(result, Ordering::Release);
     let mut word = &raw const handle.alive;
-    if handle.state.swap(ENDING, Ordering::AcqRel) == DETACHED && !ptr::eq(handle, &raw const MAIN) {
+    if handle.state.swap(ENDING, Ordering::AcqRel) == DETACHED && !ptr::eq(handle, &raw const MAIN)
+    {
         word = ptr::null();
         sys::forget_word();
         // SAFETY: detached and ending: nobody else may use the handle any more.
@@ -198,9 +199,8 @@ fn release(handle: *mut Handle) {
 unsafe extern "C" fn pthread_detach(handle: *mut Handle) -> c_int {
     // SAFETY: C contract: a joinable thread that nobody has joined.
     let shared = unsafe { &*handle };
-    let exchange = |from, to| {
-        shared.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
-    };
+    let exchange =
+        |from, to| shared.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
     match exchange(JOINABLE, DETACHED) {
         Err(DETACHED) => EINVAL.0,
         // It ends as a joinable thread: what is left is to join it.

@@ -103,14 +103,21 @@ unsafe extern "C" fn setenv(key: *const c_char, value: *const c_char, replace: c
     errno::status(unsafe { name(key) }.and_then(|key| {
         // SAFETY: C contract.
         let value = unsafe { c::string(value) }?.to_bytes();
-        set(key, value, replace != 0)
+        set(key, value, if replace == 0 { Old::Stays } else { Old::Goes })
     }))
 }
 
-fn set(key: &[u8], value: &[u8], replace: bool) -> Result<()> {
+/// What becomes of a value that is there already.
+#[derive(PartialEq, Eq)]
+enum Old {
+    Stays,
+    Goes,
+}
+
+fn set(key: &[u8], value: &[u8], old: Old) -> Result<()> {
     let mut own = OWN.lock();
     let found = find(list(), key);
-    if found.is_some() && !replace {
+    if found.is_some() && old == Old::Stays {
         return Ok(());
     }
     let text = join(key, value)?;

@@ -34,6 +34,15 @@ pub(crate) enum Last {
     Keep,
 }
 
+/// Whether memory is promised when it is mapped, or only given when it is touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Commit {
+    /// A touch never fails.
+    Now,
+    /// For stacks, of which most is never touched.
+    Lazy,
+}
+
 /// What `wait` reports of a child.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ended {

@@ -114,9 +114,7 @@ unsafe extern "C" fn linkat(
 ) -> c_int {
     let last = if flags & 0x400 == 0 { Last::Keep } else { Last::Follow };
     // SAFETY: C contract.
-    unsafe {
-        with_two((from_dir, from, last), (to_dir, to), |from, to| sys::link(from, to, last))
-    }
+    unsafe { with_two((from_dir, from, last), (to_dir, to), |from, to| sys::link(from, to, last)) }
 }
 
 /// POSIX `symlink`.

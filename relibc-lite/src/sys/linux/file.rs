@@ -86,9 +86,9 @@ pub(crate) fn dup_to(old: c_int, new: c_int, flags: c_int) -> Result<usize> {
 pub(crate) fn fcntl(fd: c_int, command: c_int, argument: usize) -> Result<usize> {
     let cloexec = argument & word(consts::FD_CLOEXEC) != 0;
     let flag = |linux| if cloexec { linux } else { 0 };
-    // SAFETY (of each call below): these commands touch no memory.
-    let plain = |command: usize, argument: usize| unsafe {
-        call(raw::FCNTL, [word(fd), command, argument])
+    let plain = |command: usize, argument: usize| {
+        // SAFETY: none of the commands below touches memory.
+        unsafe { call(raw::FCNTL, [word(fd), command, argument]) }
     };
     match command {
         consts::F_DUPFD => {

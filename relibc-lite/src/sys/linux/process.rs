@@ -2,7 +2,7 @@
 
 use super::raw::{self, call};
 use crate::c::{int, word};
-use crate::sys::{Ended, Id};
+use crate::sys::{Commit, Ended, Id};
 use core::ffi::{c_char, c_int};
 use relibc_core::abi::Utsname;
 use relibc_core::consts;
@@ -137,9 +137,8 @@ pub(crate) fn umask(mask: c_int) -> c_int {
 pub(crate) fn cpus() -> usize {
     let mut set = [0_u64; 16];
     // SAFETY: Linux writes at most the array.
-    let bytes = unsafe {
-        call(raw::SCHED_GETAFFINITY, [0, size_of_val(&set), set.as_mut_ptr().addr()])
-    };
+    let bytes =
+        unsafe { call(raw::SCHED_GETAFFINITY, [0, size_of_val(&set), set.as_mut_ptr().addr()]) };
     let count: u32 = set.iter().map(|word| word.count_ones()).sum();
     if bytes.is_ok() { usize::try_from(count).unwrap_or(1).max(1) } else { 1 }
 }
@@ -173,11 +172,11 @@ pub(crate) unsafe fn map(
     Ok(core::ptr::with_exposed_provenance_mut(start))
 }
 
-/// Fresh zeroed memory, readable and writable; `lazy` leaves it uncommitted, as for stacks.
-pub(crate) fn map_anonymous(length: usize, lazy: bool) -> Result<*mut u8> {
+/// Fresh zeroed memory, readable and writable.
+pub(crate) fn map_anonymous(length: usize, commit: Commit) -> Result<*mut u8> {
     let prot = word(linux::prot(consts::PROT_READ | consts::PROT_WRITE));
     let flags = word(linux::map_flags(consts::MAP_PRIVATE | consts::MAP_ANON));
-    let flags = if lazy { flags | LINUX_NORESERVE } else { flags };
+    let flags = if commit == Commit::Lazy { flags | LINUX_NORESERVE } else { flags };
     // SAFETY: a new mapping overlaps nothing.
     let start = unsafe { call(raw::MMAP, [0, length, prot, flags, usize::MAX, 0]) }?;
     Ok(core::ptr::with_exposed_provenance_mut(start))

@@ -48,6 +48,9 @@ unsafe extern "C" fn enter(signal: c_int, info: *const LinuxSiginfo, context: *m
     crate::signal::deliver(signal, &info, context);
 }
 
+/// Linux has blocked what the action wants blocked.
+pub(crate) fn begin_handler(_signal: c_int, _action: &Sigaction) {}
+
 /// Where a handler returns to.
 #[unsafe(naked)]
 unsafe extern "C" fn restore() -> ! {
@@ -59,9 +62,7 @@ pub(crate) fn mask() -> u64 {
     let mut mask = 0_u64;
     let (set_mask, nothing) = (2, 0);
     // SAFETY: Linux writes one word; a null set changes nothing.
-    let done = unsafe {
-        call(raw::SIGPROCMASK, [set_mask, nothing, (&raw mut mask).addr(), SET])
-    };
+    let done = unsafe { call(raw::SIGPROCMASK, [set_mask, nothing, (&raw mut mask).addr(), SET]) };
     done.map_or(0, |_| mask)
 }
 
@@ -69,9 +70,7 @@ pub(crate) fn mask() -> u64 {
 pub(crate) fn set_mask(mask: u64) {
     let set_mask = 2;
     // SAFETY: Linux reads one word.
-    let _done = unsafe {
-        call(raw::SIGPROCMASK, [set_mask, (&raw const mask).addr(), 0, SET])
-    };
+    let _done = unsafe { call(raw::SIGPROCMASK, [set_mask, (&raw const mask).addr(), 0, SET]) };
 }
 
 /// The signals that wait while they are blocked.
@@ -95,4 +94,3 @@ pub(crate) fn claim_slot(_inherited: u64) -> Option<usize> {
 
 /// Gives the place back.
 pub(crate) fn release_slot(_slot: usize) {}
-

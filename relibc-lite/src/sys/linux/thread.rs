@@ -70,7 +70,14 @@ pub(crate) unsafe fn exit_thread(_word: *const AtomicU32, address: usize, length
 /// No stack may be used between the two calls.
 #[unsafe(naked)]
 unsafe extern "C" fn unmap_and_exit(address: usize, length: usize) -> ! {
-    core::arch::naked_asm!("mov eax, 11", "syscall", "xor edi, edi", "mov eax, 60", "syscall", "ud2")
+    core::arch::naked_asm!(
+        "mov eax, 11",
+        "syscall",
+        "xor edi, edi",
+        "mov eax, 60",
+        "syscall",
+        "ud2"
+    )
 }
 
 /// A detached thread clears no word: the memory may be gone by then.
@@ -156,7 +163,6 @@ pub(crate) fn sleep_until(deadline: u64) -> Result<()> {
     // SAFETY: Linux reads the time.
     unsafe { call(raw::CLOCK_NANOSLEEP, arguments) }.map(drop)
 }
-
 
 /// The first thread has the process's id.
 pub(crate) fn main_thread_id() -> u32 {

@@ -23,14 +23,12 @@ const SCHEMES: [(&[u8], &CStr, &CStr); 4] = [
 
 /// The directory and the path as Linux takes them.
 fn host<'a>(at: &At<'a>) -> Result<(usize, &'a CStr)> {
-    let Some((name, rest)) = path::in_scheme(at.path).filter(|_| at.path.to_bytes() != b"..") else {
+    let Some((name, rest)) = path::in_scheme(at.path) else {
         return Ok((word(at.dir), at.path));
     };
     let found = SCHEMES.iter().find(|(scheme, beneath, _)| (*scheme, *beneath) == (name, rest));
     match found {
         Some((_, _, file)) => Ok((word(at.dir), file)),
-        // `12:30.log` is an ordinary name once `path` has found no such scheme.
-        None if !at.path.to_bytes().starts_with(b"/scheme/") => Ok((word(at.dir), at.path)),
         None => Err(ENOENT),
     }
 }
@@ -157,7 +155,7 @@ pub(crate) fn access(at: &At<'_>, mode: c_int) -> Result<()> {
 pub(crate) fn fpath(fd: c_int, buffer: &mut [u8]) -> Result<usize> {
     use core::fmt::Write as _;
     let mut link = relibc_core::text::Line::<32>::default();
-    let _ = write!(link, "/proc/self/fd/{fd}\0");
+    write!(link, "/proc/self/fd/{fd}\0").ok().ok_or(ENOENT)?;
     let path = CStr::from_bytes_with_nul(link.as_bytes()).ok().ok_or(ENOENT)?;
     readlink(&At { dir: consts::AT_FDCWD, path }, buffer)
 }
