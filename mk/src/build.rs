@@ -19,11 +19,11 @@ pub(crate) use initfs::{ports, strip};
 pub(crate) use kernel::{KERNEL_FLAGS, build as kernel, core_only, flags, kernel_path};
 use lexopt::Arg;
 pub(crate) use libc::{FLAGS as LIBC_FLAGS, Variant, build as libc};
-pub(crate) use userland::{flags as userland_flags, is_userland};
+pub(crate) use userland::{build_hosted, flags as userland_flags, is_userland};
 
 use crate::{
     doctor::DISK,
-    failure::Result,
+    failure::{Failure, Result},
     needs::{self, Need},
     toolchain::Toolchain,
     workspace,
@@ -42,12 +42,26 @@ pub(crate) struct System {
     pub(crate) uefi: PathBuf,
 }
 
-/// `mk build`
+/// `mk build [loaders|kernel|libc|userland]`
 pub(crate) fn command(mut arguments: lexopt::Parser) -> Result<()> {
-    if let Some(argument) = arguments.next()? {
-        return Err(argument.unexpected().into());
+    let part = match arguments.next()? {
+        None => return system().map(|_system| ()),
+        Some(Arg::Value(part)) => part.to_string_lossy().into_owned(),
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    let toolchain = prepare()?;
+    match part.as_str() {
+        "loaders" => kernel::loaders(&toolchain).map(|_files| ()),
+        "kernel" => kernel::build(&toolchain).map(|_file| ()),
+        "libc" => libc::build(&toolchain, Variant::Anode),
+        "userland" => {
+            libc::build(&toolchain, Variant::Anode)?;
+            userland::build(&toolchain, &workspace::packages()?).map(|_programs| ())
+        }
+        _ => Err(Failure::usage(format!(
+            "`{part}` is no part; there are loaders, kernel, libc and userland"
+        ))),
     }
-    system().map(|_system| ())
 }
 
 /// `mk image [-o FILE]`
@@ -58,7 +72,7 @@ pub(crate) fn image_command(mut arguments: lexopt::Parser) -> Result<()> {
             Arg::Short('o') | Arg::Long("output") => {
                 output = Some(
                     std::path::absolute(arguments.value()?)
-                        .map_err(|error| crate::failure::Failure::usage(format!("-o: {error}")))?,
+                        .map_err(|error| Failure::usage(format!("-o: {error}")))?,
                 );
             }
             other => return Err(other.unexpected().into()),
@@ -81,11 +95,16 @@ pub(crate) fn image() -> Result<PathBuf> {
     Ok(path)
 }
 
-fn system() -> Result<System> {
+/// Sees that there are tools and space to build with.
+fn prepare() -> Result<Toolchain> {
     needs::ensure(&Need::BUILD)?;
     let first = !workspace::target().join("sysroot").exists();
     needs::ensure_disk(if first { DISK } else { LATER })?;
-    let toolchain = Toolchain::get()?;
+    Toolchain::get()
+}
+
+fn system() -> Result<System> {
+    let toolchain = prepare()?;
     let packages = workspace::packages()?;
     let (bios, uefi) = kernel::loaders(&toolchain)?;
     let kernel = kernel::build(&toolchain)?;

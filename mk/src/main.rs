@@ -36,7 +36,7 @@ cargo mk COMMAND
 
   run     build the image and boot it: --headless --uefi --mem MIB --smp N --disk FILE
           --cpu MODEL --kvm --no-build -- QEMU ARGUMENTS
-  build   build all parts of the system
+  build   build all parts of the system, or one: loaders, kernel, libc, userland
   image   build target/anode.img, or with -o FILE another
   test    test it: --host --guest --all [FILTER]
   lint    check formatting, lints, rooms and budgets

@@ -2,6 +2,7 @@
 
 mod guest;
 mod host;
+mod hosted;
 
 use lexopt::Arg;
 
@@ -59,6 +60,7 @@ pub(crate) fn command(mut arguments: lexopt::Parser) -> Result<()> {
     let mut tally = Tally::default();
     if selection.host || both {
         tally.add(host::run(&selection)?);
+        tally.add(hosted::run(&selection)?);
     }
     if selection.guest || both {
         tally.add(guest::run(&selection)?);

@@ -76,6 +76,19 @@ pub(crate) fn build(toolchain: &Toolchain, packages: &[Package]) -> Result<Progr
     }
 }
 
+/// Builds the test programs on the hosted C library, so that they run here; gives their folder.
+pub(crate) fn build_hosted(toolchain: &Toolchain) -> Result<PathBuf> {
+    let folder = release_folder("hosted");
+    stage("hosted", |stage| {
+        discard_stale_links(&folder, &sysroot(Variant::Hosted).join("lib"))?;
+        let mut cargo = toolchain.cargo("hosted", &flags(Variant::Hosted));
+        cargo.args(["build", "--release", "--target", "x86_64-unknown-redox"]);
+        cargo.args(["-Zbuild-std=std,panic_unwind", "--bins", "-p", "guest"]);
+        stage.run(&mut cargo)
+    })?;
+    Ok(folder)
+}
+
 /// Whether a package's programs run on the system itself.
 pub(crate) fn is_userland(package: &Package) -> bool {
     room(package).is_some() && !package.programs.is_empty()

@@ -1,0 +1,81 @@
+//! `forks NUMBER`: forks as often while eight threads allocate, print and read.
+//!
+//! Each child must find its memory and its locks whole, whatever the threads were at.
+#![forbid(unsafe_code)]
+
+use std::{
+    env, fs,
+    io::Write,
+    path::Path,
+    process::ExitCode,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    thread,
+};
+
+use fork::Fork;
+use guest::{argument, finish};
+
+const THREADS: usize = 8;
+
+fn main() -> ExitCode {
+    finish(run())
+}
+
+fn run() -> Result<String, String> {
+    let forks: usize = argument(1)?;
+    let path = env::temp_dir().join(format!("forks-{}", std::process::id()));
+    fs::write(&path, vec![7; 10_000]).map_err(|error| format!("write: {error}"))?;
+    let outcome = forks_beside_threads(forks, &path);
+    fs::remove_file(&path).map_err(|error| format!("remove_file: {error}"))?;
+    outcome.map(|rounds| format!("{forks} forks beside {rounds} rounds of the threads"))
+}
+
+fn forks_beside_threads(forks: usize, path: &Path) -> Result<usize, String> {
+    let (stop, rounds) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        let busy = || {
+            while !stop.load(Ordering::Relaxed) {
+                work(path)?;
+                rounds.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok::<(), String>(())
+        };
+        let threads: Vec<_> = (0..THREADS).map(|_thread| scope.spawn(busy)).collect();
+        let outcome = (0..forks).try_for_each(one);
+        stop.store(true, Ordering::Relaxed);
+        for thread in threads {
+            thread.join().map_err(|_panic| "a thread panicked")??;
+        }
+        outcome.map(|()| rounds.load(Ordering::Relaxed))
+    })
+}
+
+/// What a thread does all the time: memory of many sizes, output, and a file.
+fn work(path: &Path) -> Result<(), String> {
+    let sizes = (1..50_usize).map(|number| number.saturating_mul(97));
+    let blocks: Vec<Vec<u8>> = sizes.map(|size| vec![1; size]).collect();
+    let whole = blocks.iter().all(|block| block.iter().all(|&byte| byte == 1));
+    // It shows nothing, but goes through the lock that all output shares.
+    let printed = std::io::stdout().lock().write_all(b"");
+    printed.map_err(|error| format!("print: {error}"))?;
+    let data = fs::read(path).map_err(|error| format!("read: {error}"))?;
+    if whole && data == vec![7; 10_000] { Ok(()) } else { Err("memory or file changed".into()) }
+}
+
+/// One fork: the child uses the heap and ends with a status that the parent knows.
+fn one(number: usize) -> Result<(), String> {
+    let wanted = i32::try_from(number & 0x7f).unwrap_or(0);
+    match fork::fork().map_err(|error| format!("fork: {error}"))? {
+        Fork::Child => {
+            let whole = vec![number; 1000].iter().all(|&copy| copy == number);
+            std::process::exit(if whole { wanted } else { 255 })
+        }
+        Fork::Parent(pid) => {
+            let status = fork::waitpid(pid).map_err(|error| format!("waitpid: {error}"))?;
+            match status == wanted << 8 {
+                true => Ok(()),
+                false => Err(format!("child {number} ended with {status:#x}, not {wanted} << 8")),
+            }
+        }
+    }
+}
