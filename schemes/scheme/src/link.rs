@@ -236,29 +236,24 @@ impl Link {
 
     /// Writes output of a request, from its byte `at` on; gives how much of it was wanted.
     ///
-    /// An answer of at most a slot is taken from the slot and a longer one from where
-    /// `ring_copy` put it. How long it gets is not known yet, so a request for more than a
-    /// slot has its start in both places.
+    /// The first bytes lie in the slot until the answer; what is beyond goes by `ring_copy`.
     pub(crate) fn output(&self, sqe: &Sqe, tag: Tag, at: usize, from: &[u8]) -> Result<usize> {
         let [_, _, wanted, ..] = sqe.args;
         let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
         let from = from.get(..wanted.saturating_sub(at).min(from.len())).unwrap_or_default();
-        map::write_slot(self.out(tag), at, from);
-        if wanted <= SLOT_BYTES {
-            return Ok(from.len());
+        let done = map::write_slot(self.out(tag), at, from);
+        let rest = from.get(done..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(done);
         }
-        let offset = u64::try_from(at).map_err(|_too_wide| Error::new(EINVAL))?;
-        self.host.copy_out(tag, offset, from)
+        let beyond = u64::try_from(at.saturating_add(done)).unwrap_or(u64::MAX);
+        self.host.copy_out(tag, beyond, rest).map(|copied| done.saturating_add(copied))
     }
 
     /// Answers with bytes, all at once.
     #[inline]
     pub(crate) fn answer_bytes(&self, sqe: &Sqe, tag: Tag, bytes: &[u8]) {
-        let count = if bytes.len() <= SLOT_BYTES {
-            Ok(map::write_slot(self.out(tag), 0, bytes))
-        } else {
-            self.output(sqe, tag, 0, bytes)
-        };
+        let count = self.output(sqe, tag, 0, bytes);
         self.answer(tag, count.map(|count| u64::try_from(count).unwrap_or(u64::MAX)));
     }
 

@@ -115,7 +115,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// `ECANCELED` if the client is gone.
+    /// `EINVAL` if the kernel knows of no such input.
     pub fn copy_in(&self, at: usize, into: &mut [u8]) -> Result<usize> {
         let link = self.link.as_ref().ok_or(Error::new(EIO))?;
         link.input(&self.sqe, self.tag, at, into)
@@ -127,7 +127,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// `ECANCELED` if the client is gone.
+    /// `EINVAL` if the kernel knows of no such output.
     pub fn copy_out(&self, at: usize, from: &[u8]) -> Result<usize> {
         let link = self.link.as_ref().ok_or(Error::new(EIO))?;
         link.output(&self.sqe, self.tag, at, from)

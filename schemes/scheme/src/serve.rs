@@ -128,7 +128,8 @@ impl<S: Scheme> Server<S> {
                 }
             }
             op::CANCEL => {
-                if let Some(tag) = self.link.tag(sqe.tag) {
+                let tag = u32::try_from(first).ok().and_then(|raw| self.link.tag(raw));
+                if let Some(tag) = tag {
                     self.scheme.cancel(tag);
                 }
             }

@@ -222,19 +222,19 @@ impl<S: Scheme> Fake<S> {
 
     /// Closes a description.
     pub fn close(&mut self, id: u64) {
-        self.kernel.borrow_mut().note(op::CLOSE, 0, [id, 0]);
+        self.kernel.borrow_mut().note(op::CLOSE, [id, 0]);
         self.turn();
     }
 
     /// Tells the daemon that a client does not wait any more.
     pub fn cancel(&mut self, tag: Tag) {
-        self.kernel.borrow_mut().note(op::CANCEL, tag.raw(), [0, 0]);
+        self.kernel.borrow_mut().note(op::CANCEL, [u64::from(tag.raw()), 0]);
         self.turn();
     }
 
     /// Tells the daemon that a handle which it subscribed to is ready.
     pub fn event(&mut self, key: u64, ready: u64) {
-        self.kernel.borrow_mut().note(NOTE_EVENT, 0, [key, ready]);
+        self.kernel.borrow_mut().note(NOTE_EVENT, [key, ready]);
         self.turn();
     }
 

@@ -45,7 +45,7 @@ pub fn ring_wait(ring: impl AsFd, seen: u32, deadline: u64) -> Result<u32> {
 ///
 /// # Errors
 ///
-/// `EINVAL` for an offset or tag that is not the request's, `ECANCELED` if its client is gone.
+/// `EINVAL` for an offset or tag that is not the request's.
 pub fn ring_copy_in(ring: impl AsFd, tag: u32, offset: u64, into: &mut [u8]) -> Result<usize> {
     let (address, len) = output(into);
     let arguments = [number(ring), word(u64::from(tag))?, word(offset)?, address, len];

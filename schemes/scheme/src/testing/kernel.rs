@@ -12,7 +12,7 @@ use anode_abi::packet::{
 };
 use anode_ring::{CqConsumer, Layout, PAGE_WORDS, SqProducer, Tag, Words, pack_sqe, unpack_cqe};
 use redox::data::Stat;
-use redox::error::{EBADF, ECANCELED, EINVAL, EIO, ENOSPC, Error, Result};
+use redox::error::{EBADF, EINVAL, EIO, ENOSPC, Error, Result};
 use redox::flag::EventFlags;
 use redox::schemev2::{Cqe, CqeOpcode, Sqe, SqeFlags};
 
@@ -146,9 +146,9 @@ impl FakeKernel {
     }
 
     /// Puts a one-way note into the queue.
-    pub(super) fn note(&mut self, opcode: u8, tag: u32, [first, second]: [u64; 2]) {
+    pub(super) fn note(&mut self, opcode: u8, [first, second]: [u64; 2]) {
         let args = [first, second, 0, 0, 0, 0];
-        self.send(&Sqe { opcode, sqe_flags: SqeFlags::ONEWAY, tag, args, ..Sqe::default() });
+        self.send(&Sqe { opcode, sqe_flags: SqeFlags::ONEWAY, args, ..Sqe::default() });
     }
 
     fn send(&mut self, sqe: &Sqe) {
@@ -241,10 +241,12 @@ impl FakeKernel {
         if count > pending.wanted {
             return Err(Error::new(EIO));
         }
-        if count > SLOT_BYTES {
-            return pending.output.get(..count).map(<[u8]>::to_vec).ok_or(Error::new(EIO));
+        let mut bytes = pending.output.get(..count).map(<[u8]>::to_vec).unwrap_or_default();
+        if count <= SLOT_BYTES {
+            bytes.resize(count, 0);
+        } else if bytes.is_empty() {
+            return Err(Error::new(EIO));
         }
-        let mut bytes = vec![0; count];
         map::read_slot(out, 0, &mut bytes);
         Ok(bytes)
     }
@@ -272,7 +274,7 @@ impl Host for FakeHost {
 
     fn copy_in(&self, tag: Tag, offset: u64, into: &mut [u8]) -> Result<usize> {
         let kernel = self.0.borrow();
-        let pending = kernel.pending.get(&tag.raw()).ok_or(Error::new(ECANCELED))?;
+        let pending = kernel.pending.get(&tag.raw()).ok_or(Error::new(EINVAL))?;
         let from = usize::try_from(offset).ok().and_then(|at| pending.input.get(at..));
         let from = from.ok_or(Error::new(EINVAL))?;
         Ok(into.iter_mut().zip(from).map(|(to, from)| *to = *from).count())
@@ -280,7 +282,7 @@ impl Host for FakeHost {
 
     fn copy_out(&self, tag: Tag, offset: u64, from: &[u8]) -> Result<usize> {
         let mut kernel = self.0.borrow_mut();
-        let pending = kernel.pending.get_mut(&tag.raw()).ok_or(Error::new(ECANCELED))?;
+        let pending = kernel.pending.get_mut(&tag.raw()).ok_or(Error::new(EINVAL))?;
         let at = usize::try_from(offset).map_err(|_too_wide| Error::new(EINVAL))?;
         let end = at.checked_add(from.len()).filter(|end| *end <= pending.wanted);
         let end = end.ok_or(Error::new(EINVAL))?;
