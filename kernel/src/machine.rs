@@ -1,7 +1,7 @@
 //! The hardware as the core sees it.
 
 use core::ptr::{copy, copy_nonoverlapping};
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use anode_kernel::machine::{Context as ContextId, Cpu, Frame, IrqOp, Machine, Power, Regs};
 use anode_kernel::num::index;
@@ -145,13 +145,6 @@ impl Machine for Hardware {
             // SAFETY: as in `read`.
             unsafe { copy_nonoverlapping(from.as_ptr(), target, len) };
         }
-    }
-
-    fn swap_u32(&mut self, frame: Frame, offset: usize, new: u32) -> u32 {
-        let Some(at) = self.ram.words(frame) else { return 0 };
-        let word = at.cast::<AtomicU32>().wrapping_add((offset & 0xFFC) / 4);
-        // SAFETY: as in `share`; the offset is aligned and within the frame.
-        unsafe { (*word).swap(new, Ordering::AcqRel) }
     }
 
     fn adopt_root(&mut self, root: Frame) {

@@ -36,4 +36,6 @@ mod syscall;
 pub mod table;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod trap;

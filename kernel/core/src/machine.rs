@@ -143,8 +143,6 @@ pub trait Machine {
     fn read(&self, frame: Frame, offset: usize, to: &mut [u8]);
     /// Write bytes of a frame of RAM; beyond its end nothing is written.
     fn write(&mut self, frame: Frame, offset: usize, from: &[u8]);
-    /// Compare and swap a `u32` (offset a multiple of 4); gives the old value.
-    fn swap_u32(&mut self, frame: Frame, offset: usize, new: u32) -> u32;
 
     /// Prepare a zeroed frame as a top-level page table: its upper half maps the kernel.
     fn adopt_root(&mut self, root: Frame);

@@ -82,6 +82,9 @@ impl<M: Machine> Kernel<M> {
         self.unblock(id);
         if let Some(thread) = self.threads.get_mut(id) {
             thread.deadline = u64::MAX;
+            if thread.restart.is_none() && thread.result.is_none() {
+                thread.result = Some(0);
+            }
             self.enqueue(id, Place::Last);
         }
     }

@@ -43,9 +43,6 @@ impl<M: Machine> Kernel<M> {
                     };
                     from_timespec(self.with_space(me, time)?)?
                 };
-                if let Some(thread) = self.threads.get_mut(me) {
-                    thread.result = Some(0);
-                }
                 let expiry = Expiry::Value(encode(ETIMEDOUT));
                 self.sleep(me, channel, Sleep { restart: None, deadline, expiry })
             }

@@ -1,0 +1,152 @@
+//! A machine of plain memory: frames are arrays of atomics, time is a number, devices are logs.
+
+use core::ops::Deref;
+use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::Arc;
+use std::vec::Vec;
+
+use crate::machine::{Context, Cpu, Frame, IrqOp, Machine, PAGE_SIZE, Power, Regs};
+
+type Words = [AtomicU64; 512];
+
+/// A frame of the fake machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Page(Arc<Words>);
+
+impl Deref for Page {
+    type Target = Words;
+    fn deref(&self) -> &Words {
+        &self.0
+    }
+}
+
+/// The fake machine.
+#[derive(Debug)]
+pub(crate) struct Fake {
+    frames: Vec<Page>,
+    regs: Vec<Regs>,
+    /// What `now` says.
+    pub(crate) time: u64,
+    /// What was written to the console.
+    pub(crate) console: Vec<u8>,
+    /// Bytes to be read from the console.
+    pub(crate) typed: Vec<u8>,
+    /// Operations on interrupt lines.
+    pub(crate) lines: Vec<(u32, IrqOp)>,
+    /// How the machine was asked to end.
+    pub(crate) power: Option<Power>,
+    messages: u32,
+}
+
+impl Fake {
+    /// A machine with that many frames and contexts.
+    pub(crate) fn new(frames: usize, contexts: usize) -> Self {
+        let page = || Page(Arc::new(core::array::from_fn(|_word| AtomicU64::new(0xDEAD))));
+        Self {
+            frames: (0..frames).map(|_frame| page()).collect(),
+            regs: std::vec![Regs::default(); contexts],
+            time: 1,
+            console: Vec::new(),
+            typed: Vec::new(),
+            lines: Vec::new(),
+            power: None,
+            messages: 0,
+        }
+    }
+
+    fn page(&self, frame: Frame) -> Option<&Page> {
+        self.frames.get(usize::try_from(frame.number()).unwrap())
+    }
+}
+
+fn byte(page: &Words, at: usize) -> u8 {
+    page[at / 8].load(SeqCst).to_le_bytes()[at % 8]
+}
+
+fn set_byte(page: &Words, at: usize, value: u8) {
+    let mut bytes = page[at / 8].load(SeqCst).to_le_bytes();
+    bytes[at % 8] = value;
+    page[at / 8].store(u64::from_le_bytes(bytes), SeqCst);
+}
+
+impl Machine for Fake {
+    type Shared = Page;
+
+    fn now(&self) -> u64 {
+        self.time
+    }
+    fn boot_wall(&self) -> u64 {
+        1_000_000_000_000
+    }
+    fn arm(&mut self, _cpu: Cpu, _at: u64) {}
+    fn kick(&mut self, _cpu: Cpu) {}
+    fn cpus(&self) -> u8 {
+        1
+    }
+    fn share(&self, frame: Frame) -> Option<Page> {
+        self.page(frame).cloned()
+    }
+    fn zero(&mut self, frame: Frame) {
+        if let Some(page) = self.page(frame) {
+            page.iter().for_each(|word| word.store(0, SeqCst));
+        }
+    }
+    fn copy(&mut self, from: (Frame, usize), to: (Frame, usize), len: usize) {
+        let mut bytes = std::vec![0; len.min(PAGE_SIZE - from.1.min(PAGE_SIZE))];
+        self.read(from.0, from.1, &mut bytes);
+        self.write(to.0, to.1, &bytes);
+    }
+    fn read(&self, frame: Frame, offset: usize, to: &mut [u8]) {
+        let Some(page) = self.page(frame) else { return };
+        for (at, value) in (offset..PAGE_SIZE).zip(to) {
+            *value = byte(page, at);
+        }
+    }
+    fn write(&mut self, frame: Frame, offset: usize, from: &[u8]) {
+        let Some(page) = self.page(frame) else { return };
+        for (at, value) in (offset..PAGE_SIZE).zip(from) {
+            set_byte(page, at, *value);
+        }
+    }
+    fn adopt_root(&mut self, _root: Frame) {}
+    fn levels(&self) -> u8 {
+        4
+    }
+    fn flush(&mut self, _root: Frame, _page: Option<u64>) {}
+    fn contexts(&self) -> u32 {
+        u32::try_from(self.regs.len()).unwrap()
+    }
+    fn regs(&mut self, context: Context) -> &mut Regs {
+        &mut self.regs[usize::try_from(context.0).unwrap()]
+    }
+    fn reset_vector(&mut self, _context: Context) {}
+    fn copy_vector(&mut self, _from: Context, _to: Context) {}
+    fn irq(&mut self, line: u32, op: IrqOp) -> bool {
+        self.lines.push((line, op));
+        line < 24
+    }
+    fn take_msi(&mut self) -> Option<(u64, u32, u32)> {
+        self.messages += 1;
+        Some((0xFEE0_0000, 0x40 + self.messages, 100 + self.messages))
+    }
+    fn give_msi(&mut self, _line: u32) {}
+    fn port_in(&mut self, port: u16, _width: usize) -> u32 {
+        u32::from(port)
+    }
+    fn port_out(&mut self, _port: u16, _width: usize, value: u32) {
+        self.console.extend(value.to_le_bytes());
+    }
+    fn entropy(&mut self) -> [u8; 32] {
+        [7; 32]
+    }
+    fn console_write(&mut self, bytes: &[u8]) {
+        self.console.extend(bytes);
+    }
+    fn console_read(&mut self) -> Option<u8> {
+        if self.typed.is_empty() { None } else { Some(self.typed.remove(0)) }
+    }
+    fn console_release(&mut self) {}
+    fn power(&mut self, power: Power) {
+        self.power = Some(power);
+    }
+}

@@ -1,0 +1,94 @@
+//! Mapping, promises, faults.
+
+use anode_abi::number::{SYS_FORK, SYS_FTRUNCATE, SYS_FUNMAP, SYS_MPROTECT};
+
+use crate::error::{EACCES, EINVAL, ENOMEM, encode};
+use crate::testing::{BASE, READ_WRITE, World};
+use crate::trap::{Access, Resume};
+
+const PRIVATE: u64 = 2;
+const LAZY: u64 = 0x10;
+const RW: u64 = 0x6_0000;
+const RX: u64 = 0x5_0000;
+
+#[test]
+fn memory_that_is_not_free_cannot_be_promised() {
+    let mut world = World::with_frames(1024);
+    let init = world.init;
+    let too_much = 2048 * 4096;
+    assert_eq!(world.map(init, too_much, RW | PRIVATE), Some(encode(ENOMEM)));
+    let lazy = world.map(init, too_much, RW | PRIVATE | LAZY).unwrap();
+    assert!(lazy > BASE);
+    let promised = world.kernel.memory.frames.promised();
+    let address = world.map(init, 300 * 4096, RW | PRIVATE).unwrap();
+    world.poke(init, address + 100, b"here");
+    world.ok(init, SYS_FUNMAP, &[address, 300 * 4096]);
+    // What the page tables drew stays with them.
+    assert!(world.kernel.memory.frames.promised() <= promised);
+}
+
+#[test]
+fn a_promise_holds_when_all_else_is_taken() {
+    let mut world = World::with_frames(1024);
+    let init = world.init;
+    let kept = world.map(init, 64 * 4096, RW | PRIVATE).unwrap();
+    let greedy = world.map(init, 4096 * 4096, RW | PRIVATE | LAZY).unwrap();
+    let mut page = 0;
+    while world.kernel.memory.frames.free() > world.kernel.memory.frames.promised() {
+        world.touch(init, greedy + page * 4096, Access::Write);
+        page += 1;
+    }
+    for page in 0..64 {
+        let resume = world.touch(init, kept + page * 4096, Access::Write);
+        assert!(matches!(resume, Resume::Run { .. }), "page {page}");
+    }
+}
+
+#[test]
+fn a_touch_outside_ends_the_program_and_not_the_kernel() {
+    let mut world = World::new();
+    let init = world.init;
+    world.ok(init, SYS_FORK, &[]);
+    let child = world.child();
+    world.touch(child, 0x1234, Access::Read);
+    assert!(world.kernel.threads.get(child).is_none());
+    assert!(world.kernel.threads.get(init).is_some());
+}
+
+#[test]
+fn nothing_is_writable_and_executable() {
+    let mut world = World::new();
+    let init = world.init;
+    assert_eq!(world.map(init, 4096, RW | RX | PRIVATE), Some(encode(EACCES)));
+    let address = world.map(init, 4096, RW | PRIVATE).unwrap();
+    assert_eq!(world.refused(init, SYS_MPROTECT, &[address, 4096, RW | RX]), EACCES);
+    world.ok(init, SYS_MPROTECT, &[address, 4096, RX]);
+    world.ok(init, SYS_FORK, &[]);
+    let child = world.child();
+    world.touch(child, address, Access::Write);
+    assert!(world.kernel.threads.get(child).is_none());
+}
+
+#[test]
+fn odd_ranges_are_refused() {
+    let mut world = World::new();
+    let init = world.init;
+    for args in [[1, 4096], [0, 4096], [BASE, 0], [u64::MAX & !0xFFF, 8192], [BASE, u64::MAX]] {
+        assert_eq!(world.refused(init, SYS_FUNMAP, &args), EINVAL);
+    }
+}
+
+#[test]
+fn an_object_keeps_what_was_written_and_shrinks() {
+    let mut world = World::new();
+    let init = world.init;
+    let object = world.open(init, "memory:", READ_WRITE).unwrap();
+    world.write(init, object, b"0123456789").unwrap();
+    let part = world.open_at(init, object, "window/0/10", READ_WRITE).unwrap();
+    assert_eq!(part, encode(EINVAL));
+    world.ok(init, SYS_FTRUNCATE, &[object, 0x2000]);
+    let part = world.open_at(init, object, "window/0/10", READ_WRITE).unwrap();
+    assert_eq!(world.text(init, part).trim_end_matches('\0'), "0123456789");
+    world.ok(init, SYS_FTRUNCATE, &[object, 0]);
+    assert_eq!(world.text(init, part), "");
+}

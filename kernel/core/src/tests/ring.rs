@@ -1,0 +1,191 @@
+//! A client and a daemon over a ring.
+
+use anode_abi::number::{
+    NONE, SYS_CLOSE, SYS_FORK, SYS_KILL, SYS_READ, SYS_RING_NEW, SYS_RING_WAIT, SYS_SCHEME_NEW,
+    SYS_WRITE,
+};
+use anode_ring::{CqProducer, Layout, Page, Pages, SqConsumer, pack_cqe, unpack_sqe};
+use redox::schemev2::{Cqe, Sqe};
+
+use crate::error::{EBADF, EIO, encode};
+use crate::num::wide;
+use crate::table::{RingId, ThreadId};
+use crate::testing::{BASE, READ_WRITE, World};
+
+/// A daemon's side of a ring, reading the shared pages as the daemon would.
+struct Daemon {
+    thread: ThreadId,
+    handle: u64,
+    ring: RingId,
+    requests: SqConsumer,
+    answers: CqProducer,
+    seen: u64,
+}
+
+impl Daemon {
+    /// init makes `test:`, forks, and the child serves it.
+    fn serving(world: &mut World) -> Self {
+        let init = world.init;
+        world.poke(init, BASE, b"test");
+        let owner = world.ok(init, SYS_SCHEME_NEW, &[wide(NONE), BASE, 4, 0]);
+        world.ok(init, SYS_FORK, &[]);
+        let thread = world.child();
+        let handle = world.ok(thread, SYS_RING_NEW, &[owner, 8, BASE]);
+        let ring = world.kernel.rings.iter().next().map(|(id, _)| id).unwrap();
+        let entries = Layout::new(8).unwrap().entries;
+        Self {
+            thread,
+            handle,
+            ring,
+            requests: SqConsumer::new(entries),
+            answers: CqProducer::new(entries.doubled()),
+            seen: 0,
+        }
+    }
+
+    /// Reply-and-wait without sleeping: what came in.
+    fn takes(&mut self, world: &mut World) -> Option<Sqe> {
+        self.seen = world.ok(self.thread, SYS_RING_WAIT, &[self.handle, self.seen, 0]);
+        let ring = world.kernel.rings.get(self.ring)?;
+        let control: &Page = &ring.kernel_pages[0];
+        self.requests.refresh(control).unwrap();
+        let taken = self.requests.take(&Pages(&ring.kernel_pages[1..])).map(unpack_sqe);
+        let own: &Page = &ring.daemon_pages[0];
+        self.requests.publish(own);
+        taken
+    }
+
+    fn answers(&mut self, world: &mut World, tag: u32, result: u64) {
+        let ring = world.kernel.rings.get(self.ring).unwrap();
+        let control: &Page = &ring.kernel_pages[0];
+        self.answers.refresh(control).unwrap();
+        let cqe = Cqe { flags: 0, extra_raw: [0; 3], tag, result };
+        assert!(self.answers.put(&Pages(&ring.daemon_pages[1..]), pack_cqe(&cqe)));
+        let own: &Page = &ring.daemon_pages[0];
+        self.answers.publish(own);
+        world.call(self.thread, SYS_RING_WAIT, &[self.handle, self.seen, 0]);
+    }
+
+    /// Fills the output slot of a tag.
+    fn fills(&self, world: &World, tag: u32, byte: u8) {
+        let ring = world.kernel.rings.get(self.ring).unwrap();
+        let (_, frame) = ring.buffers[usize::try_from(tag & 0xFFFF).unwrap()];
+        let page = crate::machine::Machine::share(&world.kernel.memory.machine, frame).unwrap();
+        let word = u64::from_le_bytes([byte; 8]);
+        page.iter().for_each(|w| w.store(word, core::sync::atomic::Ordering::Relaxed));
+    }
+}
+
+fn opened(world: &mut World, daemon: &mut Daemon) -> u64 {
+    let init = world.init;
+    assert_eq!(world.open(init, "test:a/b", READ_WRITE), None);
+    let request = daemon.takes(world).unwrap();
+    assert_eq!((request.opcode, request.args[0], request.args[2]), (29, 0, 3));
+    daemon.answers(world, request.tag, 42);
+    world.result(init).unwrap()
+}
+
+#[test]
+fn one_open_is_one_packet_and_its_answer_a_handle() {
+    let mut world = World::new();
+    let mut daemon = Daemon::serving(&mut world);
+    let packets = world.kernel.counters.packets;
+    let handle = opened(&mut world, &mut daemon);
+    assert!(handle > 4);
+    assert_eq!(world.kernel.counters.packets, packets + 1);
+}
+
+#[test]
+fn a_read_gets_the_daemons_bytes_and_never_more_than_asked() {
+    let mut world = World::new();
+    let init = world.init;
+    let mut daemon = Daemon::serving(&mut world);
+    let handle = opened(&mut world, &mut daemon);
+    world.poke(init, BASE, &[0; 64]);
+    assert_eq!(world.call(init, SYS_READ, &[handle, BASE + 8, 16]), None);
+    let request = daemon.takes(&mut world).unwrap();
+    assert_eq!((request.opcode, request.args[0], request.args[2]), (5, 42, 16));
+    daemon.fills(&world, request.tag, 7);
+    daemon.answers(&mut world, request.tag, 1_000_000);
+    assert_eq!(world.result(init), Some(16));
+    let bytes = world.peek(init, BASE, 32);
+    assert_eq!(bytes, [[0; 8], [7; 8], [7; 8], [0; 8]].concat());
+}
+
+#[test]
+fn a_stale_or_made_up_tag_reaches_nobody() {
+    let mut world = World::new();
+    let init = world.init;
+    let mut daemon = Daemon::serving(&mut world);
+    let handle = opened(&mut world, &mut daemon);
+    assert_eq!(world.call(init, SYS_READ, &[handle, BASE, 8]), None);
+    let request = daemon.takes(&mut world).unwrap();
+    for tag in [request.tag ^ 0x1_0000, request.tag ^ 1, u32::MAX] {
+        daemon.answers(&mut world, tag, 1);
+        assert_eq!(world.result(init), None);
+    }
+    daemon.answers(&mut world, request.tag, encode(EBADF));
+    assert_eq!(world.result(init), Some(encode(EBADF)));
+    daemon.answers(&mut world, request.tag, 5);
+    assert_eq!(world.result(init), Some(encode(EBADF)));
+    assert_eq!(world.kernel.counters.stray_answers, 4);
+}
+
+#[test]
+fn a_daemon_that_dies_fails_what_it_was_asked() {
+    let mut world = World::new();
+    let init = world.init;
+    let mut daemon = Daemon::serving(&mut world);
+    let handle = opened(&mut world, &mut daemon);
+    assert_eq!(world.call(init, SYS_WRITE, &[handle, BASE, 8]), None);
+    daemon.takes(&mut world).unwrap();
+    let process = world.kernel.owner(daemon.thread).unwrap();
+    world.kernel.end_process(process, 9);
+    assert_eq!(world.result(init), Some(encode(EIO)));
+    assert_eq!(world.call(init, SYS_READ, &[handle, BASE, 8]), Some(encode(EIO)));
+    world.ok(init, SYS_CLOSE, &[handle]);
+    world.settle();
+    assert_eq!(world.kernel.rings.len(), 0);
+}
+
+#[test]
+fn a_client_that_dies_leaves_a_zombie_that_its_answer_frees() {
+    let mut world = World::new();
+    let init = world.init;
+    let mut daemon = Daemon::serving(&mut world);
+    let handle = opened(&mut world, &mut daemon);
+    let pid = world.ok(init, SYS_FORK, &[]);
+    let client = world.child();
+    assert_eq!(world.call(client, SYS_READ, &[handle, BASE, 8]), None);
+    let request = daemon.takes(&mut world).unwrap();
+    world.ok(init, SYS_KILL, &[pid, 9]);
+    let cancel = daemon.takes(&mut world).unwrap();
+    assert_eq!((cancel.opcode, cancel.args[0]), (25, u64::from(request.tag)));
+    assert_eq!(world.kernel.rings.get(daemon.ring).unwrap().zombies, 1);
+    daemon.answers(&mut world, request.tag, 8);
+    let ring = world.kernel.rings.get(daemon.ring).unwrap();
+    assert_eq!((ring.zombies, ring.free.len()), (0, 8));
+}
+
+#[test]
+fn the_last_close_is_told_once() {
+    let mut world = World::new();
+    let init = world.init;
+    let mut daemon = Daemon::serving(&mut world);
+    let handle = opened(&mut world, &mut daemon);
+    world.ok(init, SYS_CLOSE, &[handle]);
+    let note = daemon.takes(&mut world).unwrap();
+    assert_eq!((note.opcode, note.args[0]), (3, 42));
+    assert!(daemon.takes(&mut world).is_none());
+}
+
+#[test]
+fn an_impossible_index_ends_the_daemon() {
+    let mut world = World::new();
+    let mut daemon = Daemon::serving(&mut world);
+    let ring = world.kernel.rings.get(daemon.ring).unwrap();
+    ring.daemon_pages[0][0].store(1000, core::sync::atomic::Ordering::Relaxed);
+    world.call(daemon.thread, SYS_RING_WAIT, &[daemon.handle, daemon.seen, 0]);
+    daemon.seen = 0;
+    assert!(world.kernel.threads.get(daemon.thread).is_none());
+}

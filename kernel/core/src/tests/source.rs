@@ -1,0 +1,90 @@
+//! Pipes, events, texts: the kernel's own schemes.
+
+use anode_abi::number::{SYS_CLOSE, SYS_DUP, SYS_EVENT_WAIT, SYS_FORK, SYS_GETDENTS, SYS_READ};
+
+use crate::error::{EAGAIN, EINVAL, ENOENT, encode};
+use crate::testing::{BASE, READ_WRITE, World};
+
+const NONBLOCK: u64 = 0x4_0000;
+
+fn pipe(world: &mut World, flags: u64) -> (u64, u64) {
+    let init = world.init;
+    let read = world.open(init, "pipe:", READ_WRITE | flags).unwrap();
+    world.poke(init, BASE, b"write");
+    let write = world.ok(init, SYS_DUP, &[read, BASE, 5, u64::MAX]);
+    (read, write)
+}
+
+#[test]
+fn bytes_come_out_of_a_pipe_in_order_and_then_the_end() {
+    let mut world = World::new();
+    let init = world.init;
+    let (read, write) = pipe(&mut world, NONBLOCK);
+    assert_eq!(world.call(init, SYS_READ, &[read, BASE, 10]), Some(encode(EAGAIN)));
+    world.write(init, write, b"hello").unwrap();
+    assert_eq!(world.text(init, read), "hello");
+    world.ok(init, SYS_CLOSE, &[write]);
+    assert_eq!(world.text(init, read), "");
+}
+
+#[test]
+fn a_reader_sleeps_until_somebody_writes() {
+    let mut world = World::new();
+    let init = world.init;
+    let (read, write) = pipe(&mut world, 0);
+    world.ok(init, SYS_FORK, &[]);
+    let child = world.child();
+    assert_eq!(world.call(child, SYS_READ, &[read, BASE, 10]), None);
+    world.write(init, write, b"abc").unwrap();
+    world.call(init, anode_abi::number::SYS_YIELD, &[]);
+    assert_eq!(world.result(child), Some(3));
+    assert_eq!(world.peek(child, BASE, 3), b"abc");
+}
+
+#[test]
+fn events_tell_once_what_became_ready() {
+    let mut world = World::new();
+    let init = world.init;
+    let (read, write) = pipe(&mut world, 0);
+    let queue = world.open(init, "event:", READ_WRITE).unwrap();
+    let mut record = read.to_le_bytes().to_vec();
+    record.extend(1u64.to_le_bytes());
+    record.extend(77u64.to_le_bytes());
+    world.write(init, queue, &record).unwrap();
+    assert_eq!(world.ok(init, SYS_EVENT_WAIT, &[queue, BASE, 24, 0]), 0);
+    world.write(init, write, b"x").unwrap();
+    assert_eq!(world.ok(init, SYS_EVENT_WAIT, &[queue, BASE, 48, 0]), 24);
+    assert_eq!(world.peek(init, BASE, 24), record);
+    assert_eq!(world.ok(init, SYS_EVENT_WAIT, &[queue, BASE, 24, 0]), 0);
+}
+
+#[test]
+fn names_are_listed_and_unknown_ones_send_nothing() {
+    let mut world = World::new();
+    let init = world.init;
+    let names = world.open(init, "/scheme", READ_WRITE).unwrap();
+    let len = world.ok(init, SYS_GETDENTS, &[names, BASE, 4096, 0]);
+    let bytes = world.peek(init, BASE, usize::try_from(len).unwrap());
+    let text = std::string::String::from_utf8_lossy(&bytes).into_owned();
+    for name in ["debug", "event", "irq", "memory", "pipe", "proc", "rand", "sys", "time"] {
+        assert!(text.contains(name), "{name}");
+    }
+    let packets = world.kernel.counters.packets;
+    for path in ["disk:0", "/scheme/disk/0", "/etc/passwd", "nothing", ""] {
+        assert_eq!(world.open(init, path, READ_WRITE), Some(encode(ENOENT)), "{path}");
+    }
+    assert_eq!(world.open(init, "sys:a\0b", READ_WRITE), Some(encode(EINVAL)));
+    assert_eq!(world.kernel.counters.packets, packets);
+}
+
+#[test]
+fn texts_are_read_in_pieces() {
+    let mut world = World::new();
+    let init = world.init;
+    let stat = world.open(init, "/scheme/proc/1/stat", READ_WRITE).unwrap();
+    assert!(world.text(init, stat).starts_with("pid=1 ppid=0 "));
+    let counters = world.open(init, "sys:counters", READ_WRITE).unwrap();
+    let first = world.ok(init, SYS_READ, &[counters, BASE, 5]);
+    assert_eq!((first, world.peek(init, BASE, 5)), (5, b"traps".to_vec()));
+    assert!(world.text(init, counters).starts_with(' '));
+}
