@@ -1,6 +1,6 @@
 //! The small programs: one binary, which looks at the name that it is called by.
 //!
-//! Each program is a function over a [`call::Call`]: its words, its output, and a way to
+//! Each program is a function over a `call::Call`: its words, its output, and a way to
 //! complain and go on. Errors are `NAME: PATH: reason` and status 1, a wrong command line
 //! is status 2 with the usage; a closed output ends any program quietly.
 

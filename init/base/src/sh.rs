@@ -6,7 +6,7 @@
 //!                               pattern    └─▶ program (std's Command)
 //! ```
 //!
-//! The shell is a value ([`shell::Shell`]): a subshell, a stage of a pipeline and a `$(…)` run
+//! The shell is a value (`shell::Shell`): a subshell, a stage of a pipeline and a `$(…)` run
 //! on a copy of it, in a thread where they must run beside others. So nothing here forks but
 //! std's `Command`. Read `ast` first, then `exec`.
 //!
