@@ -1,7 +1,7 @@
 //! The hardware as the core sees it.
 
 use core::ptr::{copy, copy_nonoverlapping};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::AtomicU64;
 
 use anode_kernel::machine::{Context as ContextId, Cpu, Frame, IrqOp, Machine, Power, Regs};
 use anode_kernel::num::index;
