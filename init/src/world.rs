@@ -18,7 +18,7 @@ use crate::{
     errand::{Errands, Fetched},
     pack::pack,
     supervise::{Failure, Pid, World},
-    unit::{Part, Stdio, Unit},
+    unit::{GUARDED, HARMLESS, Part, Stdio, Unit},
 };
 
 /// A service's output: what it writes, and what `log:` reads.
@@ -54,6 +54,8 @@ pub(crate) struct Real {
 
 /// The service of that name takes the output of all others.
 const LOG: &str = "log";
+/// Entries of a ring that never serves.
+const RING_OF_NONE: u32 = 8;
 /// Under this name init's own sentences are logged.
 const OWN: &str = "init";
 
@@ -88,8 +90,8 @@ impl Real {
                 self.say(&sentence);
             }
         }
-        let own = std::fs::read_dir("/scheme").into_iter().flatten();
-        self.names = own.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        let kernel = HARMLESS.iter().chain(&GUARDED).chain([&"svc"]).map(|&name| name.to_owned());
+        self.names = kernel.chain(self.owners.keys().cloned()).collect();
     }
 
     /// Makes those schemes of a service that are not there.
@@ -283,9 +285,9 @@ impl World for Real {
     }
 
     fn absent(&mut self, unit: &Unit) {
-        // The last owner handle is gone, so those who wait for the scheme get an error.
-        for name in &unit.schemes {
-            self.owners.remove(name);
+        for owner in unit.schemes.iter().filter_map(|name| self.owners.get(name)) {
+            // A daemon that came and went: who waits for it gets an error, and others do too.
+            drop(sys::ring_new(owner, RING_OF_NONE));
         }
     }
 

@@ -15,8 +15,8 @@ const SIGWINCH: usize = 28;
 pub(crate) struct Group {
     /// As `tcsetpgrp` named it.
     named: Option<u32>,
-    /// Who read last, and its group.
-    reader: Option<(u64, u32)>,
+    /// That of the process that read last.
+    reader: Option<u32>,
 }
 
 /// A process, as far as it matters here.
@@ -30,12 +30,9 @@ struct Process {
 impl Group {
     /// The process `pid` reads from the terminal.
     pub(crate) fn read_by(&mut self, pid: u64) {
-        if self.reader.is_some_and(|(reader, _)| reader == pid) {
-            return;
-        }
         let group = usize::try_from(pid).ok().and_then(|pid| sys::get_id(id::PGID, pid).ok());
         if let Some(group) = group.and_then(|group| u32::try_from(group).ok()) {
-            self.reader = Some((pid, group));
+            self.reader = Some(group);
         }
     }
 
@@ -46,7 +43,7 @@ impl Group {
 
     /// The group's number; 0 while nobody has read.
     pub(crate) fn number(&self) -> u32 {
-        self.named.or(self.reader.map(|(_, group)| group)).unwrap_or(0)
+        self.named.or(self.reader).unwrap_or(0)
     }
 
     /// Sends a signal; false if there was nobody to get it.
@@ -58,7 +55,7 @@ impl Group {
             // The group is gone without a farewell: the rule for no group holds again.
             self.named = None;
         }
-        let Some((_, group)) = self.reader else { return false };
+        let Some(group) = self.reader else { return false };
         let targets = targets(&processes(), group);
         targets.into_iter().filter(|pid| send(i64::from(*pid), signal)).count() > 0
     }
