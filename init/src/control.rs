@@ -140,3 +140,6 @@ pub(crate) fn serve(owner: &std::os::fd::OwnedFd, events: Sender<Event>) -> Stri
         Server::new(owner, ENTRIES, Services { events }).and_then(|mut server| server.run());
     stopped.to_string()
 }
+
+#[cfg(test)]
+mod tests;
