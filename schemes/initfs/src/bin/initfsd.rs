@@ -205,3 +205,64 @@ fn files() -> Result<Initfs, String> {
     let image = Image::parse(mapped).map_err(|error| format!("the image is damaged: {error}"))?;
     Ok(Initfs { image, bytes, object: None })
 }
+
+#[cfg(test)]
+mod tests {
+    use anode_initfs::{Builder, Image};
+    use anode_scheme::{op, testing::Fake};
+    use redox::flag::{O_CREAT, O_DIRECTORY, O_RDONLY, O_RDWR, O_STAT, O_SYMLINK};
+
+    use super::Initfs;
+
+    fn files() -> Fake<Initfs> {
+        let mut builder = Builder::new();
+        builder.file("bin/sh", 0o755, vec![7; 5000]).unwrap();
+        builder.symlink("bin/bash", "sh").unwrap();
+        builder.file("etc/motd", 0o644, *b"hello").unwrap();
+        let image = Image::parse(builder.build().unwrap().leak()).unwrap();
+        let bytes = std::fs::File::open("/dev/null").unwrap().into();
+        Fake::new(Initfs { image, bytes, object: None })
+    }
+
+    #[test]
+    fn files_are_read_and_carry_their_range_of_the_image() {
+        let mut files = files();
+        let shell = files.open_at(0, "bin/../bin/bash", O_RDONLY).unwrap();
+        assert_eq!(shell.content.unwrap().range.len, 5000);
+        assert_eq!(files.read(shell.value, 100, 4990).unwrap(), [7; 10]);
+        assert_eq!(files.read(shell.value, 100, u64::MAX - 1).unwrap(), []);
+        assert_eq!(files.stat(shell.value).unwrap().st_mode, 0o100_755);
+        let path = files.request(op::PATH, shell.value, [0, 4096, 0, 0], &[]).unwrap();
+        assert_eq!(path.bytes, b"bin/sh");
+    }
+
+    #[test]
+    fn directories_are_listed_and_opened_from() {
+        let mut files = files();
+        let bin = files.open("bin", O_RDONLY | O_DIRECTORY).unwrap();
+        assert_eq!(files.list(bin, 32).unwrap(), [".", "..", "bash", "sh"]);
+        let motd = files.open_at(bin, "../etc/motd", O_RDONLY).unwrap();
+        assert_eq!(files.read(motd.value, 100, 0).unwrap(), b"hello");
+        assert_eq!(files.read(bin, 100, 0).unwrap_err().errno, 21);
+        assert_eq!(files.list(motd.value, 100).unwrap_err().errno, 20);
+    }
+
+    #[test]
+    fn a_link_may_be_kept() {
+        let mut files = files();
+        let link = files.open("bin/bash", O_STAT | O_SYMLINK).unwrap();
+        assert_eq!(files.stat(link).unwrap().st_mode & 0o170_000, 0o120_000);
+        assert_eq!(files.read(link, 100, 0).unwrap(), b"sh");
+        assert_eq!(files.open("bin/bash", O_RDONLY | 0x8000_0000).unwrap_err().errno, 40);
+    }
+
+    #[test]
+    fn nothing_can_be_written() {
+        let mut files = files();
+        assert_eq!(files.open("etc/motd", O_RDWR).unwrap_err().errno, 30);
+        assert_eq!(files.open("etc/new", O_CREAT).unwrap_err().errno, 30);
+        assert_eq!(files.open("etc/none", O_RDONLY).unwrap_err().errno, 2);
+        assert_eq!(files.open("etc/motd/", O_RDONLY).unwrap_err().errno, 20);
+        assert_eq!(files.request(op::UNLINK_AT, 0, [0; 4], b"etc/motd").unwrap_err().errno, 1);
+    }
+}
