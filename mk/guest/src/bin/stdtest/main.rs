@@ -4,6 +4,7 @@
 //! test and a summary, and fails if one of them failed. Started with `child …` it plays the
 //! other side of its own tests.
 #![forbid(unsafe_code)]
+#![expect(clippy::large_stack_frames, reason = "a test says many things one after another")]
 
 use std::{env, error::Error, panic, process::ExitCode};
 
@@ -18,6 +19,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 type Test = (&'static str, fn() -> Outcome);
 
 /// Fails the test with a sentence unless `condition` holds.
+#[expect(clippy::fn_params_excessive_bools, reason = "what is claimed is true or false")]
 fn check(condition: bool, sentence: &str) -> Outcome {
     if condition { Ok(()) } else { Err(sentence.into()) }
 }

@@ -31,9 +31,9 @@ pub(super) const TESTS: &[Test] = &[
 
 fn threads_run_and_are_joined() -> Outcome {
     let threads: Vec<_> = (0..8_u64).map(|n| thread::spawn(move || n.wrapping_mul(n))).collect();
-    let mut sum = 0;
+    let mut sum = 0_u64;
     for thread in threads {
-        sum += thread.join().map_err(|_| "a thread panicked")?;
+        sum = sum.wrapping_add(thread.join().map_err(|_| "a thread panicked")?);
     }
     check(sum == 140, "a result was lost")?;
     let named = thread::Builder::new().name("tea".into()).stack_size(64 << 10);
@@ -41,17 +41,20 @@ fn threads_run_and_are_joined() -> Outcome {
     check(name.is_ok_and(|name| name.as_deref() == Some("tea")), "a thread lost its name")
 }
 
+/// Runs `act` so many times in each of so many threads.
+fn in_threads(threads: usize, times: usize, act: impl Fn() + Sync) {
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| (0..times).for_each(|_| act()));
+        }
+    });
+}
+
 fn a_mutex_excludes() -> Outcome {
     let count = Mutex::new(0_u64);
-    thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                for _ in 0..5_000 {
-                    if let Ok(mut count) = count.lock() {
-                        *count += 1;
-                    }
-                }
-            });
+    in_threads(8, 5_000, || {
+        if let Ok(mut count) = count.lock() {
+            *count = count.wrapping_add(1);
         }
     });
     check(count.into_inner()? == 40_000, "an increment was lost")
@@ -92,24 +95,14 @@ fn a_channel_keeps_order() -> Outcome {
 fn a_rwlock_lets_readers_in_together() -> Outcome {
     let lock = RwLock::new(0_u32);
     let inside = Barrier::new(4);
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                let _reader = lock.read();
-                // All four must be inside at once, or this never returns.
-                inside.wait();
-            });
-        }
+    in_threads(4, 1, || {
+        let _reader = lock.read();
+        // All four must be inside at once, or this never returns.
+        inside.wait();
     });
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                for _ in 0..1_000 {
-                    if let Ok(mut value) = lock.write() {
-                        *value += 1;
-                    }
-                }
-            });
+    in_threads(4, 1_000, || {
+        if let Ok(mut value) = lock.write() {
+            *value = value.wrapping_add(1);
         }
     });
     check(lock.into_inner()? == 4_000, "a writer was not alone")
@@ -119,31 +112,22 @@ fn once_is_once() -> Outcome {
     static RUNS: AtomicUsize = AtomicUsize::new(0);
     static ONCE: Once = Once::new();
     static CELL: OnceLock<usize> = OnceLock::new();
-    thread::scope(|scope| {
-        for number in 0..8 {
-            scope.spawn(move || {
-                ONCE.call_once(|| {
-                    RUNS.fetch_add(1, Ordering::SeqCst);
-                });
-                CELL.get_or_init(|| number)
-            });
-        }
+    let count = || {
+        RUNS.fetch_add(1, Ordering::SeqCst);
+    };
+    in_threads(8, 3, || {
+        ONCE.call_once(count);
+        CELL.get_or_init(|| 7);
     });
     check(RUNS.load(Ordering::SeqCst) == 1, "it ran more than once")?;
-    check(CELL.get().is_some_and(|number| *number < 8), "the cell is empty")
+    check(CELL.get() == Some(&7), "the cell is empty")
 }
 
 fn a_barrier_lets_all_go() -> Outcome {
     let barrier = Barrier::new(4);
     let leaders = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                for _ in 0..50 {
-                    leaders.fetch_add(usize::from(barrier.wait().is_leader()), Ordering::SeqCst);
-                }
-            });
-        }
+    in_threads(4, 50, || {
+        leaders.fetch_add(usize::from(barrier.wait().is_leader()), Ordering::SeqCst);
     });
     check(leaders.into_inner() == 50, "a round had no leader, or several")
 }
@@ -207,20 +191,15 @@ fn memory_moves_between_threads() -> Outcome {
     let makers: Vec<_> = (1..=4_u8)
         .map(|mark| {
             let sender = sender.clone();
-            thread::spawn(move || {
-                for size in 0..3_000 {
-                    if sender.send(vec![mark; size]).is_err() {
-                        break;
-                    }
-                }
-            })
+            let send = move |size| sender.send(vec![mark; size]);
+            thread::spawn(move || (0..3_000).try_for_each(send))
         })
         .collect();
     drop(sender);
     let is_whole = |block: &Vec<u8>| block.iter().all(|byte| Some(byte) == block.first());
     let whole = receiver.iter().filter(is_whole).count();
     for maker in makers {
-        maker.join().map_err(|_| "a maker panicked")?;
+        check(maker.join().is_ok_and(|sent| sent.is_ok()), "a maker failed")?;
     }
     check(whole == 12_000, "a block was overwritten")
 }
