@@ -11,14 +11,17 @@ pub const SQE_WORDS: usize = 8;
 pub const CQE_WORDS: usize = 2;
 
 /// A packet's bytes as words.
+#[inline]
 fn pack<const N: usize>(bytes: &[u8]) -> [u64; N] {
-    let (words, _) = bytes.as_chunks();
-    core::array::from_fn(|index| words.get(index).map_or(0, |word| u64::from_le_bytes(*word)))
+    bytes.as_chunks().0.try_into().map_or([0; N], |words: &[_; N]| words.map(u64::from_le_bytes))
 }
 
 /// Words as a packet's bytes.
+#[inline]
 fn unpack<const N: usize>(words: [u64; N], bytes: &mut [u8]) {
-    bytes.as_chunks_mut().0.iter_mut().zip(words).for_each(|(to, from)| *to = from.to_le_bytes());
+    if let Ok(bytes) = <&mut [_; N]>::try_from(bytes.as_chunks_mut().0) {
+        *bytes = words.map(u64::to_le_bytes);
+    }
 }
 
 /// A request as the words that lie in the ring.

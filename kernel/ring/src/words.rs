@@ -58,7 +58,9 @@ impl<M: Memory + ?Sized> Words for M {
     }
 
     fn store_release(&self, index: usize, value: u64) {
-        self.words(index).iter().take(1).for_each(|word| word.store(value, Release));
+        if let Some(word) = self.words(index).first() {
+            word.store(value, Release);
+        }
     }
 
     fn load_entry<const N: usize>(&self, index: usize) -> [u64; N] {

@@ -1,6 +1,6 @@
 //! A daemon's end of its ring: packets in, answers out, and what else the kernel does for it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 use anode_abi::number::FOREVER;
@@ -81,9 +81,6 @@ pub(crate) struct Link {
     own: Area,
     cqes: Area,
     outs: Area,
-    requests: RefCell<SqConsumer>,
-    /// Requests that were found and not taken yet.
-    waiting: Cell<u32>,
     answers: RefCell<CqProducer>,
     host: Box<dyn Host>,
 }
@@ -112,8 +109,6 @@ impl Link {
                 own: area(layout.control, layout.cqes)?,
                 cqes: area(layout.cqes, layout.outs)?,
                 outs: area(layout.outs, layout.pages)?,
-                requests: RefCell::new(SqConsumer::new(layout.entries)),
-                waiting: Cell::new(0),
                 answers: RefCell::new(CqProducer::new(layout.entries.doubled())),
                 host,
             })
@@ -131,33 +126,9 @@ impl Link {
         Tag::checked(raw, self.layout.entries)
     }
 
-    /// Hands over all answers and waits for requests, unless there are some.
-    #[inline]
-    pub(crate) fn wait(&self, deadline: u64) -> Result<()> {
-        let mut requests = self.requests.borrow_mut();
-        let deadline = if self.waiting.get() == 0 { deadline } else { 0 };
-        self.host.wait(requests.seen(), deadline)?;
-        let found = requests.refresh(self.kernel).map_err(|_violation| Error::new(EIO))?;
-        self.waiting.set(found);
-        Ok(())
-    }
-
-    /// Requests that [`wait`](Self::wait) found and [`next`](Self::next) did not take yet.
-    pub(crate) const fn waiting(&self) -> u32 {
-        self.waiting.get()
-    }
-
-    /// Takes the next request that [`wait`](Self::wait) found.
-    ///
-    /// Its place is given back at once, so that the kernel knows which requests were taken
-    /// should the daemon die of one.
-    #[inline]
-    pub(crate) fn next(&self) -> Option<Sqe> {
-        let mut requests = self.requests.borrow_mut();
-        let entry = requests.take(self.sqes)?;
-        requests.publish(self.own);
-        self.waiting.set(self.waiting.get().saturating_sub(1));
-        Some(unpack_sqe(entry))
+    /// The queue of requests, which one loop reads.
+    pub(crate) fn requests(&self) -> Requests {
+        Requests { queue: SqConsumer::new(self.layout.entries), waiting: 0 }
     }
 
     /// Puts an answer or a note into the queue; makes the kernel take some if it is full.
@@ -167,7 +138,7 @@ impl Link {
         let entry = pack_cqe(cqe);
         if !answers.put(self.cqes, entry) {
             // A kernel that refuses, or takes none, has given this ring up: nobody waits.
-            let asked = self.host.wait(self.requests.borrow().seen(), 0);
+            let asked = self.host.wait(0, 0);
             let room = answers.refresh(self.kernel);
             if asked.is_err() || room.is_err() || !answers.put(self.cqes, entry) {
                 return;
@@ -250,15 +221,57 @@ impl Link {
         self.host.copy_out(tag, beyond, rest).map(|copied| done.saturating_add(copied))
     }
 
-    /// Answers with bytes, all at once.
+    /// Answers with bytes, all at once; there are no more than were asked for.
     #[inline]
     pub(crate) fn answer_bytes(&self, sqe: &Sqe, tag: Tag, bytes: &[u8]) {
-        let count = self.output(sqe, tag, 0, bytes);
-        self.answer(tag, count.map(|count| u64::try_from(count).unwrap_or(u64::MAX)));
+        if bytes.len() > SLOT_BYTES {
+            let count = self.output(sqe, tag, 0, bytes);
+            return self.answer(tag, count.map(|count| u64::try_from(count).unwrap_or(u64::MAX)));
+        }
+        let count = map::write_slot(self.out(tag), 0, bytes);
+        let result = u64::try_from(count).unwrap_or(0);
+        self.post(&Cqe { tag: tag.raw(), result, ..Cqe::default() });
     }
 
+    #[inline]
     fn out(&self, tag: Tag) -> Area {
         slot(self.outs, tag)
+    }
+}
+
+/// The requests of a ring, as they are taken.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    queue: SqConsumer,
+    /// How many were found and not taken yet.
+    waiting: u32,
+}
+
+impl Requests {
+    /// Hands over all answers and waits for requests, unless there are some.
+    #[inline]
+    pub(crate) fn wait(&mut self, link: &Link, deadline: u64) -> Result<()> {
+        let deadline = if self.waiting == 0 { deadline } else { 0 };
+        link.host.wait(self.queue.seen(), deadline)?;
+        self.waiting = self.queue.refresh(link.kernel).map_err(|_violation| Error::new(EIO))?;
+        Ok(())
+    }
+
+    /// Whether there are some that were found and not taken yet.
+    pub(crate) const fn are_waiting(&self) -> bool {
+        self.waiting != 0
+    }
+
+    /// Takes the next request that [`wait`](Self::wait) found.
+    ///
+    /// Its place is given back at once, so that the kernel knows which requests were taken
+    /// should the daemon die of one.
+    #[inline]
+    pub(crate) fn next(&mut self, link: &Link) -> Option<Sqe> {
+        self.waiting = self.waiting.checked_sub(1)?;
+        let entry = self.queue.take(link.sqes)?;
+        self.queue.publish(link.own);
+        Some(unpack_sqe(entry))
     }
 }
 
@@ -269,6 +282,7 @@ impl std::fmt::Debug for Link {
 }
 
 /// The page of a tag's slot.
+#[inline]
 fn slot(area: Area, tag: Tag) -> Area {
     let first = usize::from(tag.slot()).saturating_mul(PAGE_WORDS);
     area.get(first..).and_then(|rest| rest.get(..PAGE_WORDS)).unwrap_or_default()

@@ -52,6 +52,7 @@ pub(crate) fn read_slot(slot: &[AtomicU64], at: usize, into: &mut [u8]) -> usize
 /// Copies bytes into a slot, from its byte `at` on; gives how many there was room for.
 ///
 /// The other side reads `out[slot]` only when it takes the answer, which comes after.
+#[inline]
 pub(crate) fn write_slot(slot: &[AtomicU64], at: usize, from: &[u8]) -> usize {
     let len = size_of_val(slot).saturating_sub(at).min(from.len());
     let first = slot.as_ptr().cast::<u8>().cast_mut().wrapping_add(at);

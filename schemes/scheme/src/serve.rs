@@ -12,7 +12,7 @@ use redox::error::{EINTR, Error, Result};
 use redox::schemev2::Sqe;
 
 use crate::dispatch::{self, Table};
-use crate::link::Link;
+use crate::link::{Link, Requests};
 use crate::op;
 use crate::request::Request;
 use crate::scheme::{Control, Scheme};
@@ -59,6 +59,7 @@ pub struct Server<S: Scheme> {
     scheme: S,
     opens: Table<S::Open>,
     link: Rc<Link>,
+    requests: Requests,
     buffer: Box<[u8]>,
 }
 
@@ -76,7 +77,8 @@ impl<S: Scheme> Server<S> {
         let link = Rc::new(link);
         scheme.start(Control(Rc::clone(&link))).map_err(Stopped::Start)?;
         let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
-        Ok(Self { scheme, opens: Table::default(), link, buffer })
+        let requests = link.requests();
+        Ok(Self { scheme, opens: Table::default(), link, requests, buffer })
     }
 
     /// Serves until the kernel ends the ring.
@@ -99,15 +101,16 @@ impl<S: Scheme> Server<S> {
     /// # Errors
     ///
     /// `EINTR`, or what ends the ring.
+    #[inline]
     pub fn turn(&mut self, deadline: u64) -> Result<()> {
-        self.link.wait(deadline)?;
+        self.requests.wait(&self.link, deadline)?;
         self.scheme.turn();
         // A long queue must not hold the first answers back: they go after each batch.
         for handled in 1.. {
-            let Some(sqe) = self.link.next() else { break };
+            let Some(sqe) = self.requests.next(&self.link) else { break };
             self.packet(sqe);
-            if handled % BATCH == 0 && self.link.waiting() != 0 {
-                self.link.wait(0)?;
+            if handled % BATCH == 0 && self.requests.are_waiting() {
+                self.requests.wait(&self.link, 0)?;
                 self.scheme.turn();
             }
         }
