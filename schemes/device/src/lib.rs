@@ -28,6 +28,8 @@ mod machine;
 mod mapping;
 mod pci;
 mod ports;
+#[cfg(feature = "qtest")]
+pub mod qtest;
 mod registers;
 
 pub use dma::{Dma, SharedMemory};

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use anode_device::{Ports, Registers as _};
+use anode_device::{Ports, Registers};
 
 /// Where a function is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +43,7 @@ pub(crate) trait Access {
 /// The two ports of the first PCI machines, which every PC still has: they reach 256 bytes of
 /// each function.
 #[derive(Debug)]
-pub(crate) struct LegacyPorts(pub(crate) Ports);
+pub(crate) struct LegacyPorts<R = Ports>(pub(crate) R);
 
 /// First of the ports: the address; the data is at offset 4.
 pub(crate) const FIRST_PORT: u16 = 0xCF8;
@@ -51,7 +51,7 @@ pub(crate) const FIRST_PORT: u16 = 0xCF8;
 pub(crate) const PORTS: u16 = 8;
 const DATA: usize = 4;
 
-impl LegacyPorts {
+impl<R: Registers> LegacyPorts<R> {
     fn select(&mut self, function: Address, at: u8) {
         let Address { bus, device, function } = function;
         let word = 1 << 31
@@ -63,7 +63,7 @@ impl LegacyPorts {
     }
 }
 
-impl Access for LegacyPorts {
+impl<R: Registers> Access for LegacyPorts<R> {
     fn read(&mut self, function: Address, at: u8) -> u32 {
         self.select(function, at);
         self.0.read32(DATA)

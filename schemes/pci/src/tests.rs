@@ -1,6 +1,7 @@
 //! Functions, BARs and interrupts on a bus made of memory.
 #![expect(clippy::arithmetic_side_effects, reason = "in a test an overflow is a failure")]
 
+mod qemu;
 mod scheme;
 
 use redox::error::{EACCES, EINVAL, ENXIO};

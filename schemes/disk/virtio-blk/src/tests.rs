@@ -1,6 +1,8 @@
 //! The driver against a fake device, alone and under the block layer.
 #![expect(clippy::arithmetic_side_effects, reason = "in a test an overflow is a failure")]
 
+mod qemu;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
