@@ -231,6 +231,27 @@ fn the_smallest_size_that_an_error_names_is_enough() {
     assert!(Layout::new(need - 1).is_err());
 }
 
+#[test]
+fn a_damaged_bios_loader_is_refused_or_cut_but_never_a_panic() {
+    let good = bios();
+    for byte in 0..good.len() {
+        for value in [0, 1, 0x7f, 0xff] {
+            let mut file = good.clone();
+            file[byte] = value;
+            if let Ok(plan) = with_spec(|spec| {
+                Plan::new(&ImageSpec { bios: &file, ..spec }).map(|plan| plan.layout)
+            }) {
+                assert_eq!(plan.size, SIZE);
+            }
+        }
+    }
+    for len in 0..good.len() {
+        let refused =
+            with_spec(|spec| Plan::new(&ImageSpec { bios: &good[..len], ..spec }).is_err());
+        assert_eq!(refused, len < 0x400 + 700, "{len} bytes");
+    }
+}
+
 /// A target that fails after so many writes.
 struct Failing {
     inner: Cursor<Vec<u8>>,
