@@ -94,6 +94,12 @@ impl Power {
         registers && self.soft_off.is_some()
     }
 
+    /// The firmware's reset register, and what to write to it.
+    #[cfg(test)]
+    pub(crate) const fn reset_register(&self) -> Option<(Register, u8)> {
+        self.reset
+    }
+
     /// Turns the machine off; if this returns, it did not work.
     pub(crate) fn turn_off(&self, bus: &mut impl Bus) {
         let Some(SoftOff { a, b }) = self.soft_off else { return };

@@ -1,6 +1,8 @@
 //! Tables as firmware writes them, and damaged ones.
 #![expect(clippy::arithmetic_side_effects, reason = "in a test an overflow is a failure")]
 
+mod qemu;
+
 use anode_scheme::testing::Fake;
 use redox::error::{EINVAL, EIO, ENOENT, EPERM};
 

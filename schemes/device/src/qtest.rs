@@ -1,6 +1,6 @@
 //! QEMU's device models without a CPU or a kernel: real devices for the host tests of drivers.
 //!
-//! QEMU is started with its CPU stopped, and a client reads and writes ports and memory line by
+//! QEMU is started, mostly with its CPU stopped, and a client reads and writes ports and memory line by
 //! line. [`Qemu`] is that client; its [`Window`]s are [`Registers`], its [`Memory`] is
 //! [`SharedMemory`]. Misuse panics: it is a test.
 #![expect(
@@ -17,6 +17,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::ops::Range;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::rc::Rc;
+use std::time::Duration;
 
 use redox::error::{EFAULT, Error, Result};
 
@@ -37,12 +38,18 @@ struct Connection {
 }
 
 impl Qemu {
-    /// Starts a q35 machine with 64 MiB and these further arguments. `None`, with a line on
-    /// stderr, where there is no QEMU.
+    /// Starts a q35 machine with 64 MiB and these further arguments, its CPU stopped. `None`, with
+    /// a line on stderr, where there is no QEMU.
     #[must_use]
     pub fn start(arguments: &[&str]) -> Option<Self> {
+        Self::boot(&[arguments, &["-S"]].concat())
+    }
+
+    /// Starts such a machine and lets its firmware run.
+    #[must_use]
+    pub fn boot(arguments: &[&str]) -> Option<Self> {
         let mut command = Command::new(PROGRAM);
-        command.args(["-M", "q35", "-accel", "tcg", "-S", "-m", "64", "-nodefaults"]);
+        command.args(["-M", "q35", "-accel", "tcg", "-m", "64", "-nodefaults"]);
         command.args(["-display", "none", "-qtest", "stdio", "-qtest-log", "none"]);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = match command.spawn() {
@@ -55,6 +62,18 @@ impl Qemu {
         let to = child.stdin.take()?;
         let from = BufReader::new(child.stdout.take()?);
         Some(Self(Rc::new(RefCell::new(Connection { child, to, from }))))
+    }
+
+    /// Waits until QEMU ends by itself; `false` if it does not within a minute.
+    #[must_use]
+    pub fn ends(&self) -> bool {
+        for _ in 0..6000 {
+            if self.0.borrow_mut().child.try_wait().unwrap().is_some() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        false
     }
 
     /// Sends a line and gives what comes after `OK`.
