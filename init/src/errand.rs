@@ -1,9 +1,11 @@
 //! What init must ask daemons for, done by threads: init itself never waits for a daemon.
 
 use std::{
+    collections::BTreeMap,
     os::fd::OwnedFd,
     sync::{Arc, mpsc::Sender},
     thread,
+    time::Duration,
 };
 
 use anode_scheme::sys;
@@ -18,14 +20,20 @@ use crate::{
     unit::{Matches, Stdio, Unit},
 };
 
-/// What was fetched for a service.
+/// What was fetched for one start of a service.
 #[derive(Debug, Default)]
 pub(crate) struct Fetched {
-    /// Its PCI functions, kept for its successors, as each can be opened once only.
+    /// Its PCI functions. Only the driver keeps them, so that `pci:` quiets a device as soon
+    /// as its driver is dead.
     pub(crate) devices: Vec<OwnedFd>,
-    /// The terminal, opened for this start.
+    /// The terminal.
     pub(crate) tty: Option<OwnedFd>,
 }
+
+/// How often a function that is still taken is asked for: its last driver may just have died.
+const TRIES: u32 = 20;
+/// Between two of those.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Sends threads on their way; what they bring comes as an [`Event`].
 #[derive(Clone, Debug)]
@@ -39,12 +47,12 @@ impl Errands {
         Self { events }
     }
 
-    /// Fetches what the service's start needs; `had` is what an earlier start had.
-    pub(crate) fn fetch(&self, unit: &Unit, had: Fetched) {
+    /// Fetches what the service's start needs.
+    pub(crate) fn fetch(&self, unit: &Unit) {
         let (name, pci) = (unit.name.clone(), unit.pci.clone());
         let stdio = unit.stdio;
         self.run(move || {
-            let outcome = fetch(pci.as_ref(), stdio, had);
+            let outcome = fetch(pci.as_ref(), stdio);
             Some(Event::Fetched { name, outcome })
         });
     }
@@ -72,10 +80,10 @@ impl Errands {
     }
 }
 
-fn fetch(pci: Option<&Matches>, stdio: Stdio, had: Fetched) -> Result<Fetched, Failure> {
+fn fetch(pci: Option<&Matches>, stdio: Stdio) -> Result<Fetched, Failure> {
     let mut fetched = Fetched::default();
     if let Some(matches) = pci {
-        fetched.devices = devices(matches, had.devices)?;
+        fetched.devices = devices(matches)?;
     }
     if stdio == Stdio::Tty {
         let opened = sys::open("tty:", O_RDWR);
@@ -89,38 +97,38 @@ fn failed(what: &str, error: Error) -> Failure {
     Failure::Failed(format!("{what}: {error}"))
 }
 
-/// The PCI functions that match; those that a driver had before if `pci:` still knows them.
-fn devices(matches: &Matches, had: Vec<OwnedFd>) -> Result<Vec<OwnedFd>, Failure> {
-    if !had.is_empty() && had.iter().all(|device| info(device).is_ok()) {
-        return Ok(had);
+/// The PCI functions that match, in the order of their addresses.
+fn devices(matches: &Matches) -> Result<Vec<OwnedFd>, Failure> {
+    let mut found = BTreeMap::new();
+    for _try in 0..TRIES {
+        if !take_devices(matches, &mut found)? {
+            break;
+        }
+        thread::sleep(PAUSE);
     }
-    drop(had);
+    if found.is_empty() {
+        return Err(Failure::Absent("this machine has no free device for it".to_owned()));
+    }
+    Ok(found.into_values().collect())
+}
+
+/// Opens what matches and is free; says whether something that matches is taken.
+fn take_devices(matches: &Matches, found: &mut BTreeMap<String, OwnedFd>) -> Result<bool, Failure> {
     let pci = std::fs::read_dir("/scheme/pci");
     let pci = pci.map_err(|error| Failure::Failed(format!("pci: cannot be listed: {error}")))?;
-    let mut found = Vec::new();
-    for name in pci.filter_map(|entry| entry.ok()?.file_name().into_string().ok()) {
+    let names = pci.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut busy = false;
+    for name in names {
+        // Bridges have no facts to read, and nobody drives them.
+        let facts = std::fs::read_to_string(format!("/scheme/pci/{name}/info"));
+        if found.contains_key(&name) || !facts.is_ok_and(|facts| matches.covers(&facts)) {
+            continue;
+        }
         match sys::open(&format!("pci:{name}"), O_RDONLY | O_DIRECTORY) {
-            Ok(device) => {
-                let info = info(&device).map_err(|error| failed("pci: does not answer", error))?;
-                if matches.covers(&info) {
-                    found.push(device);
-                }
-            }
-            // Another driver has it.
-            Err(Error { errno: EBUSY }) => {}
+            Ok(device) => drop(found.insert(name, device)),
+            Err(Error { errno: EBUSY }) => busy = true,
             Err(error) => return Err(failed(&format!("pci:{name} cannot be opened"), error)),
         }
     }
-    if found.is_empty() {
-        return Err(Failure::Absent("this machine has no device for it".to_owned()));
-    }
-    Ok(found)
-}
-
-/// What `pci:` says of a function.
-fn info(device: &OwnedFd) -> Result<String, Error> {
-    let info = sys::openat(device, "info", O_RDONLY)?;
-    let mut text = vec![0; 4096];
-    let len = sys::read_at(&info, &mut text, 0)?;
-    Ok(String::from_utf8_lossy(text.get(..len).unwrap_or_default()).into_owned())
+    Ok(busy)
 }

@@ -215,8 +215,9 @@ impl Real {
         unit: &Unit,
         table: &mut Table<'a>,
     ) -> Result<Vec<String>, String> {
-        let mut env: Vec<String> =
-            std::env::vars().map(|(key, value)| format!("{key}={value}")).collect();
+        let own = std::env::vars_os()
+            .filter_map(|(key, value)| Some(format!("{}={}", key.to_str()?, value.to_str()?)));
+        let mut env: Vec<String> = own.collect();
         let mut schemes = Vec::new();
         for name in &unit.schemes {
             let owner = self.owners.get(name).ok_or_else(|| format!("{name}: is not its own"))?;
@@ -268,13 +269,15 @@ impl World for Real {
         if unit.pci.is_none() && !tty {
             return true;
         }
-        let had = self.fetched.remove(&unit.name).unwrap_or_default();
-        self.errands.fetch(unit, had);
+        self.errands.fetch(unit);
         false
     }
 
     fn spawn(&mut self, unit: &Unit) -> Result<Pid, Failure> {
-        let pid = self.start(unit).map_err(Failure::Failed)?;
+        let started = self.start(unit);
+        // What was fetched was for this start; the process has it now.
+        self.fetched.remove(&unit.name);
+        let pid = started.map_err(Failure::Failed)?;
         if self.born.send(()).is_err() {
             self.say("the thread that waits for children is gone");
         }

@@ -11,7 +11,8 @@ use std::{
 const USAGE: &str = "usage: svc [list | start NAME | stop NAME | restart NAME]";
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words = std::env::args_os().skip(1);
+    let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         [] | ["list"] => list(),
