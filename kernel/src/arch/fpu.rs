@@ -1,6 +1,7 @@
 //! What the CPU can do, its control registers, and the vector state of contexts.
 
-use core::arch::x86_64::{_fxrstor64, _fxsave64, _xrstor64, _xsaveopt64};
+use core::arch::asm;
+use core::arch::x86_64::{_fxrstor64, _fxsave64};
 
 use anode_kernel::num::index;
 use raw_cpuid::CpuId;
@@ -15,6 +16,8 @@ use super::percpu::Context;
 /// What entry 1 of PAT is after reset, write-through, becomes write-combining; the others stay:
 /// 0 write-back, 2 uncached unless MTRRs say otherwise, 3 uncached.
 const PAT: u64 = 0x0007_0406_0007_0106;
+/// Which parts of the state XSAVEOPT and XRSTOR treat: all that XCR0 has on.
+const ALL: u32 = u32::MAX;
 /// Bytes that FXSAVE writes, and the header of XSAVE after them.
 const LEGACY: usize = 512;
 const HEADER: usize = 64;
@@ -94,7 +97,7 @@ impl Vector {
         // be read as CR4 allows it, and nothing uses GS between the swaps.
         unsafe {
             match self.by_xsave {
-                true => _xsaveopt64(area, u64::MAX),
+                true => asm!("xsaveopt64 [{}]", in(reg) area, in("eax") ALL, in("edx") ALL),
                 false => _fxsave64(area),
             }
             if self.bases {
@@ -118,7 +121,7 @@ impl Vector {
         // bases are made canonical, and nothing uses GS between the swaps.
         unsafe {
             match self.by_xsave {
-                true => _xrstor64(area, u64::MAX),
+                true => asm!("xrstor64 [{}]", in(reg) area, in("eax") ALL, in("edx") ALL),
                 false => _fxrstor64(area),
             }
             let fs = VirtAddr::new_truncate((*context).regs.fs_base);

@@ -8,10 +8,10 @@ use raw_cpuid::CpuId;
 use x86_64::instructions::port::Port;
 
 const PIT_HZ: u64 = 1_193_182;
-/// Ticks of the PIT that a measurement takes: about 7 ms.
-const WINDOW: u16 = 8192;
+/// Ticks of the PIT that a measurement takes: about 3 ms.
+const WINDOW: u16 = 4096;
 /// How often the PIT is looked at in vain before it counts as missing.
-const PATIENCE: u32 = 200_000;
+const PATIENCE: u32 = 1_000_000;
 const SECOND: u64 = 1_000_000_000;
 
 /// Counter at `now() == 0`, and the counter's ticks in a second; written once, at boot.
