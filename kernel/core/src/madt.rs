@@ -136,7 +136,6 @@ fn add(madt: &mut Madt, kind: u8, entry: &[u8]) -> Option<()> {
 }
 
 /// Lends `len` bytes at `address` out of memory that begins at `base`.
-#[must_use]
 pub fn window(memory: &[u8], base: u64, address: u64, len: usize) -> Option<&[u8]> {
     let start = usize::try_from(address.checked_sub(base)?).ok()?;
     let end = address.checked_add(wide(len))?.checked_sub(base)?;

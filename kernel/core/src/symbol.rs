@@ -28,7 +28,6 @@ fn section(elf: &[u8], number: usize) -> Option<(&[u8], &[u8])> {
 
 /// The function of an ELF64 file that holds `address` (as linked): its name as it stands in the
 /// file, and how far into it the address is.
-#[must_use]
 pub fn name_of(elf: &[u8], address: u64) -> Option<(&str, u64)> {
     const SYMBOL_TABLE: u32 = 2;
     let count = usize::from(half(elf, 60)?);

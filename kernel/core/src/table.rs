@@ -8,8 +8,8 @@ use core::num::NonZeroU32;
 
 use alloc::vec::Vec;
 
-use crate::error::{ENOMEM, Errno};
 use crate::num::index as index_of;
+use crate::{ENOMEM, Errno};
 
 /// The name of an object in a [`Slab`]: index and generation.
 pub struct Id<K> {
@@ -20,13 +20,11 @@ pub struct Id<K> {
 
 impl<K> Id<K> {
     /// Position in the slab.
-    #[must_use]
     pub fn index(self) -> u32 {
         self.index
     }
 
     /// How often the position was used, from 1 on.
-    #[must_use]
     pub fn generation(self) -> u32 {
         self.generation.get()
     }
@@ -90,19 +88,16 @@ impl<T, K> Slab<T, K> {
     }
 
     /// How many objects it holds.
-    #[must_use]
     pub fn len(&self) -> u32 {
         self.len
     }
 
     /// Whether it holds none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Whether an insertion would succeed.
-    #[must_use]
     pub fn has_room(&self) -> bool {
         self.free.is_some() || self.entries.len() < self.entries.capacity()
     }
@@ -133,7 +128,6 @@ impl<T, K> Slab<T, K> {
 
     /// The object of that name.
     #[inline]
-    #[must_use]
     pub fn get(&self, id: Id<K>) -> Option<&T> {
         match self.entries.get(index_of(id.index)) {
             Some(Entry { generation, content: Content::Full(value) })
@@ -147,7 +141,6 @@ impl<T, K> Slab<T, K> {
 
     /// The object of that name, to change it.
     #[inline]
-    #[must_use]
     pub fn get_mut(&mut self, id: Id<K>) -> Option<&mut T> {
         match self.entries.get_mut(index_of(id.index)) {
             Some(Entry { generation, content: Content::Full(value) })
@@ -161,7 +154,6 @@ impl<T, K> Slab<T, K> {
 
     /// Two different objects at once.
     #[inline]
-    #[must_use]
     pub fn get2_mut(&mut self, a: Id<K>, b: Id<K>) -> Option<(&mut T, &mut T)> {
         let indices = [index_of(a.index), index_of(b.index)];
         let [first, second] = self.entries.get_disjoint_mut(indices).ok()?;
@@ -193,7 +185,6 @@ impl<T, K> Slab<T, K> {
     }
 
     /// The name of whatever sits at `index`.
-    #[must_use]
     pub fn at(&self, index: u32) -> Option<Id<K>> {
         match self.entries.get(index_of(index)) {
             Some(Entry { generation, content: Content::Full(_) }) => {

@@ -5,14 +5,11 @@
 use goblin::elf64::header::{EM_X86_64, ET_DYN, ET_EXEC, Header, SIZEOF_EHDR};
 use goblin::elf64::program_header::{PF_R, PF_W, PF_X, PT_LOAD, ProgramHeader};
 
-use crate::error::{ENOEXEC, Errno};
-use crate::machine::{Machine, PAGE, PAGE_SIZE, USER_END, USER_START};
-use crate::mem::Memory;
-use crate::mem::object::Window;
-use crate::mem::region::Backing;
-use crate::mem::space::{Mapping, Space};
-use crate::mem::table::Protection;
 use crate::num::{size, wide};
+use crate::{
+    Backing, ENOEXEC, Errno, Machine, Mapping, Memory, PAGE, PAGE_SIZE, Protection, Space,
+    USER_END, USER_START, Window,
+};
 
 /// Most program headers that a file may have.
 const MAX_HEADERS: u16 = 64;

@@ -2,22 +2,16 @@
 
 use alloc::vec::Vec;
 
-use crate::counters::Counters;
-use crate::error::{ENOMEM, Errno};
-use crate::kernel::{CpuState, Grave, Kernel, SCRATCH};
-use crate::machine::{Cache, Context, Machine};
-use crate::mem::Memory;
-use crate::mem::frames::Frames;
-use crate::mem::object::{Object, Objects, Window};
+use crate::kernel::Grave;
+use crate::mem::object::Objects;
 use crate::num::index;
-use crate::object::handle::{Description, Handle, Rights, Target};
-use crate::object::namespace::{BUILTINS, Binding, Name, Namespace};
-use crate::object::process::ProgramName;
-use crate::random::Random;
-use crate::sched::timers::Timers;
-use crate::sched::waits::Waits;
+use crate::object::namespace::BUILTINS;
 use crate::syscall::spawn::Birth;
-use crate::table::Slab;
+use crate::{
+    Binding, Cache, Context, Counters, CpuState, Description, ENOMEM, Errno, Frames, Handle,
+    Kernel, Machine, Memory, Name, Namespace, Object, ProgramName, Random, Rights, SCRATCH, Slab,
+    Target, Timers, Waits, Window,
+};
 
 /// A range of frames: first frame number and count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

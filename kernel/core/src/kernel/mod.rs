@@ -11,22 +11,13 @@ pub(crate) mod wake;
 
 use alloc::vec::Vec;
 
-use crate::counters::Counters;
-use crate::error::{ESRCH, Errno};
-use crate::machine::{Context, Machine};
-use crate::mem::Memory;
-use crate::mem::space::Space;
-use crate::object::event::{Irq, Queue, Subscription};
-use crate::object::handle::Description;
-use crate::object::namespace::{Namespace, Scheme};
-use crate::object::pipe::Pipe;
-use crate::object::process::Process;
-use crate::object::ring::Ring;
-use crate::random::Random;
-use crate::sched::timers::Timers;
-use crate::sched::waits::Waits;
-use crate::sched::{Ready, Threads};
-use crate::table::{ProcessId, Slab, ThreadId, mark};
+use crate::object::event::Queue;
+use crate::sched::Ready;
+use crate::table::mark;
+use crate::{
+    Context, Counters, Description, ESRCH, Errno, Irq, Machine, Memory, Namespace, Pipe, Process,
+    ProcessId, Random, Ring, Scheme, Slab, Space, Subscription, ThreadId, Threads, Timers, Waits,
+};
 
 pub use boot::{Boot, FrameRange, Loaded};
 pub use reap::Grave;

@@ -2,12 +2,9 @@
 
 use anode_abi::info::ready;
 
-use crate::kernel::Kernel;
-use crate::machine::{IrqOp, Machine};
-use crate::object::event::{Sink, Source, Subscription};
-use crate::object::handle::{DescriptionId, Target};
-use crate::object::thread::Channel;
-use crate::table::{Id, RingId};
+use crate::{
+    Channel, DescriptionId, Id, IrqOp, Kernel, Machine, RingId, Sink, Source, Subscription, Target,
+};
 
 impl<M: Machine> Kernel<M> {
     /// Tells every subscriber of `source` that it is ready.

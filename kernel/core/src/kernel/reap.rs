@@ -2,11 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::kernel::Kernel;
-use crate::machine::Machine;
-use crate::mem::Memory;
-use crate::mem::space::Space;
-use crate::object::handle::Handles;
+use crate::{Handles, Kernel, Machine, Memory, Space};
 
 /// What ended processes left; there are never more than processes.
 #[derive(Debug)]
@@ -35,7 +31,6 @@ impl<M: Machine> Grave<M> {
     }
 
     /// Whether nothing is left to do.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.spaces.is_empty() && self.handles.is_empty() && !self.objects
     }

@@ -1,13 +1,10 @@
 //! A trap: what it asks for is done, then the CPU is given to whoever runs next.
 
 use crate::counters::count;
-use crate::error::{Outcome, Refusal};
-use crate::kernel::{CpuState, Kernel};
-use crate::machine::{Cpu, Machine, reg};
-use crate::object::thread::State;
-use crate::sched::{Next, Place, SLICE};
-use crate::table::ThreadId;
+use crate::machine::reg;
+use crate::sched::SLICE;
 use crate::trap::{Resume, Trap};
+use crate::{Cpu, CpuState, Kernel, Machine, Next, Outcome, Place, State, ThreadId};
 
 /// Frames that one trap gives back for the dead.
 const REAP_BUDGET: u32 = 64;
@@ -63,17 +60,11 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn settle(&mut self, me: ThreadId, outcome: Outcome) -> Next {
         match outcome {
             Ok(next) => next,
-            Err(Refusal::Errno(errno)) => {
+            Err(errno) => {
                 if let Some(thread) = self.threads.get_mut(me) {
                     thread.fail(errno);
                 }
                 Next::To(me)
-            }
-            Err(Refusal::Kill(_)) => {
-                if let Ok(process) = self.owner(me) {
-                    self.end_process(process, crate::syscall::signal::SIGKILL);
-                }
-                Next::Pick
             }
         }
     }

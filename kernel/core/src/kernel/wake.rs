@@ -1,13 +1,10 @@
 //! Threads between waiting and ready.
 
-use crate::error::{EINTR, Outcome, encode};
-use crate::kernel::Kernel;
-use crate::machine::{Cpu, Machine};
-use crate::object::thread::{Blocked, Channel, Expiry, State};
-use crate::sched::timers::Due;
-use crate::sched::{Next, Place};
-use crate::table::ThreadId;
-use crate::trap::Call;
+use crate::error::encode;
+use crate::{
+    Blocked, Call, Channel, Cpu, Due, EINTR, Expiry, Kernel, Machine, Next, Outcome, Place, State,
+    ThreadId,
+};
 
 /// How a thread sleeps.
 #[derive(Clone, Copy, Debug)]

@@ -1,14 +1,11 @@
 //! Faults: what a region promises becomes a page. Nothing here waits.
 
-use crate::error::{EFAULT, ENOMEM, Errno};
-use crate::machine::{Frame, Machine, PAGE, PAGE_SIZE};
-use crate::mem::Memory;
-use crate::mem::object::Window;
-use crate::mem::region::{Backing, Region};
-use crate::mem::space::Space;
-use crate::mem::table::{self, PRESENT, PROMISED, Slot, USER, WRITE};
+use crate::mem::table::{self, Slot, USER};
 use crate::num::size;
-use crate::trap::Access;
+use crate::{
+    Access, Backing, EFAULT, ENOMEM, Errno, Frame, Machine, Memory, PAGE, PAGE_SIZE, PRESENT,
+    PROMISED, Region, Space, WRITE, Window,
+};
 
 /// Why a fault could not be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

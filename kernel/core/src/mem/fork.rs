@@ -1,11 +1,7 @@
 //! Fork: a second space with the same private pages, shared until one side writes.
 
-use crate::error::{ENOMEM, Errno};
-use crate::machine::{Machine, PAGE_SIZE};
-use crate::mem::Memory;
-use crate::mem::region::{Backing, Region};
-use crate::mem::space::Space;
-use crate::mem::table::{self, PROMISED, WRITE};
+use crate::mem::table;
+use crate::{Backing, ENOMEM, Errno, Machine, Memory, PAGE_SIZE, PROMISED, Region, Space, WRITE};
 
 /// How far a fork has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

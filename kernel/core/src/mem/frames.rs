@@ -5,10 +5,9 @@
 
 use alloc::vec::Vec;
 
-use crate::error::{ENOMEM, Errno};
 use crate::kernel::FrameRange;
-use crate::machine::Frame;
 use crate::num::{index, narrow};
+use crate::{ENOMEM, Errno, Frame};
 
 /// A frame that is not the allocator's: devices, firmware, what the loader filled.
 const FOREIGN: u16 = u16::MAX;
@@ -59,19 +58,16 @@ impl Frames {
     }
 
     /// Frames that nobody uses.
-    #[must_use]
     pub fn free(&self) -> u32 {
         self.free
     }
 
     /// Frames in the allocator's care.
-    #[must_use]
     pub fn total(&self) -> u32 {
         self.total
     }
 
     /// Frames that are promised but not taken.
-    #[must_use]
     pub fn promised(&self) -> u32 {
         self.promised
     }
@@ -161,7 +157,6 @@ impl Frames {
     }
 
     /// One more reference; `false` at the limit (the caller refuses).
-    #[must_use]
     pub fn retain(&mut self, frame: Frame) -> bool {
         match self.references.get_mut(index(frame.number())) {
             None | Some(&mut FOREIGN) => true,
@@ -187,7 +182,6 @@ impl Frames {
     }
 
     /// Whether the frame has exactly one reference and is ours.
-    #[must_use]
     pub fn is_sole(&self, frame: Frame) -> bool {
         self.references.get(index(frame.number())) == Some(&1)
     }

@@ -14,7 +14,7 @@ pub mod space;
 pub mod table;
 pub mod user;
 
-use crate::machine::Machine;
+use crate::Machine;
 use frames::Frames;
 use object::Objects;
 

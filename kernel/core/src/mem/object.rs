@@ -1,11 +1,11 @@
 //! Memory objects: what mappings, rings and answers refer to.
 
-use crate::error::{EFAULT, EINVAL, ENOMEM, ENOSPC, Errno};
-use crate::machine::{Cache, Frame, Machine, PAGE_SIZE};
-use crate::mem::frames::Frames;
-use crate::mem::table::{self, PRESENT};
+use crate::mem::table;
 use crate::num::{index, narrow, size};
-use crate::table::{Id, Slab};
+use crate::{
+    Cache, EFAULT, EINVAL, ENOMEM, ENOSPC, Errno, Frame, Frames, Id, Machine, PAGE_SIZE, PRESENT,
+    Slab,
+};
 
 /// Names an object.
 pub type ObjectId = Id<Object>;
@@ -97,25 +97,21 @@ impl Object {
     }
 
     /// The same, never to be written (what the loader left).
-    #[must_use]
     pub fn read_only(self) -> Self {
         Self { read_only: true, ..self }
     }
 
     /// Whether it may only be read.
-    #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.read_only
     }
 
     /// Its size in bytes.
-    #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// How its pages are to be cached.
-    #[must_use]
     pub fn cache(&self) -> Cache {
         match self.kind {
             Kind::Physical { cache, .. } => cache,
@@ -124,7 +120,6 @@ impl Object {
     }
 
     /// Its physical address, if it is one range.
-    #[must_use]
     pub fn address(&self) -> Option<u64> {
         match self.kind {
             Kind::Physical { first, .. } | Kind::Dma { first } => Some(u64::from(first) << 12),
@@ -267,7 +262,6 @@ impl Objects {
     }
 
     /// The object of that name.
-    #[must_use]
     pub fn get(&self, id: ObjectId) -> Option<&Object> {
         self.slab.get(id)
     }
@@ -309,13 +303,11 @@ impl Objects {
     }
 
     /// How many there are.
-    #[must_use]
     pub fn len(&self) -> usize {
         index(self.slab.len())
     }
 
     /// Whether there is none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.slab.is_empty()
     }

@@ -2,10 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::error::{EEXIST, ENOMEM, Errno};
-use crate::machine::{PAGE, USER_END, USER_START};
-use crate::mem::object::Window;
-use crate::mem::table::Protection;
+use crate::{EEXIST, ENOMEM, Errno, PAGE, Protection, USER_END, USER_START, Window};
 
 /// Most regions that one space may have.
 pub const MAX_REGIONS: usize = 1024;
@@ -38,7 +35,6 @@ pub struct Region {
 
 impl Region {
     /// Number of pages.
-    #[must_use]
     pub fn pages(&self) -> u64 {
         self.end.saturating_sub(self.start)
     }
@@ -59,7 +55,6 @@ impl Region {
     }
 
     /// The object that it refers to.
-    #[must_use]
     pub fn window(&self) -> Option<Window> {
         match self.backing {
             Backing::Private(window) => window,
@@ -90,7 +85,6 @@ const FIRST_FREE: u64 = 0x1000_0000_0000 / PAGE;
 
 impl Regions {
     /// The region that holds a page.
-    #[must_use]
     pub fn find(&self, page: u64) -> Option<&Region> {
         let at = self.list.partition_point(|region| region.end <= page);
         self.list.get(at).filter(|region| region.start <= page)
@@ -102,7 +96,6 @@ impl Regions {
     }
 
     /// The first region that reaches into `start..end`.
-    #[must_use]
     pub fn first_in(&self, start: u64, end: u64) -> Option<&Region> {
         let at = self.list.partition_point(|region| region.end <= start);
         self.list.get(at).filter(|region| region.start < end)

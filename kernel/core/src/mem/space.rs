@@ -1,10 +1,11 @@
 //! Address spaces: a page table and the regions that say what belongs into it.
 
-use crate::error::{EACCES, EINVAL, ENOMEM, Errno};
-use crate::machine::{Cache, Frame, Machine, PAGE, USER_END, USER_START};
-use crate::mem::Memory;
-use crate::mem::region::{Backing, Region, Regions};
-use crate::mem::table::{self, PROMISED, Protection, WRITE};
+use crate::mem::region::Regions;
+use crate::mem::table;
+use crate::{
+    Backing, Cache, EACCES, EINVAL, ENOMEM, Errno, Frame, Machine, Memory, PAGE, PROMISED,
+    Protection, Region, USER_END, USER_START, WRITE,
+};
 
 /// Pages up to which single translations are dropped instead of all.
 const FLUSH_SINGLE: u32 = 16;

@@ -5,8 +5,8 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use crate::machine::{Cache, Frame, Machine};
 use crate::num::size;
+use crate::{Cache, Frame, Machine};
 
 /// The entry maps something.
 pub const PRESENT: u64 = 1;
@@ -37,7 +37,6 @@ pub struct Protection {
 }
 
 /// The entry that maps `frame`.
-#[must_use]
 pub fn entry(frame: Frame, protection: Protection, cache: Cache) -> u64 {
     let write = if protection.write { WRITE } else { 0 };
     let execute = if protection.execute { 0 } else { NO_EXECUTE };
@@ -52,7 +51,6 @@ pub fn entry(frame: Frame, protection: Protection, cache: Cache) -> u64 {
 }
 
 /// The frame that an entry names, if there is one.
-#[must_use]
 pub fn frame_of(entry: u64) -> Option<Frame> {
     if entry & (PRESENT | HELD) == 0 { None } else { Frame::containing(entry & ADDRESS) }
 }
@@ -66,7 +64,6 @@ pub struct Slot<S> {
 
 impl<S: core::ops::Deref<Target = [core::sync::atomic::AtomicU64; 512]>> Slot<S> {
     /// Its value.
-    #[must_use]
     pub fn get(&self) -> u64 {
         let words: &[_; 512] = &self.words;
         words.get(self.index).map_or(0, |word| word.load(Relaxed))

@@ -2,12 +2,8 @@
 
 use alloc::vec::Vec;
 
-use crate::error::{EFAULT, ENOMEM, Errno};
-use crate::machine::{Frame, Machine, PAGE_SIZE, USER_END};
-use crate::mem::Memory;
-use crate::mem::space::Space;
 use crate::num::{size, wide};
-use crate::trap::Access;
+use crate::{Access, EFAULT, ENOMEM, Errno, Frame, Machine, Memory, PAGE_SIZE, Space, USER_END};
 
 /// A range of user addresses that a process *claims* to own; proves nothing yet.
 ///
@@ -34,31 +30,26 @@ impl UserSlice {
     }
 
     /// Its length in bytes.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Whether it is empty.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Its first address.
-    #[must_use]
     pub fn start(&self) -> u64 {
         self.start
     }
 
     /// Its first `len` bytes at most.
-    #[must_use]
     pub fn cut(self, len: usize) -> Self {
         Self { len: self.len.min(len), ..self }
     }
 
     /// What follows its first `skip` bytes.
-    #[must_use]
     pub fn skip(self, skip: usize) -> Self {
         let skip = skip.min(self.len);
         Self { start: self.start.saturating_add(wide(skip)), len: self.len.saturating_sub(skip) }
@@ -96,13 +87,11 @@ impl Pins {
     }
 
     /// Length in bytes of what is pinned.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Whether nothing is pinned.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

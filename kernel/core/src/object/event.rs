@@ -1,9 +1,6 @@
 //! Readiness: event queues, subscriptions, and interrupt lines as a source of them.
 
-use crate::object::handle::DescriptionId;
-use crate::object::namespace::SchemeId;
-use crate::object::pipe::{End, PipeId};
-use crate::table::{Id, RingId};
+use crate::{DescriptionId, End, Id, PipeId, RingId, SchemeId};
 
 /// Names an event queue.
 pub type QueueId = Id<Queue>;

@@ -3,13 +3,11 @@
 use alloc::vec::Vec;
 use bitflags::bitflags;
 
-use crate::error::{EBADF, EMFILE, ENOMEM, Errno};
-use crate::mem::object::Window;
 use crate::num::{size, wide};
-use crate::object::event::{IrqId, QueueId};
-use crate::object::namespace::{Builtin, NamespaceId, SchemeId};
-use crate::object::pipe::{End, PipeId};
-use crate::table::{Id, RingId};
+use crate::{
+    Builtin, EBADF, EMFILE, ENOMEM, End, Errno, Id, IrqId, NamespaceId, PipeId, QueueId, RingId,
+    SchemeId, Window,
+};
 
 /// Names a description.
 pub type DescriptionId = Id<Description>;

@@ -2,8 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::error::{EINVAL, EMFILE, ENOMEM, Errno};
-use crate::table::{Id, RingId};
+use crate::{EINVAL, EMFILE, ENOMEM, Errno, Id, RingId};
 
 /// Names a namespace.
 pub type NamespaceId = Id<Namespace>;
@@ -35,7 +34,6 @@ impl<const N: usize> Name<N> {
     }
 
     /// The first N bytes of a text, whatever they are.
-    #[must_use]
     pub fn cut(text: &[u8]) -> Self {
         let mut bytes = [0; N];
         let mut len = 0u8;
@@ -47,7 +45,6 @@ impl<const N: usize> Name<N> {
     }
 
     /// Its bytes.
-    #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or(&self.bytes)
     }
@@ -123,13 +120,11 @@ pub struct Namespace {
 
 impl Namespace {
     /// An empty namespace with one user.
-    #[must_use]
     pub fn new() -> Self {
         Self { references: 1, ..Self::default() }
     }
 
     /// What a name is bound to.
-    #[must_use]
     pub fn find(&self, name: &[u8]) -> Option<Binding> {
         let at = self.names.binary_search_by(|(other, _)| other.as_bytes().cmp(name)).ok()?;
         self.names.get(at).map(|(_, binding)| *binding)

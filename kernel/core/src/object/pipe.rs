@@ -1,7 +1,6 @@
 //! Pipes: bounded byte queues in the pages of an anonymous object.
 
-use crate::mem::object::ObjectId;
-use crate::table::Id;
+use crate::{Id, ObjectId};
 
 /// Names a pipe.
 pub type PipeId = Id<Pipe>;
@@ -39,13 +38,11 @@ pub struct Pipe {
 
 impl Pipe {
     /// Bytes that can be read.
-    #[must_use]
     pub fn used(&self) -> u64 {
         self.tail.saturating_sub(self.head)
     }
 
     /// Bytes that can be written.
-    #[must_use]
     pub fn room(&self) -> u64 {
         CAPACITY.saturating_sub(self.used())
     }

@@ -1,10 +1,6 @@
 //! Processes: a space, handles, a namespace, credentials, and how it ended.
 
-use crate::machine::{Frame, Machine};
-use crate::mem::space::Space;
-use crate::object::handle::Handles;
-use crate::object::namespace::{Name, NamespaceId};
-use crate::table::RingId;
+use crate::{Frame, Handles, Machine, Name, NamespaceId, RingId, Space};
 
 /// A process's name: what `ps` and `sys:exe` show.
 pub type ProgramName = Name<127>;

@@ -6,16 +6,11 @@
 use alloc::vec::Vec;
 use anode_ring::{CqConsumer, Layout, SqProducer, Tag};
 
-use crate::error::{ENOMEM, Errno};
-use crate::machine::{Frame, Machine};
-use crate::mem::Memory;
-use crate::mem::object::{ObjectId, Window};
-use crate::mem::user::Pins;
 use crate::num::{index, wide};
-use crate::object::event::Subscription;
-use crate::object::handle::{DescriptionId, Handle};
-use crate::object::namespace::SchemeId;
-use crate::table::{Id, ProcessId, ThreadId};
+use crate::{
+    DescriptionId, ENOMEM, Errno, Frame, Handle, Id, Machine, Memory, ObjectId, Pins, ProcessId,
+    SchemeId, Subscription, ThreadId, Window,
+};
 
 /// Objects that a daemon may register with its ring.
 pub const MAX_OBJECTS: usize = 16;
@@ -166,19 +161,16 @@ impl Fifo {
     }
 
     /// How many it holds.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Whether it holds none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// The first number.
-    #[must_use]
     pub fn first(&self) -> Option<u16> {
         if self.len == 0 { None } else { self.items.get(self.head).copied() }
     }
@@ -282,7 +274,6 @@ impl<M: Machine> Ring<M> {
     }
 
     /// The tag of a slot's current use.
-    #[must_use]
     pub fn tag(&self, slot: u16) -> Option<Tag> {
         let generation = self.slots.get(usize::from(slot))?.generation;
         Tag::new(generation, slot, self.layout.entries)
@@ -297,21 +288,18 @@ impl<M: Machine> Ring<M> {
     }
 
     /// Address of a slot's input page in the daemon.
-    #[must_use]
     pub fn input_address(&self, slot: u16) -> u64 {
         let page = u64::from(self.layout.ins).saturating_add(u64::from(slot));
         self.base.saturating_add(page.saturating_mul(4096))
     }
 
     /// Address of a slot's output page in the daemon.
-    #[must_use]
     pub fn output_address(&self, slot: u16) -> u64 {
         let page = u64::from(self.layout.outs).saturating_add(u64::from(slot));
         self.base.saturating_add(page.saturating_mul(4096))
     }
 
     /// Length of the whole ring in bytes.
-    #[must_use]
     pub fn bytes(&self) -> u64 {
         wide(index(self.layout.pages)).saturating_mul(4096)
     }

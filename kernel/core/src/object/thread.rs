@@ -1,12 +1,8 @@
 //! Threads: a context of the machine, and what the kernel knows of it.
 
-use crate::error::Errno;
-use crate::machine::{Context, Frame};
-use crate::object::event::{IrqId, QueueId};
-use crate::object::namespace::SchemeId;
-use crate::object::pipe::PipeId;
-use crate::table::{ProcessId, RingId, ThreadId};
-use crate::trap::Call;
+use crate::{
+    Call, Context, Errno, Frame, IrqId, PipeId, ProcessId, QueueId, RingId, SchemeId, ThreadId,
+};
 
 /// What a thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +113,6 @@ pub struct Thread {
 
 impl Thread {
     /// A thread that has not run yet.
-    #[must_use]
     pub fn new(process: ProcessId, context: Context, priority: u8) -> Self {
         Self {
             process,

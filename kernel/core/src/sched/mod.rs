@@ -3,8 +3,8 @@
 pub mod timers;
 pub mod waits;
 
-use crate::object::thread::{State, Thread};
-use crate::table::{Slab, ThreadId, mark};
+use crate::table::mark;
+use crate::{Slab, State, Thread, ThreadId};
 
 /// All threads.
 pub type Threads = Slab<Thread, mark::Thread>;
@@ -35,7 +35,6 @@ pub struct Queue {
 
 impl Queue {
     /// The first thread.
-    #[must_use]
     pub fn first(&self) -> Option<ThreadId> {
         self.head
     }
@@ -128,7 +127,6 @@ impl Ready {
     }
 
     /// The highest priority that has a thread.
-    #[must_use]
     pub fn highest(&self) -> Option<u8> {
         let highest = 7u32.checked_sub(self.busy.leading_zeros())?;
         u8::try_from(highest).ok()

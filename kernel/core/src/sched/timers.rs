@@ -2,9 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::error::{ENOMEM, Errno};
-use crate::object::handle::DescriptionId;
-use crate::table::ThreadId;
+use crate::{DescriptionId, ENOMEM, Errno, ThreadId};
 
 /// What a deadline belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +32,6 @@ impl Timers {
     }
 
     /// The earliest deadline, maybe a stale one.
-    #[must_use]
     pub fn first(&self) -> Option<u64> {
         self.heap.first().map(|(at, _)| *at)
     }

@@ -1,8 +1,7 @@
 //! Threads that wait on a channel, in hashed queues.
 
-use crate::object::thread::{Blocked, Channel, State};
-use crate::sched::{Queue, Threads};
-use crate::table::ThreadId;
+use crate::sched::Queue;
+use crate::{Blocked, Channel, State, ThreadId, Threads};
 
 const BUCKETS: usize = 64;
 
@@ -56,7 +55,6 @@ impl Waits {
     }
 
     /// The longest sleeper on a channel.
-    #[must_use]
     pub fn first(&self, threads: &Threads, channel: Channel) -> Option<ThreadId> {
         let mut at = self.buckets.get(bucket(channel))?.first();
         while let Some(id) = at {

@@ -5,20 +5,15 @@ use anode_ring::{Page, Pages, unpack_cqe};
 use redox::schemev2::Cqe;
 
 use crate::counters::count;
-use crate::error::{EIO, EMFILE, Errno, encode, errno};
-use crate::kernel::Kernel;
-use crate::machine::{Frame, Machine, PAGE_SIZE};
-use crate::mem::Memory;
-use crate::mem::object::Window;
-use crate::mem::user::Pins;
+use crate::error::{encode, errno};
 use crate::num::{index, size, wide};
-use crate::object::event::Source;
-use crate::object::handle::{DescriptionId, Handle, Rights, Target};
-use crate::object::ring::{Finish, SlotState};
-use crate::sched::Place;
 use crate::scheme::submit::op;
-use crate::syscall::open::{O_CLOEXEC, STATUS_FLAGS, rights_of};
-use crate::table::{RingId, ThreadId};
+use crate::syscall::open::rights_of;
+use crate::{
+    DescriptionId, EIO, EMFILE, Errno, Finish, Frame, Handle, Kernel, Machine, Memory, O_CLOEXEC,
+    PAGE_SIZE, Pins, Place, Rights, RingId, STATUS_FLAGS, SlotState, Source, Target, ThreadId,
+    Window,
+};
 
 /// Answers that one trap takes.
 const BATCH: u32 = 64;

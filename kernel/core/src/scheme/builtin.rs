@@ -4,16 +4,12 @@ use core::ops::Range;
 
 use anode_abi::number::{SYS_FPATH, SYS_FSTAT, SYS_FSYNC, SYS_FTRUNCATE, SYS_GETDENTS};
 
-use crate::error::{EACCES, EINVAL, ENOENT, ENOTDIR, ENOTTY, ESPIPE, Errno, Outcome};
-use crate::kernel::Kernel;
-use crate::machine::Machine;
-use crate::mem::user::UserSlice;
-use crate::object::event::{Queue, Sink, Source};
-use crate::object::handle::{DescriptionId, ProcFile, SysFile, Target};
-use crate::object::namespace::Builtin;
-use crate::syscall::io::Transfer;
-use crate::table::ThreadId;
-use crate::trap::Call;
+use crate::error::ENOTTY;
+use crate::object::event::Queue;
+use crate::{
+    Builtin, Call, DescriptionId, EACCES, EINVAL, ENOENT, ENOTDIR, ESPIPE, Errno, Kernel, Machine,
+    Outcome, ProcFile, Sink, Source, SysFile, Target, ThreadId, Transfer, UserSlice,
+};
 
 /// `st_mode` of a directory, readable by all.
 const DIRECTORY: u64 = 0x4000 | 0o555;
@@ -54,7 +50,7 @@ impl<M: Machine> Kernel<M> {
             (Builtin::Proc, _) => {
                 return self.open_beneath(me, Target::Directory(Builtin::Proc), rest, flags);
             }
-            _ => return Err(ENOENT.into()),
+            _ => return Err(ENOENT),
         };
         self.open_target(me, target, flags, offset)
     }
@@ -86,7 +82,7 @@ impl<M: Machine> Kernel<M> {
                 let binding = names.find(name.as_bytes()).ok_or(ENOENT)?;
                 return self.open_binding(me, binding, flags);
             }
-            _ => return Err(ENOTDIR.into()),
+            _ => return Err(ENOTDIR),
         };
         let offset = if has_position(target) { 0 } else { u64::MAX };
         self.open_target(me, target, flags, offset)
@@ -111,7 +107,7 @@ impl<M: Machine> Kernel<M> {
             Target::Sys(_) | Target::Process(..) => self.read_text(me, target, transfer),
             Target::Irq(irq) => self.read_irq(me, irq, transfer),
             Target::Ports(first, count) => self.read_ports(me, (first, count), transfer),
-            _ => Err(crate::error::EISDIR.into()),
+            _ => Err(crate::error::EISDIR),
         }
     }
 
@@ -132,7 +128,7 @@ impl<M: Machine> Kernel<M> {
             Target::Process(pid, ProcFile::Signal) => self.write_signal(me, pid, transfer),
             Target::Irq(irq) => self.acknowledge(me, irq, transfer),
             Target::Ports(first, count) => self.write_ports(me, (first, count), transfer),
-            _ => Err(EINVAL.into()),
+            _ => Err(EINVAL),
         }
     }
 
@@ -161,15 +157,15 @@ impl<M: Machine> Kernel<M> {
                 let words =
                     [0, 1, mode | 1 << 32, 0, size, 4096, size.div_ceil(512), 0, 0, 0, 0, 0, 0];
                 if range.len() < size_of::<redox::data::Stat>() {
-                    return Err(EINVAL.into());
+                    return Err(EINVAL);
                 }
                 self.with_space(me, |s, memory| s.write_words(memory, range.start(), &words))?;
                 self.give(me, 0)
             }
             SYS_FPATH => self.write_path(me, target, range),
             SYS_GETDENTS => self.list(me, target, range, call.d),
-            anode_abi::number::SYS_CALL => Err(ENOTTY.into()),
-            _ => Err(EINVAL.into()),
+            anode_abi::number::SYS_CALL => Err(ENOTTY),
+            _ => Err(EINVAL),
         }
     }
 
@@ -184,7 +180,7 @@ impl<M: Machine> Kernel<M> {
         match (number, target) {
             (SYS_FTRUNCATE, Target::Memory(window)) => self.resize_memory(me, window, value),
             (SYS_FSYNC, _) => self.give(me, 0),
-            _ => Err(EINVAL.into()),
+            _ => Err(EINVAL),
         }
     }
 

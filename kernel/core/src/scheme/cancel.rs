@@ -1,14 +1,10 @@
 //! When one side goes: cancelled requests, clients that gave up, daemons that died.
 
-use crate::error::{EINTR, EIO, encode};
-use crate::kernel::Kernel;
-use crate::machine::Machine;
-use crate::object::event::Sink;
-use crate::object::namespace::SchemeId;
-use crate::object::ring::SlotState;
-use crate::object::thread::{Blocked, Channel, Expiry, State};
-use crate::sched::timers::Due;
-use crate::table::{ProcessId, RingId, ThreadId};
+use crate::error::encode;
+use crate::{
+    Blocked, Channel, Due, EINTR, EIO, Expiry, Kernel, Machine, ProcessId, RingId, SchemeId, Sink,
+    SlotState, State, ThreadId,
+};
 
 /// How long a daemon may take to answer a cancelled request before the client gives up, in ns.
 const GRACE: u64 = 100_000_000;

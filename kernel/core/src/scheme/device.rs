@@ -2,20 +2,12 @@
 
 use core::ops::Range;
 
-use crate::error::{EAGAIN, EBUSY, EINVAL, ENOENT, ENOSPC, Errno, Outcome};
-use crate::kernel::Kernel;
-use crate::kernel::wake::Sleep;
-use crate::machine::{Cache, IrqOp, Machine};
-use crate::mem::Memory;
-use crate::mem::object::{Object, Window};
-use crate::mem::user::UserSlice;
 use crate::num::{low, wide};
-use crate::object::event::{Irq, IrqId, Source};
-use crate::object::handle::Target;
-use crate::object::thread::Channel;
 use crate::scheme::memory::hex;
-use crate::syscall::io::Transfer;
-use crate::table::ThreadId;
+use crate::{
+    Cache, Channel, EAGAIN, EBUSY, EINVAL, ENOENT, ENOSPC, Errno, Irq, IrqId, IrqOp, Kernel,
+    Machine, Memory, Object, Outcome, Sleep, Source, Target, ThreadId, Transfer, UserSlice, Window,
+};
 
 /// The first serial port: when a driver takes it, the kernel gives it up.
 const CONSOLE_PORT: u16 = 0x3f8;
@@ -119,12 +111,12 @@ impl<M: Machine> Kernel<M> {
 
     pub(crate) fn read_irq(&mut self, me: ThreadId, id: IrqId, transfer: &Transfer) -> Outcome {
         if transfer.range.len() < 8 {
-            return Err(EINVAL.into());
+            return Err(EINVAL);
         }
         let count = self.irqs.get(id).ok_or(EINVAL)?.count;
         if count == 0 {
             if transfer.nonblocking {
-                return Err(EAGAIN.into());
+                return Err(EAGAIN);
             }
             return self.sleep(me, Channel::Irq(id), Sleep::retry(transfer.call));
         }

@@ -2,21 +2,13 @@
 
 use anode_abi::info::ready;
 
-use crate::error::{EAGAIN, EBADF, EINVAL, EPERM, Errno, Outcome};
-use crate::kernel::Kernel;
-use crate::kernel::wake::Sleep;
-use crate::machine::Machine;
-use crate::mem::user::UserSlice;
 use crate::num::wide;
-use crate::object::event::{QueueId, Sink, Source, Subscription};
-use crate::object::handle::{Rights, Target};
-use crate::object::pipe::End;
-use crate::object::ring::Finish;
-use crate::object::thread::Channel;
-use crate::scheme::submit::{Request, op};
-use crate::syscall::io::Transfer;
-use crate::table::{Id, ThreadId};
-use crate::trap::Call;
+use crate::scheme::submit::op;
+use crate::{
+    Call, Channel, EAGAIN, EBADF, EINVAL, EPERM, End, Errno, Finish, Id, Kernel, Machine, Outcome,
+    QueueId, Request, Rights, Sink, Sleep, Source, Subscription, Target, ThreadId, Transfer,
+    UserSlice,
+};
 
 /// Bytes of an event record: handle, flags, data.
 const RECORD: usize = 24;
@@ -25,7 +17,7 @@ impl<M: Machine> Kernel<M> {
     /// A write of one event record: subscribes, changes or ends a subscription.
     pub(crate) fn subscribe(&mut self, me: ThreadId, sink: Sink, transfer: &Transfer) -> Outcome {
         if transfer.range.len() < RECORD {
-            return Err(EINVAL.into());
+            return Err(EINVAL);
         }
         let start = transfer.range.start();
         let [number, flags, data] = self.with_space(me, |s, memory| s.read_words(memory, start))?;
@@ -40,7 +32,7 @@ impl<M: Machine> Kernel<M> {
             Target::Clock(..) => Source::Clock(handle.description),
             Target::Queue(queue) if sink != Sink::Queue(queue) => Source::Queue(queue),
             Target::Debug => Source::Console,
-            _ => return Err(EPERM.into()),
+            _ => return Err(EPERM),
         };
         self.unsubscribe(|s| s.sink == sink && s.source == source && s.handle == number);
         if flags == 0 {
@@ -104,10 +96,10 @@ impl<M: Machine> Kernel<M> {
         transfer: &Transfer,
     ) -> Outcome {
         if transfer.range.len() < RECORD {
-            return Err(EINVAL.into());
+            return Err(EINVAL);
         }
         match self.take_events(me, queue, transfer.range)? {
-            0 if transfer.nonblocking => Err(EAGAIN.into()),
+            0 if transfer.nonblocking => Err(EAGAIN),
             0 => self.sleep(me, Channel::Queue(queue), Sleep::retry(transfer.call)),
             bytes => self.give(me, bytes),
         }
@@ -115,10 +107,10 @@ impl<M: Machine> Kernel<M> {
 
     pub(crate) fn event_wait(&mut self, me: ThreadId, call: Call) -> Outcome {
         let (_, target) = self.named_handle(me, call.a, Rights::READ)?;
-        let Target::Queue(queue) = target else { return Err(EBADF.into()) };
+        let Target::Queue(queue) = target else { return Err(EBADF) };
         let range = UserSlice::new(call.b, call.c)?;
         if range.len() < RECORD {
-            return Err(EINVAL.into());
+            return Err(EINVAL);
         }
         let bytes = self.take_events(me, queue, range)?;
         let expired = self.threads.get(me).is_some_and(|thread| thread.expired);

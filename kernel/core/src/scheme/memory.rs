@@ -2,16 +2,11 @@
 
 use core::ops::Range;
 
-use crate::error::{EINVAL, ENOENT, ENOSPC, Errno, Outcome};
-use crate::kernel::Kernel;
-use crate::machine::{Machine, PAGE_SIZE};
-use crate::mem::Memory;
-use crate::mem::object::{Object, Window};
 use crate::num::{size, wide};
-use crate::object::handle::Target;
-use crate::syscall::io::Transfer;
-use crate::table::ThreadId;
-use crate::trap::Access;
+use crate::{
+    Access, EINVAL, ENOENT, ENOSPC, Errno, Kernel, Machine, Memory, Object, Outcome, PAGE_SIZE,
+    Target, ThreadId, Transfer, Window,
+};
 
 /// A hexadecimal number without prefix.
 ///
@@ -54,7 +49,7 @@ impl<M: Machine> Kernel<M> {
 
     pub(crate) fn resize_memory(&mut self, me: ThreadId, window: Window, bytes: u64) -> Outcome {
         if window.bytes != u64::MAX {
-            return Err(EINVAL.into());
+            return Err(EINVAL);
         }
         let Memory { machine, frames, objects } = &mut self.memory;
         objects.get_mut(window.object).ok_or(EINVAL)?.resize(bytes, frames, machine)?;
@@ -70,11 +65,11 @@ impl<M: Machine> Kernel<M> {
         let end = transfer.offset.checked_add(wide(transfer.range.len())).ok_or(EINVAL)?;
         let object = self.memory.objects.get(window.object).ok_or(EINVAL)?;
         if object.is_read_only() {
-            return Err(crate::error::EPERM.into());
+            return Err(crate::error::EPERM);
         }
         if end > self.size_of(Target::Memory(window))? {
             if window.bytes != u64::MAX {
-                return Err(ENOSPC.into());
+                return Err(ENOSPC);
             }
             let Memory { machine, frames, objects } = &mut self.memory;
             objects.get_mut(window.object).ok_or(EINVAL)?.resize(end, frames, machine)?;

@@ -2,22 +2,14 @@
 
 use anode_abi::info::ready;
 
-use crate::error::{EAGAIN, EIO, EPIPE, Errno, Outcome};
-use crate::kernel::Kernel;
-use crate::kernel::wake::Sleep;
-use crate::machine::{Machine, PAGE_SIZE};
-use crate::mem::Memory;
-use crate::mem::object::Object;
-use crate::mem::user::UserSlice;
+use crate::error::EPIPE;
 use crate::num::{size, wide};
-use crate::object::event::Source;
-use crate::object::handle::Target;
-use crate::object::pipe::{CAPACITY, End, Pipe, PipeId};
-use crate::object::thread::Channel;
-use crate::syscall::io::Transfer;
+use crate::object::pipe::CAPACITY;
 use crate::syscall::signal::SIGPIPE;
-use crate::table::ThreadId;
-use crate::trap::Access;
+use crate::{
+    Access, Channel, EAGAIN, EIO, End, Errno, Kernel, Machine, Memory, Object, Outcome, PAGE_SIZE,
+    Pipe, PipeId, Sleep, Source, Target, ThreadId, Transfer, UserSlice,
+};
 
 /// Up to this many bytes are written whole or not at all (`PIPE_BUF`).
 const ATOMIC: u64 = 4096;
@@ -85,7 +77,7 @@ impl<M: Machine> Kernel<M> {
                 return self.give(me, 0);
             }
             if transfer.nonblocking {
-                return Err(EAGAIN.into());
+                return Err(EAGAIN);
             }
             return self.sleep(me, Channel::Pipe(id), Sleep::retry(transfer.call));
         }
@@ -108,7 +100,7 @@ impl<M: Machine> Kernel<M> {
             let process = self.owner(me)?;
             self.post_signal(process, SIGPIPE);
             return if self.threads.get(me).is_some() {
-                Err(EPIPE.into())
+                Err(EPIPE)
             } else {
                 Ok(crate::sched::Next::Pick)
             };
@@ -120,7 +112,7 @@ impl<M: Machine> Kernel<M> {
                 return self.give(me, wanted);
             }
             if transfer.nonblocking {
-                return Err(EAGAIN.into());
+                return Err(EAGAIN);
             }
             return self.sleep(me, Channel::Pipe(id), Sleep::retry(transfer.call));
         }

@@ -5,15 +5,11 @@ use anode_ring::{Page, Pages, pack_sqe};
 use redox::schemev2::{Sqe, SqeFlags};
 
 use crate::counters::count;
-use crate::kernel::Kernel;
-use crate::machine::Machine;
-use crate::object::event::Sink;
-use crate::object::handle::{DescriptionId, Target};
-use crate::object::namespace::SchemeId;
-use crate::object::ring::{Ring, SlotState};
-use crate::sched::Place;
 use crate::scheme::submit::op;
-use crate::table::{RingId, ThreadId};
+use crate::{
+    DescriptionId, Kernel, Machine, Place, Ring, RingId, SchemeId, Sink, SlotState, Target,
+    ThreadId,
+};
 
 impl<M: Machine> Ring<M> {
     /// How many packets fit; a head that no honest daemon writes is `None`.

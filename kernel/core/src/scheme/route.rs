@@ -2,13 +2,9 @@
 
 use core::ops::Range;
 
-use crate::error::{EINVAL, ENAMETOOLONG, ENOENT, Errno};
-use crate::kernel::{Kernel, SCRATCH};
-use crate::machine::Machine;
-use crate::mem::user::UserSlice;
+use crate::error::ENAMETOOLONG;
 use crate::num::size;
-use crate::object::namespace::Binding;
-use crate::table::ThreadId;
+use crate::{Binding, EINVAL, ENOENT, Errno, Kernel, Machine, SCRATCH, ThreadId, UserSlice};
 
 /// Where a path leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +29,6 @@ pub enum Parsed<'a> {
 }
 
 /// Splits a path: `/scheme/NAME/rest`, `/rest`, `NAME:rest`.
-#[must_use]
 pub fn parse(path: &str) -> Parsed<'_> {
     let after = |name: &str, skipped: usize| {
         let rest = path.get(name.len().saturating_add(skipped)..).unwrap_or("");

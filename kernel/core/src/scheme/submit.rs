@@ -4,19 +4,13 @@ use core::ops::Range;
 
 use anode_abi::packet::BIG;
 
-use crate::error::{EAGAIN, EDEADLK, EIO, ENODEV, ESRCH, Errno, Outcome};
-use crate::kernel::Kernel;
-use crate::kernel::wake::Sleep;
-use crate::machine::{Machine, PAGE_SIZE};
-use crate::mem::user::UserSlice;
+use crate::error::EDEADLK;
 use crate::num::wide;
-use crate::object::handle::{DescriptionId, Handle};
-use crate::object::namespace::SchemeId;
-use crate::object::ring::{Finish, MAX_BYTES, SlotState};
-use crate::object::thread::{Blocked, Channel, State};
-use crate::sched::Next;
-use crate::table::{RingId, ThreadId};
-use crate::trap::{Access, Call};
+use crate::{
+    Access, Blocked, Call, Channel, DescriptionId, EAGAIN, EIO, ENODEV, ESRCH, Errno, Finish,
+    Handle, Kernel, MAX_BYTES, Machine, Next, Outcome, PAGE_SIZE, RingId, SchemeId, Sleep,
+    SlotState, State, ThreadId, UserSlice,
+};
 
 /// Opcodes as the numbers that stand in packets.
 pub mod op {
@@ -72,7 +66,6 @@ pub struct Request {
 
 impl Request {
     /// A request without anything yet.
-    #[must_use]
     pub fn new(call: Call) -> Self {
         Self {
             opcode: op::FSYNC,
@@ -111,12 +104,12 @@ impl<M: Machine> Kernel<M> {
         let process = self.owner(me)?;
         let door = self.rings.get(ring).ok_or(ENODEV)?;
         if door.process == process {
-            return Err(EDEADLK.into());
+            return Err(EDEADLK);
         }
         let free = door.free.first().filter(|_| self.within_quota(ring, process));
         let Some(slot) = free else {
             if request.nonblocking {
-                return Err(EAGAIN.into());
+                return Err(EAGAIN);
             }
             return self.sleep(me, Channel::Scheme(scheme), Sleep::retry(request.call));
         };

@@ -2,16 +2,11 @@
 
 use core::fmt::Write;
 
-use crate::error::{EACCES, EINVAL, ENOENT, ENOTDIR, EPERM, ESRCH, Errno, Outcome};
-use crate::kernel::{Kernel, SCRATCH};
-use crate::machine::{Machine, Power};
-use crate::mem::user::UserSlice;
 use crate::num::{size, wide};
-use crate::object::handle::{ProcFile, SysFile, Target};
-use crate::object::namespace::{Binding, Builtin, Name};
-use crate::object::process::Life;
-use crate::syscall::io::Transfer;
-use crate::table::ThreadId;
+use crate::{
+    Binding, Builtin, EACCES, EINVAL, ENOENT, ENOTDIR, EPERM, ESRCH, Errno, Kernel, Life, Machine,
+    Name, Outcome, Power, ProcFile, SCRATCH, SysFile, Target, ThreadId, Transfer, UserSlice,
+};
 
 const SYS_FILES: [(&str, SysFile); 9] = [
     ("uname", SysFile::Uname),
@@ -88,7 +83,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn open_binding(&mut self, me: ThreadId, binding: Binding, flags: u64) -> Outcome {
         match binding {
             Binding::Builtin(builtin) => self.open_builtin(me, builtin, 0..0, flags),
-            Binding::Scheme(..) => Err(crate::error::EXDEV.into()),
+            Binding::Scheme(..) => Err(crate::error::EXDEV),
         }
     }
 
@@ -179,13 +174,13 @@ impl<M: Machine> Kernel<M> {
         let power = match self.word(me, transfer)? {
             "reboot" => Power::Reboot,
             "poweroff" => Power::Off,
-            _ => return Err(EINVAL.into()),
+            _ => return Err(EINVAL),
         };
         if self.process(me)?.uid != 0 {
-            return Err(EPERM.into());
+            return Err(EPERM);
         }
         self.memory.machine.power(power);
-        Err(crate::error::EIO.into())
+        Err(crate::error::EIO)
     }
 
     /// A signal number written to `proc:PID/signal`.
@@ -193,10 +188,10 @@ impl<M: Machine> Kernel<M> {
         let signal: u32 = self.word(me, transfer)?.parse().map_err(|_word| EINVAL)?;
         let id = self.process_by_pid(pid)?;
         if self.may_act(me, id).is_err() {
-            return Err(EPERM.into());
+            return Err(EPERM);
         }
         if signal >= 32 {
-            return Err(EINVAL.into());
+            return Err(EINVAL);
         }
         let len = wide(transfer.range.len());
         if let Some(thread) = self.threads.get_mut(me) {
@@ -227,7 +222,7 @@ impl<M: Machine> Kernel<M> {
             let len = HEADER.saturating_add(bytes.len()).saturating_add(1);
             if done.saturating_add(len) > range.len() {
                 if done == 0 {
-                    return Err(EINVAL.into());
+                    return Err(EINVAL);
                 }
                 break;
             }

@@ -1,17 +1,11 @@
 //! `time:`, `rand:` and `debug:`: clocks with an alarm, random bytes, the console.
 
-use crate::error::{EAGAIN, EINVAL, ENOENT, Errno, Outcome};
-use crate::kernel::Kernel;
-use crate::kernel::wake::Sleep;
-use crate::machine::Machine;
 use crate::num::wide;
-use crate::object::event::Source;
-use crate::object::handle::Target;
-use crate::object::thread::Channel;
-use crate::sched::timers::Due;
-use crate::syscall::io::Transfer;
 use crate::syscall::time::{CLOCK_MONOTONIC, CLOCK_REALTIME, from_timespec, to_timespec};
-use crate::table::ThreadId;
+use crate::{
+    Channel, Due, EAGAIN, EINVAL, ENOENT, Errno, Kernel, Machine, Outcome, Sleep, Source, Target,
+    ThreadId, Transfer,
+};
 
 /// Bytes of a `TimeSpec`.
 const TIMESPEC: usize = 16;
@@ -36,7 +30,7 @@ impl<M: Machine> Kernel<M> {
         transfer: &Transfer,
     ) -> Outcome {
         if transfer.range.len() < TIMESPEC {
-            return Err(EINVAL.into());
+            return Err(EINVAL);
         }
         let now = self.clock(me, clock)?;
         let words = to_timespec(now);
@@ -54,7 +48,7 @@ impl<M: Machine> Kernel<M> {
     /// A write arms the alarm at an absolute time; one that has passed is due at once.
     pub(crate) fn arm_clock(&mut self, me: ThreadId, clock: u64, transfer: &Transfer) -> Outcome {
         if transfer.range.len() < TIMESPEC {
-            return Err(EINVAL.into());
+            return Err(EINVAL);
         }
         let start = transfer.range.start();
         let words = self.with_space(me, |space, memory| space.read_words(memory, start))?;
@@ -110,7 +104,7 @@ impl<M: Machine> Kernel<M> {
         }
         if len == 0 && !range.is_empty() {
             if transfer.nonblocking {
-                return Err(EAGAIN.into());
+                return Err(EAGAIN);
             }
             let soon = self.memory.machine.now().saturating_add(POLL);
             if let Some(thread) = self.threads.get_mut(me) {

@@ -3,12 +3,8 @@
 
 use anode_abi::number::{NONE, SYS_OPENAT};
 
-use crate::error::Outcome;
-use crate::kernel::Kernel;
-use crate::machine::Machine;
 use crate::num::wide;
-use crate::table::ThreadId;
-use crate::trap::Call;
+use crate::{Call, Kernel, Machine, Outcome, ThreadId};
 
 /// `open(path, len, flags)` of redox_syscall 0.4 and 0.5.
 const SYS_OPEN: usize = 0x1010_0005;

@@ -3,17 +3,12 @@
 use anode_abi::number::{NONE, SYS_DUP, SYS_FCNTL};
 use redox::flag::{F_DUPFD, F_GETFD, F_GETFL, F_SETFD, F_SETFL};
 
-use crate::error::{EBADF, EINVAL, EPERM, Outcome};
-use crate::kernel::Kernel;
-use crate::machine::Machine;
 use crate::num::{size, wide};
-use crate::object::handle::{DescriptionId, Handle, Rights, Target};
-use crate::object::pipe::End;
-use crate::object::ring::Finish;
-use crate::scheme::submit::{Input, Request, op};
-use crate::syscall::open::{O_CLOEXEC, STATUS_FLAGS};
-use crate::table::{ProcessId, ThreadId};
-use crate::trap::Call;
+use crate::scheme::submit::op;
+use crate::{
+    Call, DescriptionId, EBADF, EINVAL, EPERM, End, Finish, Handle, Input, Kernel, Machine,
+    O_CLOEXEC, Outcome, ProcessId, Request, Rights, STATUS_FLAGS, Target, ThreadId,
+};
 
 /// "At the lowest free number, close-on-exec."
 const LOWEST_CLOEXEC: u64 = u64::MAX - 1;
@@ -55,11 +50,11 @@ impl<M: Machine> Kernel<M> {
                     self.add_pipe_end(pipe, End::Write);
                     self.open_target(me, Target::Pipe(pipe, End::Write), exec | 0x2_0000, u64::MAX)
                 }
-                _ => Err(EINVAL.into()),
+                _ => Err(EINVAL),
             };
         }
         if !handle.rights.contains(Rights::PASS) {
-            return Err(EPERM.into());
+            return Err(EPERM);
         }
         let copy = Handle { close_on_exec, ..handle };
         let number = match wanted {
@@ -100,7 +95,7 @@ impl<M: Machine> Kernel<M> {
             }
             F_DUPFD => {
                 if !handle.rights.contains(Rights::PASS) {
-                    return Err(EPERM.into());
+                    return Err(EPERM);
                 }
                 let close_on_exec = argument & O_CLOEXEC != 0;
                 let free = self.process(me)?.handles.reserve(argument & !O_CLOEXEC)?;
@@ -108,7 +103,7 @@ impl<M: Machine> Kernel<M> {
                 self.process(me)?.handles.put(free, Handle { close_on_exec, ..handle });
                 free
             }
-            _ => return Err(EINVAL.into()),
+            _ => return Err(EINVAL),
         };
         self.give(me, value)
     }

@@ -1,14 +1,12 @@
 //! Futexes: sleeping on a word of memory, keyed by its frame.
 
-use crate::error::{EAGAIN, EINVAL, ENOSYS, ETIMEDOUT, Errno, Outcome, encode};
-use crate::kernel::Kernel;
-use crate::kernel::wake::Sleep;
-use crate::machine::Machine;
+use crate::error::{ETIMEDOUT, encode};
 use crate::num::low;
-use crate::object::thread::{Channel, Expiry};
 use crate::syscall::time::from_timespec;
-use crate::table::ThreadId;
-use crate::trap::{Access, Call};
+use crate::{
+    Access, Call, Channel, EAGAIN, EINVAL, ENOSYS, Errno, Expiry, Kernel, Machine, Outcome, Sleep,
+    ThreadId,
+};
 
 const WAIT: u64 = 0;
 const WAKE: u64 = 1;
@@ -33,7 +31,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn futex(&mut self, me: ThreadId, call: Call) -> Outcome {
         let (channel, value) = self.futex_word(me, call.a)?;
         match call.b {
-            WAIT if value != low(call.c) => Err(EAGAIN.into()),
+            WAIT if value != low(call.c) => Err(EAGAIN),
             WAIT => {
                 let deadline = if call.d == 0 {
                     u64::MAX
@@ -61,7 +59,7 @@ impl<M: Machine> Kernel<M> {
                 }
                 self.give(me, woken)
             }
-            _ => Err(ENOSYS.into()),
+            _ => Err(ENOSYS),
         }
     }
 

@@ -2,14 +2,11 @@
 
 use anode_abi::info::id;
 
-use crate::error::{EINVAL, EPERM, Errno, Outcome};
-use crate::kernel::Kernel;
-use crate::machine::Machine;
 use crate::num::{low, size};
-use crate::object::thread::State;
-use crate::sched::{ORDINARY, Place};
-use crate::table::{ProcessId, ThreadId};
-use crate::trap::Call;
+use crate::{
+    Call, EINVAL, EPERM, Errno, Kernel, Machine, ORDINARY, Outcome, Place, ProcessId, State,
+    ThreadId,
+};
 
 impl<M: Machine> Kernel<M> {
     /// The process that a pid argument means (0: the caller's).
@@ -42,7 +39,7 @@ impl<M: Machine> Kernel<M> {
             id::SID => process.session,
             id::PRIORITY => u32::from(process.priority),
             id::CPUS => u32::from(cpus),
-            _ => return Err(EINVAL.into()),
+            _ => return Err(EINVAL),
         };
         self.give(me, u64::from(value))
     }
@@ -56,10 +53,10 @@ impl<M: Machine> Kernel<M> {
         match size(call.a) {
             id::UID if root || value == process.uid => process.uid = value,
             id::GID if root || value == process.gid => process.gid = value,
-            id::UID | id::GID => return Err(EPERM.into()),
+            id::UID | id::GID => return Err(EPERM),
             id::PGID => process.group = if value == 0 { process.pid } else { value },
             id::SID if process.group == process.pid && process.session != process.pid => {
-                return Err(EPERM.into());
+                return Err(EPERM);
             }
             id::SID => {
                 process.session = process.pid;
@@ -68,11 +65,11 @@ impl<M: Machine> Kernel<M> {
             id::PRIORITY => {
                 let value = u8::try_from(value).ok().filter(|value| *value <= 7).ok_or(EINVAL)?;
                 if !root && value > process.priority.min(ORDINARY) {
-                    return Err(EPERM.into());
+                    return Err(EPERM);
                 }
                 self.set_priority(id, value);
             }
-            _ => return Err(EINVAL.into()),
+            _ => return Err(EINVAL),
         }
         self.give(me, 0)
     }

@@ -7,18 +7,13 @@ use anode_abi::number::{
 use redox::flag::{O_APPEND, O_NONBLOCK};
 
 use crate::counters::count;
-use crate::error::{EINVAL, EOVERFLOW, ESPIPE, Errno, Outcome};
-use crate::kernel::Kernel;
-use crate::machine::Machine;
-use crate::mem::object::Window;
-use crate::mem::user::UserSlice;
 use crate::num::{size, wide};
-use crate::object::handle::{DescriptionId, Rights, Target};
-use crate::object::ring::{Finish, MAX_BYTES};
 use crate::scheme::answer::copy_object;
-use crate::scheme::submit::{Input, Request, op};
-use crate::table::ThreadId;
-use crate::trap::{Access, Call};
+use crate::scheme::submit::op;
+use crate::{
+    Access, Call, DescriptionId, EINVAL, EOVERFLOW, ESPIPE, Errno, Finish, Input, Kernel,
+    MAX_BYTES, Machine, Outcome, Request, Rights, Target, ThreadId, UserSlice, Window,
+};
 
 /// "At the description's own offset."
 const OWN_OFFSET: u64 = u64::MAX;
@@ -161,7 +156,7 @@ impl<M: Machine> Kernel<M> {
         let (handle, target) = self.named_handle(me, call.a, Rights::empty())?;
         let description = self.descriptions.get_mut(handle.description).ok_or(EINVAL)?;
         if description.offset == u64::MAX {
-            return Err(ESPIPE.into());
+            return Err(ESPIPE);
         }
         let delta = call.b.cast_signed();
         let attached = description.attached;
@@ -182,7 +177,7 @@ impl<M: Machine> Kernel<M> {
                 Some(window) => window.bytes,
                 None => self.size_of(target)?,
             },
-            _ => return Err(EINVAL.into()),
+            _ => return Err(EINVAL),
         };
         let offset = base.checked_add_signed(delta).filter(|at| *at < 1 << 63).ok_or(EINVAL)?;
         if let Some(description) = self.descriptions.get_mut(handle.description) {
@@ -224,7 +219,7 @@ impl<M: Machine> Kernel<M> {
                 let input = Input::User(range.cut(4096));
                 Request { opcode: op::CALL, input, output: out, args, ..base }
             }
-            _ => return Err(EINVAL.into()),
+            _ => return Err(EINVAL),
         };
         self.submit(me, scheme, &request)
     }
@@ -243,7 +238,7 @@ impl<M: Machine> Kernel<M> {
             SYS_FTRUNCATE => op::FTRUNCATE,
             SYS_FCHMOD => op::FCHMOD,
             SYS_FCHOWN => op::FCHOWN,
-            _ => return Err(EINVAL.into()),
+            _ => return Err(EINVAL),
         };
         let request = Request { opcode, args: [id, call.b, call.c, 0, 0], ..Request::new(call) };
         self.submit(me, scheme, &request)

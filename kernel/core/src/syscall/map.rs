@@ -3,18 +3,12 @@
 use anode_abi::number::{NONE, SYS_FMAP, SYS_FUNMAP};
 
 use crate::counters::count;
-use crate::error::{EACCES, EINVAL, ENODEV, EOVERFLOW, Errno, Outcome};
-use crate::kernel::Kernel;
-use crate::machine::Machine;
-use crate::mem::object::Window;
-use crate::mem::region::Backing;
-use crate::mem::space::{Mapping, pages_of};
-use crate::mem::table::Protection;
+use crate::mem::space::pages_of;
 use crate::num::{size, wide};
-use crate::object::handle::{Rights, Target};
-use crate::syscall::thread::SLICE_PAGES;
-use crate::table::ThreadId;
-use crate::trap::Call;
+use crate::{
+    Backing, Call, EACCES, EINVAL, ENODEV, EOVERFLOW, Errno, Kernel, Machine, Mapping, Outcome,
+    Protection, Rights, SLICE_PAGES, Target, ThreadId, Window,
+};
 
 const EXEC: u64 = 0x1_0000;
 const WRITE: u64 = 0x2_0000;
@@ -60,7 +54,7 @@ impl<M: Machine> Kernel<M> {
 
     fn fmap(&mut self, me: ThreadId, call: Call) -> Outcome {
         if call.c != 32 {
-            return Err(EINVAL.into());
+            return Err(EINVAL);
         }
         let [offset, bytes, flags, address] =
             self.with_space(me, |space, memory| space.read_words(memory, call.b))?;
@@ -68,7 +62,7 @@ impl<M: Machine> Kernel<M> {
         let shared = flags & SHARED != 0;
         let fixed = flags & FIXED != 0;
         if (fixed && address & 0xFFF != 0) || offset & 0xFFF != 0 || bytes == 0 {
-            return Err(EINVAL.into());
+            return Err(EINVAL);
         }
         let backing = if call.a == wide(NONE) {
             if shared { self.shared_memory(bytes)? } else { Backing::Private(None) }

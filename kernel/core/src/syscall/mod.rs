@@ -28,13 +28,8 @@ use anode_abi::number::{
     SYS_WRITE2, SYS_YIELD,
 };
 
-use crate::error::{ENOSYS, Outcome};
-use crate::kernel::Kernel;
-use crate::machine::Machine;
 use crate::num::size;
-use crate::sched::{Next, Place};
-use crate::table::ThreadId;
-use crate::trap::Call;
+use crate::{Call, ENOSYS, Kernel, Machine, Next, Outcome, Place, ThreadId};
 
 impl<M: Machine> Kernel<M> {
     /// Does a system call of the running thread.
@@ -88,7 +83,7 @@ impl<M: Machine> Kernel<M> {
             SYS_RING_NEW => self.ring_new(me, call),
             SYS_RING_REGISTER => self.ring_register(me, call),
             SYS_RING_TAKE => self.ring_take(me, call),
-            number => self.compat(me, number, call).unwrap_or(Err(ENOSYS.into())),
+            number => self.compat(me, number, call).unwrap_or(Err(ENOSYS)),
         }
     }
 

@@ -3,14 +3,12 @@
 use anode_abi::info::policy;
 use anode_abi::number::NONE;
 
-use crate::error::{EEXIST, EINVAL, ENOENT, EPERM, Errno, Outcome};
-use crate::kernel::Kernel;
-use crate::machine::Machine;
 use crate::num::wide;
-use crate::object::handle::{Rights, Target};
-use crate::object::namespace::{Binding, Name, Namespace, NamespaceId, Policy, Scheme, SchemeId};
-use crate::table::ThreadId;
-use crate::trap::Call;
+use crate::object::namespace::Policy;
+use crate::{
+    Binding, Call, EEXIST, EINVAL, ENOENT, EPERM, Errno, Kernel, Machine, Name, Namespace,
+    NamespaceId, Outcome, Rights, Scheme, SchemeId, Target, ThreadId,
+};
 
 impl<M: Machine> Kernel<M> {
     /// The namespace behind a handle.
@@ -32,13 +30,13 @@ impl<M: Machine> Kernel<M> {
 
     pub(crate) fn scheme_new(&mut self, me: ThreadId, call: Call) -> Outcome {
         if self.process(me)?.uid != 0 {
-            return Err(EPERM.into());
+            return Err(EPERM);
         }
         let namespace = self.namespace_to_change(me, call.a)?;
         let len = self.take_path(me, call.b, call.c)?;
         let name = Name::new(self.path(0..len)?.as_bytes())?;
         if self.namespaces.get(namespace).is_none_or(|n| n.find(name.as_bytes()).is_some()) {
-            return Err(EEXIST.into());
+            return Err(EEXIST);
         }
         let policy = self.policy(me, call.d)?;
         self.process(me)?.handles.reserve(0)?;
@@ -54,7 +52,7 @@ impl<M: Machine> Kernel<M> {
         let bound = self.namespaces.get_mut(namespace).ok_or(ENOENT)?.bind(name, binding);
         if let Err(errno) = bound {
             self.schemes.remove(scheme);
-            return Err(errno.into());
+            return Err(errno);
         }
         let description = self.describe(Target::Owner(scheme), 0, u64::MAX)?;
         self.install(me, description, Rights::all(), true)
@@ -108,7 +106,7 @@ impl<M: Machine> Kernel<M> {
                     self.retain_description(handle.description);
                     Binding::Scheme(scheme, id)
                 }
-                _ => return Err(EINVAL.into()),
+                _ => return Err(EINVAL),
             }
         };
         if let Binding::Scheme(scheme, _) = binding {
@@ -126,7 +124,7 @@ impl<M: Machine> Kernel<M> {
                 if let Binding::Scheme(scheme, _) = binding {
                     self.drop_scheme(scheme);
                 }
-                Err(errno.into())
+                Err(errno)
             }
         }
     }

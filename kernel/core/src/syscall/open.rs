@@ -3,17 +3,14 @@
 use anode_abi::number::{NONE, SYS_FLINK, SYS_FRENAME, SYS_UNLINKAT};
 use redox::flag::{O_APPEND, O_NONBLOCK, O_RDONLY, O_WRONLY};
 
-use crate::error::{EBADF, EINVAL, ENOENT, ENOTDIR, EPERM, EXDEV, Errno, Outcome};
-use crate::kernel::Kernel;
-use crate::machine::Machine;
+use crate::error::EXDEV;
 use crate::num::{size, wide};
-use crate::object::handle::{DescriptionId, Handle, Rights, Target};
-use crate::object::namespace::{Binding, SchemeId};
-use crate::object::ring::Finish;
 use crate::scheme::route::Route;
-use crate::scheme::submit::{Input, Request, op};
-use crate::table::ThreadId;
-use crate::trap::Call;
+use crate::scheme::submit::op;
+use crate::{
+    Binding, Call, DescriptionId, EBADF, EINVAL, ENOENT, ENOTDIR, EPERM, Errno, Finish, Handle,
+    Input, Kernel, Machine, Outcome, Request, Rights, SchemeId, Target, ThreadId,
+};
 
 /// Close-on-exec, as libc and the kernel know it.
 pub(crate) const O_CLOEXEC: u64 = 0x0100_0000;
@@ -66,7 +63,7 @@ impl<M: Machine> Kernel<M> {
                 let request = Self::open_request(call, root, flags);
                 self.submit(me, scheme, &Request { input: Input::Scratch(rest), ..request })
             }
-            Route::Relative(_) if !has_directory => Err(ENOENT.into()),
+            Route::Relative(_) if !has_directory => Err(ENOENT),
             Route::Relative(path) => {
                 let (handle, target) = self.named_handle(me, directory, Rights::empty())?;
                 match target {
@@ -103,7 +100,7 @@ impl<M: Machine> Kernel<M> {
             Ok(description) => description,
             Err(errno) => {
                 self.drop_target(target);
-                return Err(errno.into());
+                return Err(errno);
             }
         };
         let rights = rights_of(flags);
@@ -126,7 +123,7 @@ impl<M: Machine> Kernel<M> {
             }
             Err(errno) => {
                 self.drop_description(description);
-                Err(errno.into())
+                Err(errno)
             }
         }
     }
@@ -150,20 +147,20 @@ impl<M: Machine> Kernel<M> {
                 let (scheme, id) = self.scheme_handle(me, directory)?;
                 (scheme, id, path)
             }
-            Route::Relative(_) => return Err(ENOENT.into()),
-            Route::Names | Route::Scheme(..) => return Err(EPERM.into()),
+            Route::Relative(_) => return Err(ENOENT),
+            Route::Names | Route::Scheme(..) => return Err(EPERM),
         };
         let (opcode, args) = match number {
             SYS_UNLINKAT => (op::UNLINK_AT, [id, 0, 0, call.d, 0]),
             SYS_FRENAME | SYS_FLINK => {
                 let (other, named) = self.scheme_handle(me, call.a)?;
                 if other != scheme {
-                    return Err(EXDEV.into());
+                    return Err(EXDEV);
                 }
                 let opcode = if number == SYS_FRENAME { op::FRENAME } else { op::FLINK };
                 (opcode, [named, 0, 0, id, 0])
             }
-            _ => return Err(EINVAL.into()),
+            _ => return Err(EINVAL),
         };
         let request = Request { opcode, args, input: Input::Scratch(path), ..Request::new(call) };
         self.submit(me, scheme, &request)

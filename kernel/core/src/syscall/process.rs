@@ -2,17 +2,13 @@
 
 use anode_abi::info::WAIT_NO_HANG;
 
-use crate::error::{ECHILD, ESRCH, Errno, Outcome};
-use crate::kernel::Kernel;
-use crate::kernel::wake::Sleep;
-use crate::machine::{Machine, Power};
+use crate::error::ECHILD;
 use crate::num::wide;
-use crate::object::process::Life;
-use crate::object::thread::Channel;
-use crate::sched::Next;
 use crate::syscall::signal::SIGCHLD;
-use crate::table::{ProcessId, ThreadId};
-use crate::trap::Call;
+use crate::{
+    Call, Channel, ESRCH, Errno, Kernel, Life, Machine, Next, Outcome, Power, ProcessId, Sleep,
+    ThreadId,
+};
 
 impl<M: Machine> Kernel<M> {
     /// The number of a process: its place, and how often that was used.
@@ -130,7 +126,7 @@ impl<M: Machine> Kernel<M> {
             return self.give(me, u64::from(child) | u64::from(status) << 32);
         }
         if !any {
-            return Err(ECHILD.into());
+            return Err(ECHILD);
         }
         if call.b & wide(WAIT_NO_HANG) != 0 {
             return self.give(me, 0);

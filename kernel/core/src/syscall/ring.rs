@@ -2,24 +2,13 @@
 
 use anode_ring::Layout;
 
-use crate::error::{EBUSY, EINVAL, EMFILE, EPERM, ESRCH, Errno, Outcome};
-use crate::kernel::Kernel;
-use crate::kernel::wake::Sleep;
-use crate::machine::Machine;
-use crate::mem::Memory;
-use crate::mem::object::{Object, ObjectId, Window};
-use crate::mem::region::Backing;
-use crate::mem::space::Mapping;
-use crate::mem::table::Protection;
-use crate::mem::user::UserSlice;
 use crate::num::{low, size, wide};
-use crate::object::handle::{Rights, Target};
-use crate::object::namespace::SchemeId;
-use crate::object::ring::{MAX_BYTES, MAX_OBJECTS, Ring};
-use crate::object::thread::{Blocked, Channel, State};
-use crate::sched::{Next, Place};
-use crate::table::{RingId, ThreadId};
-use crate::trap::{Access, Call};
+use crate::object::ring::MAX_OBJECTS;
+use crate::{
+    Access, Backing, Blocked, Call, Channel, EBUSY, EINVAL, EMFILE, EPERM, ESRCH, Errno, Kernel,
+    MAX_BYTES, Machine, Mapping, Memory, Next, Object, ObjectId, Outcome, Place, Protection,
+    Rights, Ring, RingId, SchemeId, Sleep, State, Target, ThreadId, UserSlice, Window,
+};
 
 /// Bit of `ring_copy`'s length: bytes go to the client.
 const TO_CLIENT: u64 = 1 << 63;
@@ -27,15 +16,15 @@ const TO_CLIENT: u64 = 1 << 63;
 impl<M: Machine> Kernel<M> {
     pub(crate) fn ring_new(&mut self, me: ThreadId, call: Call) -> Outcome {
         let (_, target) = self.named_handle(me, call.a, Rights::empty())?;
-        let Target::Owner(scheme) = target else { return Err(EINVAL.into()) };
+        let Target::Owner(scheme) = target else { return Err(EINVAL) };
         let layout = u32::try_from(call.b).ok().and_then(Layout::new).ok_or(EINVAL)?;
         let process = self.owner(me)?;
         self.process(me)?.handles.reserve(0)?;
         if self.process(me)?.rings.iter().all(Option::is_some) || !self.rings.has_room() {
-            return Err(EMFILE.into());
+            return Err(EMFILE);
         }
         if self.schemes.get(scheme).is_none_or(|scheme| scheme.ring.is_some()) {
-            return Err(EBUSY.into());
+            return Err(EBUSY);
         }
         let object = self.ring_object(layout)?;
         let epoch = self.schemes.get(scheme).map_or(0, |s| s.epoch).wrapping_add(1);
@@ -49,7 +38,7 @@ impl<M: Machine> Kernel<M> {
             Err(errno) => {
                 self.memory.objects.release(object);
                 self.grave.objects = true;
-                return Err(errno.into());
+                return Err(errno);
             }
         };
         let base = self.serve(scheme, ring, epoch);
@@ -61,7 +50,7 @@ impl<M: Machine> Kernel<M> {
         let told = self.with_space(me, |s, memory| s.write_words(memory, call.c, &info));
         if let Err(errno) = told {
             self.close_rings(process);
-            return Err(errno.into());
+            return Err(errno);
         }
         self.wake_all(Channel::Scheme(scheme), u64::MAX);
         // A ring's handle is for this process alone: neither PASS nor inherited.
@@ -140,7 +129,7 @@ impl<M: Machine> Kernel<M> {
             return self.give(me, tail);
         }
         if ring.idle.is_some() {
-            return Err(EBUSY.into());
+            return Err(EBUSY);
         }
         ring.idle = Some(me);
         self.set_sleep(me, Sleep::retry_until(call, deadline));
@@ -178,7 +167,7 @@ impl<M: Machine> Kernel<M> {
         let space = processes.get_mut(process).and_then(|p| p.space.as_mut()).ok_or(ESRCH)?;
         let end = size(offset).checked_add(range.len()).ok_or(EINVAL)?;
         if slot.output != to_client || end > slot.pins.len() {
-            return Err(EINVAL.into());
+            return Err(EINVAL);
         }
         let access = if to_client { Access::Read } else { Access::Write };
         let mut failed = None;
@@ -198,7 +187,7 @@ impl<M: Machine> Kernel<M> {
             }
         });
         if let Some(errno) = failed {
-            return Err(errno.into());
+            return Err(errno);
         }
         counters.copied = counters.copied.wrapping_add(wide(done));
         self.give(me, wide(done))
@@ -207,12 +196,12 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn ring_register(&mut self, me: ThreadId, call: Call) -> Outcome {
         let id = self.own_ring(me, call.a)?;
         let (_, target) = self.named_handle(me, call.b, Rights::READ)?;
-        let Target::Memory(window) = target else { return Err(EINVAL.into()) };
+        let Target::Memory(window) = target else { return Err(EINVAL) };
         let all = self.memory.objects.get(window.object).ok_or(EINVAL)?.bytes();
         let bytes = window.bytes.min(all.saturating_sub(window.offset));
         let ring = self.rings.get_mut(id).ok_or(EINVAL)?;
         if ring.objects.len() >= MAX_OBJECTS {
-            return Err(EMFILE.into());
+            return Err(EMFILE);
         }
         let at = ring.objects.len();
         ring.objects.push(Window { bytes, ..window });

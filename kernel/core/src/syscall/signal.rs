@@ -5,18 +5,14 @@ use core::sync::atomic::Ordering::Relaxed;
 use anode_abi::signal::{MASK_WORD, SignalFrame};
 
 use crate::counters::count;
-use crate::error::{EFAULT, EINTR, EINVAL, EPERM, ESRCH, Errno, Outcome, encode};
-use crate::kernel::Kernel;
-use crate::kernel::wake::Sleep;
-use crate::machine::{Machine, Regs, USER_END, reg};
+use crate::error::encode;
+use crate::machine::reg;
 use crate::mem::fault::Fault;
 use crate::num::{index, wide};
-use crate::object::process::Life;
-use crate::object::thread::{Channel, Expiry, State};
-use crate::sched::Next;
-use crate::syscall::thread::FLAGS;
-use crate::table::{ProcessId, ThreadId};
-use crate::trap::{Access, Call};
+use crate::{
+    Access, Call, Channel, EFAULT, EINTR, EINVAL, EPERM, ESRCH, Errno, Expiry, FLAGS, Kernel, Life,
+    Machine, Next, Outcome, ProcessId, Regs, Sleep, State, ThreadId, USER_END,
+};
 
 /// Kills, always.
 pub const SIGKILL: u32 = 9;
@@ -258,7 +254,7 @@ impl<M: Machine> Kernel<M> {
             self.with_space(me, |space, memory| space.read_words(memory, call.a))?;
         let [general @ .., rsp, rip, rflags, _signal, _address, mask, _reserved] = words;
         if rip >= USER_END || rsp >= USER_END {
-            return Err(EFAULT.into());
+            return Err(EFAULT);
         }
         let thread = self.threads.get_mut(me).ok_or(ESRCH)?;
         let (slot, process) = (thread.signal_slot, thread.process);
@@ -272,7 +268,7 @@ impl<M: Machine> Kernel<M> {
 
     pub(crate) fn signal_page(&mut self, me: ThreadId, call: Call) -> Outcome {
         if call.a & 0xFFF != 0 || call.b >= USER_END {
-            return Err(EINVAL.into());
+            return Err(EINVAL);
         }
         let (page, frame) = self.with_space(me, |space, memory| {
             let frame = space.frame_at(memory, call.a, Access::Write)?;
@@ -322,7 +318,7 @@ impl<M: Machine> Kernel<M> {
                 return self.killed(me);
             }
             0 => self.process(me)?.group,
-            -1 => return Err(EPERM.into()),
+            -1 => return Err(EPERM),
             _ => u32::try_from(target.wrapping_neg()).map_err(|_wide| ESRCH)?,
         };
         let (mut at, mut found) = (0, false);
@@ -338,7 +334,7 @@ impl<M: Machine> Kernel<M> {
                 }
             }
         }
-        if found { self.killed(me) } else { Err(ESRCH.into()) }
+        if found { self.killed(me) } else { Err(ESRCH) }
     }
 
     /// The end of `kill`, whose caller may have been among those who were hit.

@@ -4,25 +4,19 @@ use anode_abi::info::{HandleMove, SpawnArgs};
 use anode_abi::number::NONE;
 
 use crate::counters::count;
-use crate::error::{E2BIG, EACCES, EAGAIN, EINVAL, ENODEV, ENOEXEC, EPERM, Errno, Outcome};
+use crate::error::E2BIG;
 use crate::exec::elf;
-use crate::kernel::Kernel;
-use crate::machine::{Machine, Regs, reg};
+use crate::machine::reg;
 use crate::mem::fork::Progress;
-use crate::mem::object::Window;
-use crate::mem::region::Backing;
-use crate::mem::space::{Mapping, Space};
-use crate::mem::table::Protection;
-use crate::mem::user::UserSlice;
 use crate::num::{size, wide};
-use crate::object::handle::{Handle, Handles, Rights, Target};
-use crate::object::namespace::NamespaceId;
-use crate::object::process::{Life, MAX_RINGS, Process, ProgramName, Signals};
+use crate::object::process::{MAX_RINGS, Signals};
 use crate::object::thread::Work;
-use crate::sched::{Next, ORDINARY, Place};
-use crate::syscall::thread::{FLAGS, SLICE_PAGES};
-use crate::table::{ProcessId, ThreadId};
-use crate::trap::Call;
+use crate::{
+    Backing, Call, EACCES, EAGAIN, EINVAL, ENODEV, ENOEXEC, EPERM, Errno, FLAGS, Handle, Handles,
+    Kernel, Life, Machine, Mapping, NamespaceId, Next, ORDINARY, Outcome, Place, Process,
+    ProcessId, ProgramName, Protection, Regs, Rights, SLICE_PAGES, Space, Target, ThreadId,
+    UserSlice, Window,
+};
 
 /// Bytes of a program's first stack; no promise is taken for it.
 const STACK: u64 = 8 << 20;
@@ -225,13 +219,13 @@ impl<M: Machine> Kernel<M> {
 
     pub(crate) fn spawn(&mut self, me: ThreadId, call: Call) -> Outcome {
         if size(call.b) != size_of::<SpawnArgs>() {
-            return Err(EINVAL.into());
+            return Err(EINVAL);
         }
         let words: [u64; 11] = self.with_space(me, |s, memory| s.read_words(memory, call.a))?;
         let [object, args, name, name_len, moves, count, namespace, group, priority, uid, gid] =
             words;
         if count > MAX_MOVES {
-            return Err(EINVAL.into());
+            return Err(EINVAL);
         }
         let program = self.window_of(me, object)?;
         let args = self.window_of(me, args)?;
@@ -243,7 +237,7 @@ impl<M: Machine> Kernel<M> {
         let raises = priority != none && priority > u64::from(own_priority.max(ORDINARY));
         let changes = (uid != none && uid != u64::from(own_uid)) || (gid != none && own_uid != 0);
         if own_uid != 0 && (raises || changes) {
-            return Err(EPERM.into());
+            return Err(EPERM);
         }
         let namespace =
             if namespace == none { own_namespace } else { self.namespace_of(me, namespace)? };
@@ -256,10 +250,10 @@ impl<M: Machine> Kernel<M> {
             Ok(child) => child,
             Err(errno) => {
                 self.grave.handles.push(handles);
-                return Err(errno.into());
+                return Err(errno);
             }
         };
-        let Some(process) = self.processes.get_mut(child) else { return Err(EAGAIN.into()) };
+        let Some(process) = self.processes.get_mut(child) else { return Err(EAGAIN) };
         process.handles = handles;
         let narrow = |value: u64, old: u32| u32::try_from(value).unwrap_or(old);
         process.uid = narrow(uid, process.uid);
@@ -316,7 +310,7 @@ impl<M: Machine> Kernel<M> {
         let Self { processes, memory, .. } = self;
         let (parent, heir) = processes.get2_mut(parent, child).ok_or(EAGAIN)?;
         let (Some(from), Some(to)) = (parent.space.as_mut(), heir.space.as_mut()) else {
-            return Err(EAGAIN.into());
+            return Err(EAGAIN);
         };
         match from.fork_pages(memory, to, at, &mut budget) {
             Ok(Progress::At(page)) => {
@@ -329,7 +323,7 @@ impl<M: Machine> Kernel<M> {
             Err(errno) => {
                 self.clear_work(me);
                 self.unmake_process(child);
-                Err(errno.into())
+                Err(errno)
             }
         }
     }
@@ -395,7 +389,7 @@ impl<M: Machine> Kernel<M> {
             Ok(thread) => thread,
             Err(errno) => {
                 self.unmake_process(child);
-                return Err(errno.into());
+                return Err(errno);
             }
         };
         if let Some(copy) = self.threads.get_mut(thread) {

@@ -4,15 +4,13 @@ use anode_abi::info::ThreadArgs;
 use anode_abi::signal::THREADS;
 
 use crate::counters::count;
-use crate::error::{EAGAIN, EINVAL, ENOMEM, Errno, Outcome};
-use crate::kernel::Kernel;
-use crate::machine::{Cpu, Machine, Regs, USER_END, reg};
+use crate::machine::reg;
 use crate::mem::space::pages_of;
 use crate::num::{index, size, wide};
-use crate::object::thread::Thread;
-use crate::sched::{Next, Place};
-use crate::table::{ProcessId, ThreadId};
-use crate::trap::Call;
+use crate::{
+    Call, Cpu, EAGAIN, EINVAL, ENOMEM, Errno, Kernel, Machine, Next, Outcome, Place, ProcessId,
+    Regs, Thread, ThreadId, USER_END,
+};
 
 /// Interrupts on: the flags a program starts with.
 pub(crate) const FLAGS: u64 = 0x202;
@@ -48,14 +46,14 @@ impl<M: Machine> Kernel<M> {
 
     pub(crate) fn thread_create(&mut self, me: ThreadId, call: Call) -> Outcome {
         if size(call.b) != size_of::<ThreadArgs>() {
-            return Err(EINVAL.into());
+            return Err(EINVAL);
         }
         let [entry, stack, tls, argument, slot] =
             self.with_space(me, |space, memory| space.read_words(memory, call.a))?;
         let slot = u16::try_from(slot).ok().filter(|slot| usize::from(*slot) < THREADS);
         let slot = slot.ok_or(EINVAL)?;
         if entry >= USER_END || stack >= USER_END || tls >= USER_END {
-            return Err(EINVAL.into());
+            return Err(EINVAL);
         }
         let mut regs =
             Regs { rsp: stack, rip: entry, rflags: FLAGS, fs_base: tls, ..Regs::default() };
@@ -73,7 +71,7 @@ impl<M: Machine> Kernel<M> {
 
     pub(crate) fn set_tls(&mut self, me: ThreadId, call: Call) -> Outcome {
         if call.a >= USER_END {
-            return Err(EINVAL.into());
+            return Err(EINVAL);
         }
         let context = self.threads.get(me).ok_or(EINVAL)?.context;
         self.memory.machine.regs(context).fs_base = call.a;

@@ -1,12 +1,8 @@
 //! Clocks and sleeping.
 
-use crate::error::{EINVAL, EPERM, Errno, Outcome};
-use crate::kernel::Kernel;
-use crate::kernel::wake::Sleep;
-use crate::machine::Machine;
-use crate::object::thread::{Channel, Expiry};
-use crate::table::ThreadId;
-use crate::trap::Call;
+use crate::{
+    Call, Channel, EINVAL, EPERM, Errno, Expiry, Kernel, Machine, Outcome, Sleep, ThreadId,
+};
 
 /// Wall time.
 pub const CLOCK_REALTIME: u64 = 1;
@@ -18,7 +14,6 @@ pub const CLOCK_MONOTONIC: u64 = 4;
 const SECOND: u64 = 1_000_000_000;
 
 /// A `TimeSpec` (seconds, then nanoseconds in 32 bits) as its two words.
-#[must_use]
 pub fn to_timespec(ns: u64) -> [u64; 2] {
     [ns / SECOND, ns % SECOND]
 }
@@ -67,10 +62,10 @@ impl<M: Machine> Kernel<M> {
         let time = self.with_space(me, |space, memory| space.read_words(memory, call.b))?;
         let time = from_timespec(time)?;
         if self.process(me)?.uid != 0 {
-            return Err(EPERM.into());
+            return Err(EPERM);
         }
         if call.a != CLOCK_REALTIME {
-            return Err(EINVAL.into());
+            return Err(EINVAL);
         }
         self.wall = time.saturating_sub(self.memory.machine.now());
         self.give(me, 0)
