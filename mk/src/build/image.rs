@@ -44,7 +44,13 @@ pub(crate) fn write(system: &System, image: &Path) -> Result<()> {
             files::make_dir(folder)?;
         }
         let failed = |what: &str, error: &std::io::Error| Failure::file(what, image, error);
-        let mut file = File::create(&half).map_err(|error| failed("write", &error))?;
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&half)
+            .map_err(|error| failed("write", &error))?;
         if let Err(error) = write_image(&spec, &mut file) {
             files::remove(&half)?;
             return Err(Failure::build(format!("the image cannot be made: {error}")));
