@@ -1,25 +1,22 @@
 //! A disk in memory whose operations end when the test says so, and clients that remember.
 #![expect(clippy::arithmetic_side_effects, reason = "in a test an overflow is a failure")]
 
-use std::cell::RefCell;
-use std::fs::File;
-use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileExt as _;
-use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, Ordering};
+mod memory;
 
-use anode_device::{Interrupt, SharedMemory};
+use std::cell::RefCell;
+use std::ops::Range;
+use std::rc::Rc;
+
+use anode_device::Interrupt;
 use redox::error::{EFAULT, EIO, Error, Result};
+
+use memory::BASE;
+pub(crate) use memory::Memory;
 
 use crate::{Access, Client, Disk, Engine, Info, Op, Submitted, Task, WriteCache};
 
 /// Operations that the disk holds at once.
 const DEPTH: usize = 4;
-/// Physical address of the bounce memory.
-const BASE: u64 = 0x100_0000;
-/// Bytes of bounce memory: room for one unaligned mebibyte.
-const MEMORY: usize = (1 << 20) + 8192;
 /// Bytes of a disk with [`info`].
 pub(crate) const SIZE: u32 = 256 * 512;
 
@@ -50,40 +47,6 @@ pub(crate) fn random(mut seed: u64) -> impl FnMut(u64) -> u64 {
         seed ^= seed >> 7;
         seed ^= seed << 17;
         (seed >> 20) % below
-    }
-}
-
-/// Bounce memory: a file, as the test's kernel reads registered objects by their handles.
-#[derive(Clone, Debug)]
-pub(crate) struct Memory(Rc<File>);
-
-impl Memory {
-    fn new() -> Self {
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let number = MADE.fetch_add(1, Ordering::Relaxed);
-        let name = format!("anode-block-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        let mut options = File::options();
-        let file = options.read(true).write(true).create_new(true).open(&path).unwrap();
-        std::fs::remove_file(path).unwrap();
-        file.set_len(MEMORY.try_into().unwrap()).unwrap();
-        Self(Rc::new(file))
-    }
-
-    fn get(&self, range: Range<usize>) -> Vec<u8> {
-        let mut bytes = vec![0; range.len()];
-        self.0.read_exact_at(&mut bytes, range.start.try_into().unwrap()).unwrap();
-        bytes
-    }
-
-    fn set(&self, at: usize, bytes: &[u8]) {
-        self.0.write_all_at(bytes, at.try_into().unwrap()).unwrap();
-    }
-}
-
-impl AsFd for Memory {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
     }
 }
 
@@ -182,46 +145,6 @@ impl Disk for FakeDisk {
 
     fn interrupts(&self) -> &[Interrupt] {
         &[]
-    }
-}
-
-impl SharedMemory for Memory {
-    fn size(&self) -> usize {
-        MEMORY
-    }
-
-    fn physical(&self) -> u64 {
-        BASE
-    }
-
-    fn load16(&self, _at: usize) -> u16 {
-        0
-    }
-
-    fn store16(&mut self, _at: usize, _value: u16) {}
-
-    fn read32(&self, _at: usize) -> u32 {
-        0
-    }
-
-    fn write16(&mut self, _at: usize, _value: u16) {}
-
-    fn write32(&mut self, _at: usize, _value: u32) {}
-
-    fn write64(&mut self, _at: usize, _value: u64) {}
-
-    fn with(
-        &mut self,
-        range: Range<usize>,
-        work: &mut dyn FnMut(&mut [u8]) -> Result<usize>,
-    ) -> Result<usize> {
-        if range.start > range.end || range.end > MEMORY {
-            return Err(Error::new(EFAULT));
-        }
-        let mut bytes = self.get(range.clone());
-        let result = work(&mut bytes);
-        self.set(range.start, &bytes);
-        result
     }
 }
 
