@@ -56,5 +56,6 @@ fn start() -> Result<Pci<LegacyPorts, Machine>, String> {
     for function in &functions {
         eprint!("pci: {} {function}", function.address);
     }
+    eprintln!("pci: no IOMMU is used: drivers are trusted with all memory that DMA reaches");
     Ok(Pci::new(access, machine, functions))
 }

@@ -1,10 +1,11 @@
 //! The driver against QEMU's own device, without a kernel.
 
+use std::fs::File;
 use std::path::PathBuf;
 
 use anode_block::{Disk, Op, Submitted};
-use anode_device::Registers as _;
 use anode_device::qtest::{Memory, Qemu, Window};
+use anode_device::{Interrupt, Registers as _};
 use anode_virtio::{Layout, Transport};
 use redox::error::EIO;
 
@@ -12,6 +13,9 @@ use crate::disk::VirtioBlk;
 
 const DATA: u64 = 0x20_0000;
 const BAR: u64 = 0xC000_0000;
+const TABLE: u32 = 0xC010_0000;
+const MAILBOX: u64 = 0x30_0000;
+const SIGNAL: u32 = 0x4042;
 /// The device's slot, in the address of configuration space.
 const SLOT: u32 = 1 << 31 | 3 << 11;
 
@@ -54,6 +58,24 @@ fn set_config(qemu: &Qemu, at: u32, value: u32) {
     ports.write32(4, value);
 }
 
+/// Lets MSI-X entry 0 write [`SIGNAL`] to [`MAILBOX`], where a test can see it.
+fn enable_messages(qemu: &Qemu) {
+    set_config(qemu, 0x14, TABLE);
+    let mut table = qemu.window(TABLE.into(), 16);
+    table.write32(0, u32::try_from(MAILBOX).unwrap());
+    table.write32(4, 0);
+    table.write32(8, SIGNAL);
+    table.write32(12, 0);
+    let mut at = config(qemu, 0x34) & 0xFC;
+    while config(qemu, at) & 0xFF != 0x11 {
+        at = config(qemu, at) >> 8 & 0xFC;
+        assert_ne!(at, 0, "the device has no MSI-X");
+    }
+    let control = config(qemu, at);
+    assert_eq!(config(qemu, at + 4), 1, "its table is BAR 1");
+    set_config(qemu, at, control | 1 << 31);
+}
+
 /// Starts QEMU with this drive, and the driver on it; does what `pci:` does.
 fn world(drive: &str, device: &str) -> Option<World> {
     let device = format!("virtio-blk-pci,drive=d,addr=3{device}");
@@ -62,6 +84,7 @@ fn world(drive: &str, device: &str) -> Option<World> {
     set_config(&qemu, 0x20, low);
     set_config(&qemu, 0x24, 0);
     set_config(&qemu, 4, 0b110);
+    enable_messages(&qemu);
     let bytes: Vec<u8> = (0..64).flat_map(|at| config(&qemu, at * 4).to_le_bytes()).collect();
     let layout = Layout::find(&bytes).unwrap();
     assert_eq!(layout.common.bar, 4);
@@ -74,13 +97,15 @@ fn world(drive: &str, device: &str) -> Option<World> {
         layout.device.map(window),
         layout.multiplier,
     );
+    // The handle stands for an interrupt; what the device does with entry 0 is seen in RAM.
+    let interrupt = Interrupt::new(File::open("/dev/null").unwrap().into());
     let mut next = 0x10_0000;
     let mut memory = |bytes: usize| {
         let part = qemu.memory(next, bytes);
         next += u64::try_from(bytes.next_multiple_of(4096)).unwrap();
         Ok(part)
     };
-    let mut disk = VirtioBlk::start(transport, vec![], &mut memory).unwrap();
+    let mut disk = VirtioBlk::start(transport, vec![interrupt], &mut memory).unwrap();
     disk.identify(&mut anode_block::patience());
     Some(World { qemu, disk })
 }
@@ -139,6 +164,16 @@ fn a_disk_of_qemu_is_read_written_zeroed_and_flushed() {
     expected[102_400..103_936].fill(0);
     let bytes = image.bytes();
     assert_eq!(bytes[..1 << 19], expected[..1 << 19]);
+}
+
+#[test]
+fn each_end_of_a_request_is_told_by_a_message() {
+    let Some(mut world) = world("if=none,id=d,driver=null-co,size=1M", "") else { return };
+    for round in 0..3 {
+        world.qemu.write(MAILBOX, &[0; 4]);
+        assert_eq!(world.does(Op::Read { block: round, bytes: 512, address: DATA }), Ok(()));
+        assert_eq!(world.qemu.read(MAILBOX, 4), SIGNAL.to_le_bytes());
+    }
 }
 
 #[test]
