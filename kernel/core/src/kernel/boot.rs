@@ -2,9 +2,12 @@
 
 use alloc::vec::Vec;
 
+use anode_abi::args::{ABI_VERSION, Header, MAGIC};
+use anode_abi::number::NONE;
+
 use crate::kernel::Grave;
 use crate::mem::object::Objects;
-use crate::num::index;
+use crate::num::{index, wide};
 use crate::object::namespace::BUILTINS;
 use crate::syscall::spawn::Birth;
 use crate::{
@@ -115,8 +118,7 @@ impl<M: Machine> Kernel<M> {
         let namespace = self.namespaces.insert(names)?;
         let program = self.loaded(boot.init)?;
         let initfs = self.loaded(boot.initfs)?;
-        let text = boot.command_line.as_bytes();
-        let args = self.text_object(text)?;
+        let args = self.first_args(boot.command_line)?;
         let birth = Birth {
             program: Some(program),
             args: Some(args),
@@ -134,7 +136,7 @@ impl<M: Machine> Kernel<M> {
         for (number, description) in (0..).zip([console, console, console, initfs, machine]) {
             init.handles.reach(number)?;
             let handle = Handle { description, rights: Rights::all(), close_on_exec: false };
-            init.handles.put(crate::num::wide(number), handle);
+            init.handles.put(wide(number), handle);
             if let Some(description) = self.descriptions.get_mut(description) {
                 description.references = description.references.saturating_add(1);
             }
@@ -153,16 +155,38 @@ impl<M: Machine> Kernel<M> {
         Ok(Window { object, offset: 0, bytes: loaded.len })
     }
 
-    /// An anonymous object that holds a text.
-    fn text_object(&mut self, text: &[u8]) -> Result<Window, Errno> {
+    /// init's args object: its name as the one argument, the command line's words as environment.
+    fn first_args(&mut self, command_line: &str) -> Result<Window, Errno> {
+        let (start, bytes) = (size_of::<Header>(), SCRATCH);
+        let page = self.scratch.get_mut(..bytes).ok_or(ENOMEM)?;
+        page.fill(0);
+        let mut at = start;
+        let mut put = |text: &str| {
+            for (to, from) in page.iter_mut().skip(at).zip(text.bytes().chain([0])) {
+                *to = from;
+                at = at.saturating_add(1);
+            }
+            wide(at)
+        };
+        let argv = wide(start);
+        let env = put("/sbin/init");
+        let mut envc = 0u64;
+        let mut cwd = env;
+        for word in command_line.split_ascii_whitespace().filter(|word| word.contains('=')) {
+            cwd = put(word);
+            envc = envc.saturating_add(1);
+        }
+        put("/");
+        let bytes = wide(at);
+        let header = [MAGIC, ABI_VERSION, bytes, 1, argv, envc, env, cwd, wide(NONE), 0o22];
+        for (to, word) in page.chunks_mut(8).zip(header) {
+            to.copy_from_slice(&word.to_le_bytes());
+        }
         let Memory { machine, frames, objects } = &mut self.memory;
         let mut object = Object::anonymous(frames, machine)?;
-        object.resize(crate::num::wide(text.len().max(1)), frames, machine)?;
-        for (number, chunk) in (0..).zip(text.chunks(4096)) {
-            let frame = object.page(number, frames, machine)?;
-            machine.write(frame, 0, chunk);
-        }
-        let bytes = object.bytes();
+        object.resize(bytes, frames, machine)?;
+        let frame = object.page(0, frames, machine)?;
+        machine.write(frame, 0, &self.scratch);
         let object = objects.insert(object, frames, machine)?;
         Ok(Window { object, offset: 0, bytes })
     }
