@@ -18,7 +18,7 @@ use super::{input, number, output, owned, raw, word};
 ///
 /// What the scheme answers; `ENOENT` if there is no such scheme.
 pub fn openat(directory: impl AsFd, path: &str, flags: usize) -> Result<OwnedFd> {
-    open_from(number(directory), path, flags)
+    open_from(number(&directory), path, flags)
 }
 
 /// Opens an absolute path: `NAME:rest`, `/scheme/NAME/rest` or `/rest`.
@@ -44,7 +44,7 @@ fn open_from(directory: usize, path: &str, flags: usize) -> Result<OwnedFd> {
 pub fn dup(handle: impl AsFd, name: &str) -> Result<OwnedFd> {
     let (address, len) = input(name.as_bytes());
     // SAFETY: point 1: the kernel reads the name.
-    owned(unsafe { raw(SYS_DUP, [number(handle), address, len, NONE, 0]) }?)
+    owned(unsafe { raw(SYS_DUP, [number(&handle), address, len, NONE, 0]) }?)
 }
 
 /// A handle of our own beside one that this process was started with.
@@ -77,7 +77,7 @@ pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
 pub fn read(handle: impl AsFd, into: &mut [u8]) -> Result<usize> {
     let (address, len) = output(into);
     // SAFETY: point 1: the kernel writes within the slice.
-    unsafe { raw(SYS_READ, [number(handle), address, len, 0, 0]) }
+    unsafe { raw(SYS_READ, [number(&handle), address, len, 0, 0]) }
 }
 
 /// Writes at the description's offset, which moves; gives how much was taken.
@@ -88,7 +88,7 @@ pub fn read(handle: impl AsFd, into: &mut [u8]) -> Result<usize> {
 pub fn write(handle: impl AsFd, from: &[u8]) -> Result<usize> {
     let (address, len) = input(from);
     // SAFETY: point 1: the kernel reads the slice.
-    unsafe { raw(SYS_WRITE, [number(handle), address, len, 0, 0]) }
+    unsafe { raw(SYS_WRITE, [number(&handle), address, len, 0, 0]) }
 }
 
 /// Reads at `offset`.
@@ -99,7 +99,7 @@ pub fn write(handle: impl AsFd, from: &[u8]) -> Result<usize> {
 pub fn read_at(handle: impl AsFd, into: &mut [u8], offset: u64) -> Result<usize> {
     let (address, len) = output(into);
     // SAFETY: point 1: the kernel writes within the slice.
-    unsafe { raw(SYS_READ2, [number(handle), address, len, word(offset)?, 0]) }
+    unsafe { raw(SYS_READ2, [number(&handle), address, len, word(offset)?, 0]) }
 }
 
 /// Writes at `offset`.
@@ -110,7 +110,7 @@ pub fn read_at(handle: impl AsFd, into: &mut [u8], offset: u64) -> Result<usize>
 pub fn write_at(handle: impl AsFd, from: &[u8], offset: u64) -> Result<usize> {
     let (address, len) = input(from);
     // SAFETY: point 1: the kernel reads the slice.
-    unsafe { raw(SYS_WRITE2, [number(handle), address, len, word(offset)?, 0]) }
+    unsafe { raw(SYS_WRITE2, [number(&handle), address, len, word(offset)?, 0]) }
 }
 
 /// What `fstat` tells of a handle.
@@ -123,7 +123,7 @@ pub fn stat(handle: impl AsFd) -> Result<Stat> {
     // Its address and not a slice of it: the struct has padding, which is no bytes to Rust.
     let address = (&raw mut stat).expose_provenance();
     // SAFETY: point 1: the kernel writes within the struct, all of whose fields are plain.
-    unsafe { raw(SYS_FSTAT, [number(handle), address, size_of::<Stat>(), 0, 0]) }?;
+    unsafe { raw(SYS_FSTAT, [number(&handle), address, size_of::<Stat>(), 0, 0]) }?;
     Ok(stat)
 }
 
@@ -136,7 +136,7 @@ pub fn path_of(handle: impl AsFd) -> Result<String> {
     let mut path = vec![0; 4096];
     let (address, len) = output(&mut path);
     // SAFETY: point 1: the kernel writes within the vector's length.
-    let len = unsafe { raw(SYS_FPATH, [number(handle), address, len, 0, 0]) }?;
+    let len = unsafe { raw(SYS_FPATH, [number(&handle), address, len, 0, 0]) }?;
     path.truncate(len);
     String::from_utf8(path).map_err(|_not_text| Error::new(EIO))
 }
@@ -148,7 +148,7 @@ pub fn path_of(handle: impl AsFd) -> Result<String> {
 /// What the scheme answers.
 pub fn truncate(handle: impl AsFd, len: u64) -> Result<()> {
     // SAFETY: no address is passed.
-    unsafe { raw(SYS_FTRUNCATE, [number(handle), word(len)?, 0, 0, 0]) }.map(drop)
+    unsafe { raw(SYS_FTRUNCATE, [number(&handle), word(len)?, 0, 0, 0]) }.map(drop)
 }
 
 /// Reads directory records from `position` on: 0, or the last record's `next_opaque_id`.
@@ -159,7 +159,7 @@ pub fn truncate(handle: impl AsFd, len: u64) -> Result<()> {
 pub fn getdents(handle: impl AsFd, into: &mut [u8], position: u64) -> Result<usize> {
     let (address, len) = output(into);
     // SAFETY: point 1: the kernel writes within the slice.
-    unsafe { raw(SYS_GETDENTS, [number(handle), address, len, word(position)?, 0]) }
+    unsafe { raw(SYS_GETDENTS, [number(&handle), address, len, word(position)?, 0]) }
 }
 
 /// Sends `buffer` and two words to the scheme, which may change the buffer.
@@ -172,7 +172,7 @@ pub fn call(handle: impl AsFd, buffer: &mut [u8], words: [u64; 2]) -> Result<usi
     let words = [words[0], words[1], 0];
     let meta = words.as_ptr().expose_provenance();
     // SAFETY: point 1: the kernel reads and writes the buffer and reads the three words.
-    unsafe { raw(SYS_CALL, [number(handle), address, len, 0, meta]) }
+    unsafe { raw(SYS_CALL, [number(&handle), address, len, 0, meta]) }
 }
 
 /// Offers a duplicate of `passed` to the daemon behind `handle`; gives its answer.
@@ -181,7 +181,7 @@ pub fn call(handle: impl AsFd, buffer: &mut [u8], words: [u64; 2]) -> Result<usi
 ///
 /// What the daemon answers.
 pub fn sendfd(handle: impl AsFd, passed: impl AsFd, argument: u64) -> Result<usize> {
-    let arguments = [number(handle), number(passed), 0, word(argument)?, 0];
+    let arguments = [number(&handle), number(&passed), 0, word(argument)?, 0];
     // SAFETY: no address is passed.
     unsafe { raw(SYS_SENDFD, arguments) }
 }
@@ -199,7 +199,7 @@ pub fn event_subscribe(
     key: usize,
     flags: EventFlags,
 ) -> Result<()> {
-    let event = Event { id: number(handle), flags, data: key };
+    let event = Event { id: number(&handle), flags, data: key };
     if write(queue, &event)? == event.len() { Ok(()) } else { Err(Error::new(EINVAL)) }
 }
 
@@ -210,7 +210,7 @@ pub fn event_subscribe(
 /// `EINTR`.
 pub fn event_wait(queue: impl AsFd, into: &mut [Event], deadline: u64) -> Result<usize> {
     let (address, len) = (into.as_mut_ptr().expose_provenance(), size_of_val(into));
-    let arguments = [number(queue), address, len, word(deadline)?, 0];
+    let arguments = [number(&queue), address, len, word(deadline)?, 0];
     // SAFETY: point 1: the kernel writes whole records within the slice; they are plain words.
     let bytes = unsafe { raw(SYS_EVENT_WAIT, arguments) }?;
     Ok(bytes.checked_div(size_of::<Event>()).unwrap_or(0))

@@ -31,7 +31,7 @@ pub fn map(object: impl AsFd, offset: u64, len: usize) -> Result<usize> {
     let (address, len) = input(&map);
     // SAFETY: point 1: the kernel reads the struct. The mapping is new, as no fixed address
     // is asked for, so it takes nobody's memory.
-    unsafe { raw(SYS_FMAP, [number(object), address, len, 0, 0]) }
+    unsafe { raw(SYS_FMAP, [number(&object), address, len, 0, 0]) }
 }
 
 /// Ends the mapping of a range.

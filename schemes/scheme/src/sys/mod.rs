@@ -29,7 +29,7 @@ pub use process::{
 pub use ring::{ring_copy_in, ring_copy_out, ring_new, ring_register, ring_take, ring_wait};
 pub use start::{map_image, monotonic};
 
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use anode_abi::number::NONE;
 use redox::error::{EBADF, EINVAL, Error, Result};
@@ -86,14 +86,15 @@ unsafe fn trap(_number: usize, _arguments: [usize; 5]) -> usize {
     usize::try_from(redox::error::ENOSYS).unwrap_or(0).wrapping_neg()
 }
 
-/// A handle as an argument.
-fn number(handle: impl AsFd) -> usize {
+/// A handle as an argument. Borrowed: a handle that was given away would be closed before the
+/// call that it is an argument of.
+fn number(handle: &impl AsFd) -> usize {
     usize::try_from(handle.as_fd().as_raw_fd()).unwrap_or(NONE)
 }
 
 /// A handle that may be missing.
-fn number_or_none(handle: Option<impl AsFd>) -> usize {
-    handle.map_or(NONE, number)
+fn number_or_none(handle: Option<BorrowedFd<'_>>) -> usize {
+    handle.map_or(NONE, |handle| number(&handle))
 }
 
 /// Takes a handle that a call gave.

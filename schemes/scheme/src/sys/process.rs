@@ -43,11 +43,11 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<usize> {
     let handles: Vec<HandleMove> = spawn
         .handles
         .iter()
-        .map(|(from, to)| HandleMove { from: wide(number(from)), to: u64::from(*to) })
+        .map(|(from, to)| HandleMove { from: wide(number(&from)), to: u64::from(*to) })
         .collect();
     let args = SpawnArgs {
-        object: wide(number(spawn.object)),
-        args: wide(number(spawn.args)),
+        object: wide(number(&spawn.object)),
+        args: wide(number(&spawn.args)),
         name: wide(input(spawn.name.as_bytes()).0),
         name_len: wide(spawn.name.len()),
         handles: wide(handles.as_ptr().expose_provenance()),
@@ -143,7 +143,7 @@ pub fn ns_bind(
 /// `EBADF`, `EPERM`.
 pub fn ns_enter(namespace: impl AsFd) -> Result<()> {
     // SAFETY: no address is passed.
-    unsafe { raw(SYS_NS_ENTER, [number(namespace), 0, 0, 0, 0]) }.map(drop)
+    unsafe { raw(SYS_NS_ENTER, [number(&namespace), 0, 0, 0, 0]) }.map(drop)
 }
 
 /// Makes a scheme and binds its name in a namespace (`None`: the own); gives the owner handle.

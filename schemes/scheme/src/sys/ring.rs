@@ -23,7 +23,7 @@ pub fn ring_new(owner: impl AsFd, entries: u32) -> Result<(OwnedFd, RingInfo)> {
     let info = words.as_mut_ptr().expose_provenance();
     let entries = word(u64::from(entries))?;
     // SAFETY: point 1: the kernel writes a `RingInfo`, which is these three words.
-    let ring = unsafe { raw(SYS_RING_NEW, [number(owner), entries, info, 0, 0]) }?;
+    let ring = unsafe { raw(SYS_RING_NEW, [number(&owner), entries, info, 0, 0]) }?;
     Ok((owned(ring)?, RingInfo::from_words(words)))
 }
 
@@ -35,7 +35,7 @@ pub fn ring_new(owner: impl AsFd, entries: u32) -> Result<(OwnedFd, RingInfo)> {
 ///
 /// `EINTR`; `EBADF` when the scheme is gone.
 pub fn ring_wait(ring: impl AsFd, seen: u32, deadline: u64) -> Result<u32> {
-    let arguments = [number(ring), word(u64::from(seen))?, word(deadline)?, 0, 0];
+    let arguments = [number(&ring), word(u64::from(seen))?, word(deadline)?, 0, 0];
     // SAFETY: no address is passed.
     let tail = unsafe { raw(SYS_RING_WAIT, arguments) }?;
     u32::try_from(tail).map_err(|_too_wide| Error::new(EIO))
@@ -48,7 +48,7 @@ pub fn ring_wait(ring: impl AsFd, seen: u32, deadline: u64) -> Result<u32> {
 /// `EINVAL` for an offset or tag that is not the request's.
 pub fn ring_copy_in(ring: impl AsFd, tag: u32, offset: u64, into: &mut [u8]) -> Result<usize> {
     let (address, len) = output(into);
-    let arguments = [number(ring), word(u64::from(tag))?, word(offset)?, address, len];
+    let arguments = [number(&ring), word(u64::from(tag))?, word(offset)?, address, len];
     // SAFETY: point 1: the kernel writes within the slice; a slice's length leaves bit 63 free.
     unsafe { raw(SYS_RING_COPY, arguments) }
 }
@@ -60,7 +60,7 @@ pub fn ring_copy_in(ring: impl AsFd, tag: u32, offset: u64, into: &mut [u8]) -> 
 /// As for [`ring_copy_in`].
 pub fn ring_copy_out(ring: impl AsFd, tag: u32, offset: u64, from: &[u8]) -> Result<usize> {
     let (address, len) = input(from);
-    let arguments = [number(ring), word(u64::from(tag))?, word(offset)?, address, len | TO_CLIENT];
+    let arguments = [number(&ring), word(u64::from(tag))?, word(offset)?, address, len | TO_CLIENT];
     // SAFETY: point 1: the kernel reads the slice.
     unsafe { raw(SYS_RING_COPY, arguments) }
 }
@@ -72,7 +72,7 @@ pub fn ring_copy_out(ring: impl AsFd, tag: u32, offset: u64, from: &[u8]) -> Res
 /// `ENODEV` for what is no memory object, `ENOSPC` if too many are registered.
 pub fn ring_register(ring: impl AsFd, object: impl AsFd) -> Result<u16> {
     // SAFETY: no address is passed.
-    let index = unsafe { raw(SYS_RING_REGISTER, [number(ring), number(object), 0, 0, 0]) }?;
+    let index = unsafe { raw(SYS_RING_REGISTER, [number(&ring), number(&object), 0, 0, 0]) }?;
     u16::try_from(index).map_err(|_too_wide| Error::new(EIO))
 }
 
@@ -82,7 +82,7 @@ pub fn ring_register(ring: impl AsFd, object: impl AsFd) -> Result<u16> {
 ///
 /// `EINVAL` if the request carries none or it was taken, `EMFILE`.
 pub fn ring_take(ring: impl AsFd, tag: u32) -> Result<OwnedFd> {
-    let arguments = [number(ring), word(u64::from(tag))?, 0, 0, 0];
+    let arguments = [number(&ring), word(u64::from(tag))?, 0, 0, 0];
     // SAFETY: no address is passed.
     owned(unsafe { raw(SYS_RING_TAKE, arguments) }?)
 }

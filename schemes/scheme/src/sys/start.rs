@@ -25,7 +25,7 @@ pub fn map_image(image: impl AsFd) -> Result<&'static [u8]> {
     let (address, len) = input(&map);
     // SAFETY: point 1: the kernel reads the struct. No fixed address is asked for, so the
     // mapping takes nobody's memory.
-    let base = unsafe { raw(SYS_FMAP, [number(image), address, len, 0, 0]) }?;
+    let base = unsafe { raw(SYS_FMAP, [number(&image), address, len, 0, 0]) }?;
     let base = std::ptr::with_exposed_provenance::<u8>(base);
     // SAFETY: the kernel just mapped `size` readable bytes there, which nobody unmaps, as the
     // address is known here only. They do not change: the loader filled the image before the
