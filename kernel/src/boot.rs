@@ -25,6 +25,7 @@ const CONTEXTS_PER_MIB: u64 = 2;
 const MAX_CONTEXTS: u64 = 4096;
 
 /// Entered from entry.s on the first CPU's own stack.
+#[expect(clippy::large_stack_frames, reason = "the kernel's value passes through, once")]
 pub(crate) extern "sysv64" fn start(info: &'static BootInfo) -> ! {
     serial::init();
     match boot(info) {

@@ -87,6 +87,7 @@ enum Cause {
 /// # Safety
 ///
 /// Called once, by the first CPU; no thread runs yet, and everything is set up for traps.
+#[expect(clippy::large_stack_frames, reason = "the kernel's value passes through, once")]
 pub(crate) unsafe fn start(kernel: Kernel<Hardware>) -> ! {
     KERNEL.lock().write(kernel);
     let first = run(Cause::Trap(Trap::Again));
