@@ -13,9 +13,6 @@ use relibc_core::errno::{E2BIG, EACCES, EINVAL, ENODEV, ENOEXEC, ENOMEM, Errno, 
 /// C's list of strings: ends with null.
 type List = *const *const c_char;
 
-/// Longest name of a program, in bytes.
-const NAME: usize = 255;
-
 /// Replaces the program by the open file `fd`; returns only what went wrong.
 ///
 /// # Safety
@@ -38,7 +35,7 @@ unsafe fn try_exec(fd: c_int, argv: List, env: List) -> Result<()> {
     }
     let mut name = [0_u8; PATH_MAX];
     let length = super::fpath(fd, &mut name)?;
-    let name = name.get(..length.min(NAME)).unwrap_or_default();
+    let name = name.get(..length).unwrap_or_default();
     let mut path = [0_u8; PATH_MAX];
     let length = cwd::path(&mut path)?;
     let handle = cwd::for_exec()?;

@@ -8,11 +8,14 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use guest::Random;
+
 use super::{Outcome, Test, check};
 
 pub(super) const TESTS: &[Test] = &[
     ("arguments_and_environment", arguments_and_environment),
     ("memory_grows_and_keeps_its_contents", memory_grows_and_keeps_its_contents),
+    ("blocks_of_all_sizes_stay_whole", blocks_of_all_sizes_stay_whole),
     ("hash_maps_are_seeded", hash_maps_are_seeded),
     ("floats_print_and_parse", floats_print_and_parse),
     ("clocks_move_forward", clocks_move_forward),
@@ -50,6 +53,38 @@ fn memory_grows_and_keeps_its_contents() -> Outcome {
     check(zeroes.iter().all(|byte| *byte == 0), "zeroed memory is not zero")?;
     let small: Vec<Box<[u8; 48]>> = (0..1000).map(|_| Box::new([0; 48])).collect();
     check(small.iter().all(|block| block.iter().all(|byte| *byte == 0)), "small zeroes")
+}
+
+/// A block with an alignment of its own.
+#[repr(align(256))]
+struct Aligned([u8; 300]);
+
+fn blocks_of_all_sizes_stay_whole() -> Outcome {
+    let mut random = Random(1);
+    let mut size = |limit| usize::try_from(random.below(limit)).unwrap_or(0);
+    let mut blocks: Vec<(u8, Vec<u8>)> = Vec::new();
+    for round in 0..20_000_usize {
+        let mark = u8::try_from(round & 0xff)?;
+        // Mostly small ones; some that are mapped by themselves.
+        let limit = if round % 50 == 0 { 400_000 } else { 2_000 };
+        match round % 4 {
+            0 | 1 => blocks.push((mark, vec![mark; size(limit)])),
+            2 if blocks.len() > 200 => drop(blocks.swap_remove(size(200))),
+            _ => {
+                if let Some((mark, block)) = blocks.last_mut() {
+                    block.resize(size(limit), *mark);
+                    block.shrink_to_fit();
+                }
+            }
+        }
+    }
+    let is_whole = |(mark, block): &(u8, Vec<u8>)| block.iter().all(|byte| byte == mark);
+    check(blocks.iter().all(is_whole), "a block was overwritten")?;
+
+    let aligned: Vec<Box<Aligned>> = (0..100).map(|_| Box::new(Aligned([9; 300]))).collect();
+    let addresses = aligned.iter().map(|block| std::ptr::from_ref::<Aligned>(block).addr());
+    check(addresses.into_iter().all(|address| address.is_multiple_of(256)), "not aligned")?;
+    check(aligned.iter().all(|block| block.0 == [9; 300]), "an aligned block was overwritten")
 }
 
 fn hash_maps_are_seeded() -> Outcome {
