@@ -19,7 +19,7 @@ pub(crate) use initfs::{ports, strip};
 pub(crate) use kernel::{KERNEL_FLAGS, build as kernel, core_only, flags, kernel_path};
 use lexopt::Arg;
 pub(crate) use libc::{FLAGS as LIBC_FLAGS, Variant, build as libc};
-pub(crate) use userland::{build_hosted, flags as userland_flags, is_userland};
+pub(crate) use userland::{FOLDER, TARGET, build_hosted, cargo as userland_cargo, is_userland};
 
 use crate::{
     doctor::DISK,

@@ -8,6 +8,7 @@ mod boot;
 mod disk;
 mod life;
 mod look;
+mod standard;
 
 use std::path::Path;
 
@@ -48,7 +49,7 @@ pub(crate) enum Length {
 
 /// All groups, in the order in which they run.
 pub(crate) const GROUPS: &[Group] =
-    &[boot::SMALL, boot::LARGE, boot::UEFI, look::GROUP, disk::GROUP, life::GROUP];
+    &[boot::SMALL, boot::LARGE, boot::UEFI, look::GROUP, standard::GROUP, disk::GROUP, life::GROUP];
 
 /// A machine of the default kind.
 fn plain(image: &Path) -> Result<Config> {

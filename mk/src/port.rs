@@ -126,9 +126,10 @@ fn install(
     if root.exists() {
         std::fs::remove_dir_all(&root).map_err(|error| Failure::file("remove", &root, &error))?;
     }
-    let mut cargo = toolchain.cargo("userland", &build::userland_flags(Variant::Anode));
+    let mut cargo = build::userland_cargo(toolchain, build::FOLDER, Variant::Anode)?;
     cargo.args(["install", &wish.name, "--version", &format!("={version}"), "--locked"]);
-    cargo.args(["--target", "x86_64-unknown-redox", "-Zbuild-std=std,panic_unwind"]);
+    // `install` builds for release by itself and refuses to be told.
+    cargo.args(build::TARGET.iter().filter(|&&argument| argument != "--release"));
     cargo.args(["--no-track", "--root"]).arg(&root);
     if let Some(features) = &wish.features {
         cargo.args(["--features", features]);

@@ -18,13 +18,13 @@ pub(super) const GROUP: Group = Group {
 };
 
 fn kill_program(machine: &mut Machine) -> Result<()> {
-    let text = machine.ok("cat & echo pid $!")?;
+    let text = machine.ok("sleep 1000 & echo pid $!")?;
     let Some(pid) = number_after(&text, "pid ") else {
         return failed(format!("the shell named no background program: {text:?}"));
     };
     machine.ok(&format!("kill -9 {pid}"))?;
-    let text = machine.ok("echo still here; ls /scheme")?;
-    check(text.contains("still here") && text.contains("null"), || text.clone())
+    let text = machine.ok("wait; ps")?;
+    check(!text.contains("sleep") && text.contains("init"), || format!("ps shows:\n{text}"))
 }
 
 fn kill_driver(machine: &mut Machine) -> Result<()> {

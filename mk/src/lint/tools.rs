@@ -1,7 +1,5 @@
 //! rustfmt, clippy and rustdoc, all of the toolchain that builds the system.
 
-use std::process::Command;
-
 use crate::{
     build::{self, Variant},
     failure::Result,
@@ -52,21 +50,20 @@ fn loader(stage: &mut Stage, toolchain: &Toolchain) -> Result<()> {
 fn userland(stage: &mut Stage, toolchain: &Toolchain) -> Result<()> {
     let programs = workspace::packages()?;
     let programs = programs.iter().filter(|package| build::is_userland(package));
-    let flags = build::flags(&build::LIBC_FLAGS);
-    let mut library = clippy(toolchain, &flags, "core,alloc,compiler_builtins");
-    library.args(["-p", "relibc", "-p", "relibc-unwind"]);
+    let mut library = toolchain.cargo("lint", &build::flags(&build::LIBC_FLAGS));
+    library.args(["clippy", "--release", "--target", "x86_64-unknown-redox"]);
+    library.args([
+        "-Zbuild-std=core,alloc,compiler_builtins",
+        "-p",
+        "relibc",
+        "-p",
+        "relibc-unwind",
+    ]);
     stage.run(library.args(DENY))?;
-    let flags = build::userland_flags(Variant::Anode);
-    let mut cargo = clippy(toolchain, &flags, "std,panic_unwind");
+    let mut cargo = build::userland_cargo(toolchain, "lint", Variant::Anode)?;
+    cargo.arg("clippy").args(build::TARGET);
     programs.for_each(|package| {
         cargo.args(["-p", &package.name]);
     });
     stage.run(cargo.args(DENY))
-}
-
-fn clippy(toolchain: &Toolchain, flags: &[String], std: &str) -> Command {
-    let mut cargo = toolchain.cargo("lint", flags);
-    cargo.args(["clippy", "--release", "--target", "x86_64-unknown-redox"]);
-    cargo.arg(format!("-Zbuild-std={std}"));
-    cargo
 }

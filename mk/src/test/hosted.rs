@@ -9,6 +9,7 @@ use crate::{
     progress::cannot_start,
     test::{Selection, Tally},
     toolchain::Toolchain,
+    workspace,
 };
 
 /// Programs with their arguments. Each must succeed; a line `FAILED …` of one is shown.
@@ -27,7 +28,7 @@ pub(super) fn run(selection: &Selection) -> Result<Tally> {
     needs::ensure(&Need::BUILD)?;
     let toolchain = Toolchain::get()?;
     build::libc(&toolchain, Variant::Hosted)?;
-    let folder = build::build_hosted(&toolchain)?;
+    let folder = build::build_hosted(&toolchain, &workspace::packages()?)?;
     for (program, arguments) in wanted {
         let mut command = Command::new(folder.join(program));
         command.args(*arguments).stdin(Stdio::null());

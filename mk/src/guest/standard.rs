@@ -1,0 +1,37 @@
+//! Ordinary Rust programs over std, from inside.
+
+use crate::{
+    failure::Result,
+    guest::{Case, Group, Length, check, plain},
+    qemu::Machine,
+};
+
+pub(super) const GROUP: Group = Group {
+    name: "std",
+    length: Length::Short,
+    machine: plain,
+    begin: Machine::log_in,
+    cases: &[
+        Case { name: "files, threads, processes and panics behave", run: everything },
+        Case { name: "10,000 forks leave memory and locks whole", run: forks },
+    ],
+};
+
+fn everything(machine: &mut Machine) -> Result<()> {
+    succeeds(machine, "/test/stdtest")
+}
+
+fn forks(machine: &mut Machine) -> Result<()> {
+    succeeds(machine, "/test/forks 10000")
+}
+
+/// Runs a test program; its lines `FAILED …` are the reason if it fails.
+fn succeeds(machine: &mut Machine, line: &str) -> Result<()> {
+    let output = machine.sh(line)?;
+    check(output.status == 0, || {
+        let failed: Vec<&str> =
+            output.text.lines().filter(|line| line.starts_with("FAILED")).collect();
+        let why = if failed.is_empty() { output.text.clone() } else { failed.join("\n    ") };
+        format!("`{line}` ended with status {}:\n    {why}", output.status)
+    })
+}
