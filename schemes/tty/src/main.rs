@@ -40,8 +40,20 @@ impl Registers for Ports {
     }
 
     fn send(&mut self, bytes: &[u8]) {
-        let _lost = sys::write_at(&self.0, bytes, u64::from(DATA));
+        for string in strings(bytes) {
+            let _lost = sys::write_at(&self.0, string, u64::from(DATA));
+        }
     }
+}
+
+/// Cuts bytes so that the kernel sends each piece byte by byte to the one port.
+///
+/// Two or four bytes at once would be one wide access, whose upper bytes land in the registers
+/// beside it.
+fn strings(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let wide = matches!(bytes.len(), 2 | 4);
+    let (first, rest) = bytes.split_at(if wide { 1 } else { 0 });
+    [first, rest].into_iter().filter(|string| !string.is_empty())
 }
 
 fn main() -> ExitCode {
@@ -57,4 +69,19 @@ fn main() -> ExitCode {
 fn terminal() -> Result<serve::Tty<Ports>, String> {
     let (ports, interrupt) = (machine("com1")?, machine("irq4")?);
     Ok(serve::Tty::new(Uart::new(Ports(ports))?, interrupt))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::strings;
+
+    #[test]
+    fn no_string_of_bytes_is_taken_for_a_wide_access() {
+        let bytes: Vec<u8> = (0..16).collect();
+        for len in 0..=16 {
+            let pieces: Vec<&[u8]> = strings(&bytes[..len]).collect();
+            assert_eq!(pieces.concat(), bytes[..len]);
+            assert!(pieces.iter().all(|piece| !matches!(piece.len(), 0 | 2 | 4)), "{len}");
+        }
+    }
 }
