@@ -37,7 +37,10 @@ pub enum Channel {
     Queue(QueueId),
     /// The end of a child of that process.
     Child(ProcessId),
-    /// A word of memory: frame and offset.
+    /// A word of memory that a process has for itself, by its address: its frame may change, as
+    /// a fork shares it and the next store copies it.
+    Word(ProcessId, u64),
+    /// A word of memory that processes share: frame and offset.
     Futex(Frame, u16),
     /// An interrupt.
     Irq(IrqId),

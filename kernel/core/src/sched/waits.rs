@@ -23,6 +23,7 @@ fn bucket(channel: Channel) -> usize {
         Channel::Pipe(id) => (2, id.index()),
         Channel::Queue(id) => (3, id.index()),
         Channel::Child(id) => (4, id.index()),
+        Channel::Word(id, address) => (10, id.index().wrapping_add(crate::num::low(address >> 2))),
         Channel::Futex(frame, offset) => (5, frame.number().wrapping_add(u32::from(offset) >> 2)),
         Channel::Irq(id) => (6, id.index()),
         Channel::Console => (7, 0),

@@ -1,7 +1,9 @@
-//! Futexes: sleeping on a word of memory, keyed by its frame.
+//! Futexes: sleeping on a word of memory; where it is shared, all its addresses are one.
 
 use crate::error::{ETIMEDOUT, encode};
-use crate::num::low;
+use crate::machine::Frame;
+use crate::mem::region::Backing;
+use crate::num::{low, size};
 use crate::syscall::time::from_timespec;
 use crate::{
     Access, Call, Channel, EAGAIN, EINVAL, ENOSYS, Errno, Expiry, Kernel, Machine, Outcome, Sleep,
@@ -13,23 +15,28 @@ const WAKE: u64 = 1;
 const REQUEUE: u64 = 2;
 
 impl<M: Machine> Kernel<M> {
-    /// The channel of a futex word, and its value now.
-    fn futex_word(&mut self, me: ThreadId, address: u64) -> Result<(Channel, u32), Errno> {
+    /// The channel of a futex word, its frame, and its value now.
+    fn futex_word(&mut self, me: ThreadId, address: u64) -> Result<(Channel, Frame, u32), Errno> {
         if address & 3 != 0 {
             return Err(EINVAL);
         }
+        let process = self.owner(me)?;
         let offset = u16::try_from(address & 0xFFF).map_err(|_wide| EINVAL)?;
         self.with_space(me, |space, memory| {
-            // A write access: the frame must not change at the next store, by copy-on-write.
             let frame = space.frame_at(memory, address, Access::Write)?;
             let mut bytes = [0; 4];
             memory.machine.read(frame, usize::from(offset), &mut bytes);
-            Ok((Channel::Futex(frame, offset), u32::from_le_bytes(bytes)))
+            let backing = space.regions.find(address >> 12).map(|region| region.backing);
+            let channel = match backing {
+                Some(Backing::Shared(_)) => Channel::Futex(frame, offset),
+                _ => Channel::Word(process, address),
+            };
+            Ok((channel, frame, u32::from_le_bytes(bytes)))
         })
     }
 
     pub(crate) fn futex(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let (channel, value) = self.futex_word(me, call.a)?;
+        let (channel, _, value) = self.futex_word(me, call.a)?;
         match call.b {
             WAIT if value != low(call.c) => Err(EAGAIN),
             WAIT => {
@@ -49,7 +56,7 @@ impl<M: Machine> Kernel<M> {
                 self.give(me, woken)
             }
             REQUEUE => {
-                let (other, _) = self.futex_word(me, call.e)?;
+                let (other, ..) = self.futex_word(me, call.e)?;
                 let woken = self.wake_all(channel, call.c);
                 while let Some(id) = self.waits.first(&self.threads, channel)
                     && channel != other
@@ -65,10 +72,8 @@ impl<M: Machine> Kernel<M> {
 
     /// Sets a futex word to 0 and wakes all its sleepers: what joins wait for.
     pub(crate) fn clear_word(&mut self, me: ThreadId, address: u64) {
-        if let Ok((channel, _)) = self.futex_word(me, address)
-            && let Channel::Futex(frame, offset) = channel
-        {
-            self.memory.machine.write(frame, usize::from(offset), &[0; 4]);
+        if let Ok((channel, frame, _)) = self.futex_word(me, address) {
+            self.memory.machine.write(frame, size(address & 0xFFF), &[0; 4]);
             self.wake_all(channel, u64::MAX);
         }
     }

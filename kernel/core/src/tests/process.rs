@@ -107,6 +107,24 @@ fn a_futex_wakes_those_who_wait_for_that_word() {
 }
 
 #[test]
+fn a_futex_sleeper_is_found_after_a_fork_moved_its_word() {
+    let mut world = World::new();
+    let init = world.init;
+    let args = [0x20_0000u64, BASE + 0x5000, 0, 0, 1];
+    for (n, word) in (0u64..).zip(args) {
+        world.poke(init, BASE + n * 8, &word.to_le_bytes());
+    }
+    world.ok(init, SYS_THREAD_CREATE, &[BASE, 40]);
+    let other = world.child();
+    let word = BASE + 0x1000;
+    assert_eq!(world.call(other, SYS_FUTEX, &[word, 0, 0, 0]), None);
+    world.ok(init, SYS_FORK, &[]);
+    world.poke(init, word + 8, b"copied");
+    assert_eq!(world.ok(init, SYS_FUTEX, &[word, 1, 9]), 1);
+    assert_eq!(world.result(other), Some(0));
+}
+
+#[test]
 fn a_futex_wait_ends_at_its_time() {
     let mut world = World::new();
     let init = world.init;
