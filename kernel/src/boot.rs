@@ -136,9 +136,14 @@ fn facts(info: &BootInfo) -> Result<&'static str, &'static str> {
         framebuffer;
     text(format_args!(
         "method {}\nslot {slot}\ngeneration {generation}\ntries {tries_left}\n\
-         partition {partition_guid:02x?}\ndisk {disk_guid:02x?}\n\
+         partition {:032x}\ndisk {:032x}\n\
          rsdp {rsdp:#x}\nsmbios {smbios:#x}\nefi {efi_system_table:#x}\n\
          framebuffer {phys:#x} {width} {height} {pitch} {bits_per_pixel} {} {} {}\n",
-        method.0, red.position, green.position, blue.position
+        method.0,
+        u128::from_be_bytes(*partition_guid),
+        u128::from_be_bytes(*disk_guid),
+        red.position,
+        green.position,
+        blue.position
     ))
 }

@@ -5,7 +5,6 @@ use core::sync::atomic::AtomicU64;
 
 use anode_kernel::machine::{Context as ContextId, Cpu, Frame, IrqOp, Machine, Power, Regs};
 use anode_kernel::num::index;
-use anode_kernel::trap::Trap;
 use x86_64::VirtAddr;
 use x86_64::instructions::port::Port;
 use x86_64::instructions::random::RdRand;
@@ -13,7 +12,7 @@ use x86_64::instructions::{interrupts, tlb};
 use x86_64::registers::control::{Cr4, Cr4Flags};
 
 use crate::arch::fpu::Vector;
-use crate::arch::ioapic::{Lines, Source};
+use crate::arch::ioapic::Lines;
 use crate::arch::percpu::{Context, LENT, PerCpu};
 use crate::arch::{apic, idt, paging, tsc};
 use crate::log;
@@ -69,15 +68,6 @@ impl Hardware {
             }
         }
         context
-    }
-
-    /// Ends an interrupt; what it is to the core.
-    pub(crate) fn deliver(&self, vector: u8) -> Option<Trap> {
-        match self.lines.deliver(vector) {
-            Source::Line(line) => Some(Trap::Irq { line }),
-            Source::Tick => Some(Trap::Tick),
-            Source::Noise => None,
-        }
     }
 }
 

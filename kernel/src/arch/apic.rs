@@ -1,10 +1,11 @@
 //! The local interrupt controller of each CPU: its timer, and interrupts to other CPUs.
 
-use anode_kernel::num::size;
+use anode_kernel::num::low;
 use spin::Once;
 use x86_64::instructions::port::Port;
 use x86_64::registers::model_specific::{ApicBase, ApicBaseFlags, Msr};
 
+use super::paging::device_word;
 use super::tsc;
 
 /// Vector of the timer.
@@ -53,7 +54,7 @@ impl Access {
         // CPU is in x2APIC mode and has the MSR. The registers of the module touch no memory.
         unsafe {
             match self {
-                Self::Page(base) => pointer(base, register).write_volatile(value),
+                Self::Page(base) => device_word(base, register).write_volatile(value),
                 Self::Msr => Msr::new(0x800 | register >> 4).write(value.into()),
             }
         }
@@ -63,8 +64,8 @@ impl Access {
         // SAFETY: as in `write`.
         unsafe {
             match self {
-                Self::Page(base) => pointer(base, register).read_volatile(),
-                Self::Msr => anode_kernel::num::low(Msr::new(0x800 | register >> 4).read()),
+                Self::Page(base) => device_word(base, register).read_volatile(),
+                Self::Msr => low(Msr::new(0x800 | register >> 4).read()),
             }
         }
     }
@@ -82,10 +83,6 @@ impl Access {
             },
         }
     }
-}
-
-fn pointer(base: u64, register: u32) -> *mut u32 {
-    core::ptr::with_exposed_provenance_mut(size(base.wrapping_add(register.into())))
 }
 
 /// Takes the old controllers out of the way and switches this CPU's on; `map` maps a page of

@@ -2,9 +2,10 @@
 
 use anode_kernel::machine::IrqOp;
 use anode_kernel::madt::{Chip, ISA_LINES, MAX_CHIPS, Madt, Wire};
-use anode_kernel::num::size;
+use anode_kernel::trap::Trap;
 
 use super::apic;
+use super::paging::device_word;
 
 /// Vectors of lines: line n has the vector `LINES + n`.
 const LINES: u8 = 0x30;
@@ -33,37 +34,22 @@ struct Mapped {
 }
 
 impl Mapped {
-    fn pointer(self, offset: u64) -> *mut u32 {
-        core::ptr::with_exposed_provenance_mut(size(self.base.wrapping_add(offset)))
-    }
-
     fn read(self, register: u32) -> u32 {
         // SAFETY: the page is the chip's, mapped for good; `Lines`, under the kernel's lock, is
         // the only user of its index and data registers.
         unsafe {
-            self.pointer(0).write_volatile(register);
-            self.pointer(0x10).read_volatile()
+            device_word(self.base, 0).write_volatile(register);
+            device_word(self.base, 0x10).read_volatile()
         }
     }
 
     fn write(self, register: u32, value: u32) {
         // SAFETY: as in `read`; entries only name vectors that idt.rs has.
         unsafe {
-            self.pointer(0).write_volatile(register);
-            self.pointer(0x10).write_volatile(value);
+            device_word(self.base, 0).write_volatile(register);
+            device_word(self.base, 0x10).write_volatile(value);
         }
     }
-}
-
-/// What an interrupt's vector stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// A line, or a message, by the number that the core knows.
-    Line(u32),
-    /// The CPU's timer or another CPU.
-    Tick,
-    /// Nothing.
-    Noise,
 }
 
 /// All lines and messages of the machine.
@@ -112,38 +98,36 @@ impl Lines {
             IrqOp::Mask => return set(chip, register, MASKED, MASKED),
             IrqOp::Unmask => return set(chip, register, MASKED, 0),
             IrqOp::Level => LOW | LEVEL,
-            IrqOp::Edge => self.firmware_kind(line),
+            IrqOp::Edge => {
+                let wire = self.wires.iter().flatten().find(|wire| wire.line == line);
+                let low = wire.filter(|wire| wire.low).map_or(0, |_| LOW);
+                low | wire.filter(|wire| wire.level).map_or(0, |_| LEVEL)
+            }
         };
         chip.write(register.wrapping_add(1), apic::id() << 24);
         chip.write(register, MASKED | kind | vector(line));
         true
     }
 
-    /// How firmware says that a line of the ISA bus behaves.
-    fn firmware_kind(&self, line: u32) -> u32 {
-        let wire = self.wires.iter().flatten().find(|wire| wire.line == line);
-        let low = wire.filter(|wire| wire.low).map_or(0, |_| LOW);
-        low | wire.filter(|wire| wire.level).map_or(0, |_| LEVEL)
-    }
-
-    /// Looks at an interrupt that came in, masks its line if that is a level, and ends it.
-    pub(crate) fn deliver(&self, vector: u8) -> Source {
-        let source = match vector {
-            apic::TIMER | apic::KICK => Source::Tick,
-            LINES..MESSAGES => Source::Line(vector.wrapping_sub(LINES).into()),
+    /// Looks at an interrupt that came in, masks its line if that is a level, and ends it; gives
+    /// what it is to the core, if it is anything.
+    pub(crate) fn deliver(&self, vector: u8) -> Option<Trap> {
+        let trap = match vector {
+            apic::TIMER | apic::KICK => Trap::Tick,
+            LINES..MESSAGES => Trap::Irq { line: vector.wrapping_sub(LINES).into() },
             MESSAGES..BEYOND => {
-                Source::Line(MESSAGE_LINE | u32::from(vector.wrapping_sub(MESSAGES)))
+                Trap::Irq { line: MESSAGE_LINE | u32::from(vector.wrapping_sub(MESSAGES)) }
             }
-            _ => return Source::Noise,
+            _ => return None,
         };
-        if let Source::Line(line) = source
+        if let Trap::Irq { line } = trap
             && let Some((chip, register)) = self.entry(line)
             && chip.read(register) & LEVEL != 0
         {
             set(chip, register, MASKED, MASKED);
         }
         apic::end();
-        source
+        Some(trap)
     }
 
     /// Takes a message: address, data and line.

@@ -174,6 +174,11 @@ pub(crate) unsafe fn write_root(root: u64) {
     unsafe { Cr3::write(frame, flags) };
 }
 
+/// A register of a device, in a page that [`Tables::map_device`] mapped.
+pub(crate) fn device_word(page: u64, offset: u32) -> *mut u32 {
+    core::ptr::with_exposed_provenance_mut(size(page.wrapping_add(offset.into())))
+}
+
 /// The upper half of a top-level table, in the direct map.
 pub(crate) fn upper_half(hhdm: u64, root: u64) -> *mut [u64; 256] {
     let at = hhdm.wrapping_add(root).wrapping_add(wide(256 * 8));

@@ -91,6 +91,11 @@ impl PerCpu {
         }
     }
 
+    /// Whether no interrupt is kept.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.pending.iter().all(|word| word.load(Ordering::Relaxed) == 0)
+    }
+
     /// An interrupt that came in while the kernel ran; the most urgent first.
     pub(crate) fn take(&self) -> Option<u8> {
         for (base, word) in [0u8, 64, 128, 192].into_iter().zip(&self.pending).rev() {

@@ -76,12 +76,6 @@ pub(crate) struct Frame {
 /// The kernel. Locked only by [`run`], whose `assume_init` [`start`] makes true.
 static KERNEL: TicketMutex<MaybeUninit<Kernel<Hardware>>> = TicketMutex::new(MaybeUninit::uninit());
 
-/// Why [`run`] was called.
-enum Cause {
-    Trap(Trap),
-    Interrupt(u8),
-}
-
 /// Hands the kernel over to the traps and runs the first thread.
 ///
 /// # Safety
@@ -90,7 +84,7 @@ enum Cause {
 #[expect(clippy::large_stack_frames, reason = "the kernel's value passes through, once")]
 pub(crate) unsafe fn start(kernel: Kernel<Hardware>) -> ! {
     KERNEL.lock().write(kernel);
-    let first = run(Cause::Trap(Trap::Again));
+    let first = run(Some(Trap::Again));
     // SAFETY: `run` gives a context that is loaded; `resume` of entry.s never returns.
     unsafe {
         core::arch::asm!("jmp resume", in("rax") first, options(noreturn));
@@ -98,28 +92,27 @@ pub(crate) unsafe fn start(kernel: Kernel<Hardware>) -> ! {
 }
 
 extern "sysv64" fn syscall(a: u64, b: u64, c: u64, d: u64, e: u64, number: u64) -> *mut Context {
-    run(Cause::Trap(Trap::Call(Call { number, a, b, c, d, e })))
+    run(Some(Trap::Call(Call { number, a, b, c, d, e })))
 }
 
 extern "sysv64" fn interrupt(vector: u64, error: u64) -> *mut Context {
     let vector8 = u8::try_from(vector).unwrap_or(u8::MAX);
     match vector {
-        NMI => {
-            if panic::is_stopped() {
-                panic::halt();
-            }
-            PerCpu::here().current.get()
-        }
+        NMI if panic::is_stopped() => panic::halt(),
+        NMI => PerCpu::here().current.get(),
         PAGE_FAULT => {
             let access = match error {
                 error if error & 0x10 != 0 => Access::Execute,
                 error if error & 2 != 0 => Access::Write,
                 _ => Access::Read,
             };
-            run(Cause::Trap(Trap::Fault { address: Cr2::read_raw(), access }))
+            run(Some(Trap::Fault { address: Cr2::read_raw(), access }))
         }
-        0..EXCEPTIONS => run(Cause::Trap(Trap::Exception { vector: vector8 })),
-        _ => run(Cause::Interrupt(vector8)),
+        0..EXCEPTIONS => run(Some(Trap::Exception { vector: vector8 })),
+        _ => {
+            PerCpu::here().keep(vector8);
+            run(None)
+        }
     }
 }
 
@@ -133,61 +126,40 @@ extern "sysv64" fn kernel_interrupt(frame: &Frame) {
     }
 }
 
-/// Lets the core handle a trap, and whatever came in meanwhile; gives the context to run, which
-/// is loaded.
+/// Lets the core handle a trap, and all interrupts that were kept; gives the context to run,
+/// which is loaded.
 #[inline(always)]
-fn run(cause: Cause) -> *mut Context {
+fn run(first: Option<Trap>) -> *mut Context {
     let cpu = PerCpu::here();
+    let mut trap = first;
     let mut guard = KERNEL.lock();
-    // SAFETY: traps come from userspace, which `start` enters after it has put the kernel there.
-    let mut kernel = unsafe { guard.assume_init_mut() };
-    let mut trap = match cause {
-        Cause::Trap(trap) => Some(trap),
-        Cause::Interrupt(vector) => kernel.memory.machine.deliver(vector),
-    };
     loop {
-        let resume = match trap {
+        // SAFETY: traps come from userspace, which `start` enters after it put the kernel there.
+        let kernel = unsafe { guard.assume_init_mut() };
+        let machine = &kernel.memory.machine;
+        let kept = || cpu.take().and_then(|vector| machine.lines.deliver(vector));
+        let resume = match trap.take().or_else(kept) {
             Some(trap) => kernel.handle(cpu.cpu, trap),
             None if cpu.current.get().is_null() => Resume::Idle,
             None => return cpu.current.get(),
         };
-        let again = match resume {
-            Resume::Run { context, root, value } => {
-                switch(cpu, &kernel.memory.machine, context, root, value);
-                let Some(vector) = cpu.take() else { return cpu.current.get() };
-                trap = kernel.memory.machine.deliver(vector);
-                continue;
-            }
-            Resume::Again => Some(Trap::Again),
-            Resume::Idle => None,
-        };
+        if let Resume::Run { context, root, value } = resume {
+            switch(cpu, &kernel.memory.machine, context, root, value);
+            continue;
+        }
         park(cpu, &kernel.memory.machine);
         drop(guard);
-        let vector = window(cpu, again);
+        if resume == Resume::Again {
+            trap = Some(Trap::Again);
+            interrupts::enable();
+            // They come in only after the instruction that follows STI.
+            x86_64::instructions::nop();
+        } else if cpu.is_quiet() {
+            interrupts::enable_and_hlt();
+        }
+        interrupts::disable();
         guard = KERNEL.lock();
-        // SAFETY: as above.
-        kernel = unsafe { guard.assume_init_mut() };
-        trap = vector.and_then(|vector| kernel.memory.machine.deliver(vector)).or(again);
     }
-}
-
-/// Lets interrupts in, and waits for one if there is nothing to do `again`; gives the one to
-/// handle first.
-fn window(cpu: &PerCpu, again: Option<Trap>) -> Option<u8> {
-    let mut vector = cpu.take();
-    if again.is_some() && vector.is_none() {
-        interrupts::enable();
-        // They come in only after the instruction that follows STI.
-        x86_64::instructions::nop();
-        interrupts::disable();
-        vector = cpu.take();
-    }
-    while again.is_none() && vector.is_none() {
-        interrupts::enable_and_hlt();
-        interrupts::disable();
-        vector = cpu.take();
-    }
-    vector
 }
 
 /// Makes `context` the one that is loaded on this CPU. The lock is held: a thread that another
