@@ -92,11 +92,13 @@ impl PerCpu {
     }
 
     /// Whether no interrupt is kept.
+    #[inline(always)]
     pub(crate) fn is_quiet(&self) -> bool {
-        self.pending.iter().all(|word| word.load(Ordering::Relaxed) == 0)
+        self.pending.iter().fold(0, |all, word| all | word.load(Ordering::Relaxed)) == 0
     }
 
     /// An interrupt that came in while the kernel ran; the most urgent first.
+    #[cold]
     pub(crate) fn take(&self) -> Option<u8> {
         for (base, word) in [0u8, 64, 128, 192].into_iter().zip(&self.pending).rev() {
             if let Some(bit) = word.load(Ordering::Relaxed).checked_ilog2() {

@@ -136,15 +136,21 @@ fn run(first: Option<Trap>) -> *mut Context {
     loop {
         // SAFETY: traps come from userspace, which `start` enters after it put the kernel there.
         let kernel = unsafe { guard.assume_init_mut() };
-        let machine = &kernel.memory.machine;
-        let kept = || cpu.take().and_then(|vector| machine.lines.deliver(vector));
-        let resume = match trap.take().or_else(kept) {
+        if trap.is_none() {
+            let kept = cpu.take();
+            trap = kept.and_then(|vector| kernel.memory.machine.lines.deliver(vector));
+        }
+        let resume = match trap {
             Some(trap) => kernel.handle(cpu.cpu, trap),
             None if cpu.current.get().is_null() => Resume::Idle,
             None => return cpu.current.get(),
         };
+        trap = None;
         if let Resume::Run { context, root, value } = resume {
             switch(cpu, &kernel.memory.machine, context, root, value);
+            if cpu.is_quiet() {
+                return cpu.current.get();
+            }
             continue;
         }
         park(cpu, &kernel.memory.machine);
