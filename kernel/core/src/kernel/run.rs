@@ -81,11 +81,16 @@ impl<M: Machine> Kernel<M> {
         }
         let priority = self.threads.get(me).map_or(0, |thread| thread.priority);
         let state = self.cpu(cpu);
-        if now >= state.slice_end && state.ready.highest() >= Some(priority) {
-            self.enqueue(me, Place::Last);
-            return Next::Pick;
+        if now < state.slice_end {
+            return Next::To(me);
         }
-        Next::To(me)
+        // A new slice, even if nobody takes its place: the timer is not armed for the past.
+        state.slice_end = now.saturating_add(SLICE);
+        if state.ready.highest() < Some(priority) {
+            return Next::To(me);
+        }
+        self.enqueue(me, Place::Last);
+        Next::Pick
     }
 
     /// Gives the CPU to whoever runs next.

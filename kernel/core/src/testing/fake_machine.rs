@@ -27,6 +27,8 @@ pub(crate) struct Fake {
     regs: Vec<Regs>,
     /// What `now` says.
     pub(crate) time: u64,
+    /// When the timer was last armed for.
+    pub(crate) armed: u64,
     /// What was written to the console.
     pub(crate) console: Vec<u8>,
     /// Bytes to be read from the console.
@@ -46,6 +48,7 @@ impl Fake {
             frames: (0..frames).map(|_frame| page()).collect(),
             regs: std::vec![Regs::default(); contexts],
             time: 1,
+            armed: 0,
             console: Vec::new(),
             typed: Vec::new(),
             lines: Vec::new(),
@@ -78,7 +81,9 @@ impl Machine for Fake {
     fn boot_wall(&self) -> u64 {
         1_000_000_000_000
     }
-    fn arm(&mut self, _cpu: Cpu, _at: u64) {}
+    fn arm(&mut self, _cpu: Cpu, at: u64) {
+        self.armed = at;
+    }
     fn kick(&mut self, _cpu: Cpu) {}
     fn cpus(&self) -> u8 {
         1

@@ -169,3 +169,18 @@ fn a_caught_signal_interrupts_sleep_and_returns_to_where_it_was() {
     assert_eq!(after.general[0], encode(EINTR));
     assert_eq!(world.peek(child, page + 64, 8), [0; 8]);
 }
+
+#[test]
+fn the_timer_is_never_armed_for_the_past() {
+    let mut world = World::new();
+    let init = world.init;
+    world.ok(init, SYS_FORK, &[]);
+    let process = world.kernel.owner(world.child()).unwrap();
+    world.kernel.set_priority(process, 0);
+    for second in 1..5 {
+        world.kernel.memory.machine.time = second * 1_000_000_000;
+        world.trap(Trap::Tick);
+        assert_eq!(world.kernel.cpus[0].current, Some(init));
+        assert!(world.kernel.memory.machine.armed > world.kernel.memory.machine.time);
+    }
+}
