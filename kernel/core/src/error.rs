@@ -2,7 +2,7 @@
 
 pub use anode_abi::error as errno;
 
-use crate::Next;
+use crate::sched::Next;
 
 /// An error number (POSIX's; constants in [`errno`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -41,12 +41,12 @@ mod tests;
 pub mod trap;
 
 // The core's vocabulary: what most files speak of is named from the root.
-pub(crate) use counters::Counters;
+pub(crate) use counters::{Counters, count};
 pub(crate) use error::{
-    EACCES, EAGAIN, EBADF, EBUSY, EEXIST, EFAULT, EINTR, EINVAL, EIO, EMFILE, ENODEV, ENOENT,
-    ENOEXEC, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, EOVERFLOW, EPERM, ESPIPE, ESRCH, Errno, Outcome,
+    E2BIG, EACCES, EAGAIN, EBADF, EBUSY, ECHILD, EDEADLK, EEXIST, EFAULT, EINTR, EINVAL, EIO,
+    EISDIR, EMFILE, ENAMETOOLONG, ENODEV, ENOENT, ENOEXEC, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, ENOTTY,
+    EOVERFLOW, EPERM, EPIPE, ESPIPE, ESRCH, ETIMEDOUT, EXDEV, Errno, Outcome, encode,
 };
-pub(crate) use kernel::wake::Sleep;
 pub(crate) use kernel::{CpuState, Kernel, SCRATCH};
 pub(crate) use machine::{
     Cache, Context, Cpu, Frame, IrqOp, Machine, PAGE, PAGE_SIZE, Power, Regs, USER_END, USER_START,
@@ -56,9 +56,10 @@ pub(crate) use mem::frames::Frames;
 pub(crate) use mem::object::{Object, ObjectId, Window};
 pub(crate) use mem::region::{Backing, Region};
 pub(crate) use mem::space::{Mapping, Space};
-pub(crate) use mem::table::{PRESENT, PROMISED, Protection, WRITE};
+pub(crate) use mem::table::Protection;
 pub(crate) use mem::user::{Pins, UserSlice};
-pub(crate) use object::event::{Irq, IrqId, QueueId, Sink, Source, Subscription};
+pub(crate) use num::{index, low, narrow, size, wide};
+pub(crate) use object::event::{Irq, IrqId, Queue, QueueId, Sink, Source, Subscription};
 pub(crate) use object::handle::{
     Description, DescriptionId, Handle, Handles, ProcFile, Rights, SysFile, Target,
 };
@@ -68,14 +69,14 @@ pub(crate) use object::namespace::{
 pub(crate) use object::pipe::{End, Pipe, PipeId};
 pub(crate) use object::process::{Life, Process, ProgramName};
 pub(crate) use object::ring::{Finish, MAX_BYTES, Ring, SlotState};
-pub(crate) use object::thread::{Blocked, Channel, Expiry, State, Thread};
+pub(crate) use object::thread::{Blocked, Channel, Expiry, Sleep, State, Thread, Work};
 pub(crate) use random::Random;
 pub(crate) use sched::timers::{Due, Timers};
 pub(crate) use sched::waits::Waits;
 pub(crate) use sched::{Next, ORDINARY, Place, Threads};
 pub(crate) use scheme::submit::{Input, Request};
 pub(crate) use syscall::io::Transfer;
-pub(crate) use syscall::open::{O_CLOEXEC, STATUS_FLAGS};
+pub(crate) use syscall::open::{O_CLOEXEC, O_RDWR, STATUS_FLAGS};
 pub(crate) use syscall::thread::{FLAGS, SLICE_PAGES};
-pub(crate) use table::{Id, ProcessId, RingId, Slab, ThreadId};
+pub(crate) use table::{Id, ProcessId, RingId, Slab, ThreadId, reserved};
 pub(crate) use trap::{Access, Call};

@@ -22,7 +22,6 @@ pub struct Frame(NonZeroU32);
 
 impl Frame {
     /// The frame with that number (physical address / 4096).
-    #[must_use]
     pub const fn new(number: u32) -> Option<Self> {
         match NonZeroU32::new(number) {
             Some(number) => Some(Self(number)),
@@ -31,19 +30,16 @@ impl Frame {
     }
 
     /// The frame that holds a physical address.
-    #[must_use]
     pub fn containing(address: u64) -> Option<Self> {
         u32::try_from(address >> 12).ok().and_then(Self::new)
     }
 
     /// Its number.
-    #[must_use]
     pub const fn number(self) -> u32 {
         self.0.get()
     }
 
     /// Its physical address.
-    #[must_use]
     pub fn address(self) -> u64 {
         u64::from(self.0.get()) << 12
     }
@@ -71,6 +67,15 @@ pub struct Regs {
     pub rflags: u64,
     /// FS base: the thread pointer.
     pub fs_base: u64,
+}
+
+impl Regs {
+    /// Sets one of the general registers, by its position.
+    pub fn set(&mut self, at: usize, value: u64) {
+        if let Some(register) = self.general.get_mut(at) {
+            *register = value;
+        }
+    }
 }
 
 /// Positions in [`Regs::general`].

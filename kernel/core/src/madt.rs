@@ -3,7 +3,7 @@
 //! Firmware is not trusted: every length and checksum is looked at, and what does not fit is
 //! left out.
 
-use crate::num::{index, wide};
+use crate::{index, wide};
 
 /// Most I/O APICs that are looked at.
 pub const MAX_CHIPS: usize = 4;

@@ -1,6 +1,6 @@
 //! Names for addresses: the symbol table of an ELF file, for backtraces.
 
-use crate::num::size;
+use crate::size;
 
 fn bytes<const N: usize>(from: &[u8], at: usize) -> Option<[u8; N]> {
     from.get(at..)?.first_chunk().copied()

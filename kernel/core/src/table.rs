@@ -9,7 +9,7 @@ use core::num::NonZeroU32;
 use alloc::vec::Vec;
 
 use crate::num::index as index_of;
-use crate::{ENOMEM, Errno};
+use crate::{ENOMEM, Errno, narrow};
 
 /// The name of an object in a [`Slab`]: index and generation.
 pub struct Id<K> {
@@ -50,30 +50,34 @@ impl<K> core::fmt::Debug for Id<K> {
 
 struct Entry<T> {
     generation: NonZeroU32,
-    /// The tenant, or the next free entry.
-    content: Content<T>,
-}
-
-enum Content<T> {
-    Full(T),
-    Free(Option<u32>),
+    /// How often the object is named by others; whoever counts takes the last one out.
+    references: u32,
+    content: Option<T>,
 }
 
 /// A table of `T` with a fixed capacity; `K` only marks its ids.
 pub struct Slab<T, K = T> {
     entries: Vec<Entry<T>>,
-    free: Option<u32>,
-    len: u32,
+    free: Vec<u32>,
     kind: PhantomData<fn() -> K>,
 }
 
 impl<T, K> core::fmt::Debug for Slab<T, K> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Slab({} of {})", self.len, self.entries.capacity())
+        write!(f, "Slab({} of {})", self.len(), self.entries.capacity())
     }
 }
 
-const FIRST: NonZeroU32 = NonZeroU32::MIN;
+/// A list with room for `count`, so that pushing up to there never allocates.
+///
+/// # Errors
+///
+/// `ENOMEM`: the kernel's heap has no room for it.
+pub fn reserved<T>(count: usize) -> Result<Vec<T>, Errno> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(count).map_err(|_full| ENOMEM)?;
+    Ok(list)
+}
 
 impl<T, K> Slab<T, K> {
     /// An empty slab for `capacity` objects.
@@ -82,134 +86,129 @@ impl<T, K> Slab<T, K> {
     ///
     /// `ENOMEM`: the kernel's heap has no room for it.
     pub fn new(capacity: usize) -> Result<Self, Errno> {
-        let mut entries = Vec::new();
-        entries.try_reserve_exact(capacity).map_err(|_full| ENOMEM)?;
-        Ok(Self { entries, free: None, len: 0, kind: PhantomData })
+        let (entries, free) = (reserved(capacity)?, reserved(capacity)?);
+        Ok(Self { entries, free, kind: PhantomData })
     }
 
     /// How many objects it holds.
-    pub fn len(&self) -> u32 {
-        self.len
+    pub fn len(&self) -> usize {
+        self.entries.len().saturating_sub(self.free.len())
     }
 
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// Whether an insertion would succeed.
     pub fn has_room(&self) -> bool {
-        self.free.is_some() || self.entries.len() < self.entries.capacity()
+        !self.free.is_empty() || self.entries.len() < self.free.capacity()
     }
 
-    /// Takes an object in.
+    /// Takes an object in, with one reference.
     ///
     /// # Errors
     ///
     /// `ENOMEM`: the slab is full; the object is dropped.
     pub fn insert(&mut self, value: T) -> Result<Id<K>, Errno> {
-        if let Some(index) = self.free {
-            let entry = self.entries.get_mut(index_of(index)).ok_or(ENOMEM)?;
-            if let Content::Free(next) = entry.content {
-                self.free = next;
-            }
-            entry.content = Content::Full(value);
-            self.len = self.len.wrapping_add(1);
-            return Ok(Id { index, generation: entry.generation, kind: PhantomData });
-        }
-        if self.entries.len() == self.entries.capacity() {
+        if !self.has_room() {
             return Err(ENOMEM);
         }
-        let index = u32::try_from(self.entries.len()).map_err(|_wide| ENOMEM)?;
-        self.entries.push(Entry { generation: FIRST, content: Content::Full(value) });
-        self.len = self.len.wrapping_add(1);
-        Ok(Id { index, generation: FIRST, kind: PhantomData })
+        let index = self.free.pop().unwrap_or(narrow(self.entries.len()));
+        if index_of(index) == self.entries.len() {
+            self.entries.push(Entry { generation: FIRST, references: 1, content: None });
+        }
+        let entry = self.entries.get_mut(index_of(index)).ok_or(ENOMEM)?;
+        entry.content = Some(value);
+        entry.references = 1;
+        Ok(Id { index, generation: entry.generation, kind: PhantomData })
+    }
+
+    fn entry(&mut self, id: Id<K>) -> Option<&mut Entry<T>> {
+        self.entries.get_mut(index_of(id.index)).filter(|entry| entry.generation == id.generation)
     }
 
     /// The object of that name.
     #[inline]
     pub fn get(&self, id: Id<K>) -> Option<&T> {
-        match self.entries.get(index_of(id.index)) {
-            Some(Entry { generation, content: Content::Full(value) })
-                if *generation == id.generation =>
-            {
-                Some(value)
-            }
-            _ => None,
-        }
+        let entry = self.entries.get(index_of(id.index))?;
+        entry.content.as_ref().filter(|_| entry.generation == id.generation)
     }
 
     /// The object of that name, to change it.
     #[inline]
     pub fn get_mut(&mut self, id: Id<K>) -> Option<&mut T> {
-        match self.entries.get_mut(index_of(id.index)) {
-            Some(Entry { generation, content: Content::Full(value) })
-                if *generation == id.generation =>
-            {
-                Some(value)
-            }
-            _ => None,
+        self.entry(id)?.content.as_mut()
+    }
+
+    /// Changes the object of that name, if it is there.
+    #[inline]
+    pub fn update(&mut self, id: Id<K>, change: impl FnOnce(&mut T)) {
+        if let Some(value) = self.get_mut(id) {
+            change(value);
         }
     }
 
     /// Two different objects at once.
-    #[inline]
     pub fn get2_mut(&mut self, a: Id<K>, b: Id<K>) -> Option<(&mut T, &mut T)> {
         let indices = [index_of(a.index), index_of(b.index)];
         let [first, second] = self.entries.get_disjoint_mut(indices).ok()?;
-        match (&mut first.content, &mut second.content) {
-            (Content::Full(x), Content::Full(y))
-                if first.generation == a.generation && second.generation == b.generation =>
-            {
-                Some((x, y))
-            }
-            _ => None,
+        let current = first.generation == a.generation && second.generation == b.generation;
+        first.content.as_mut().zip(second.content.as_mut()).filter(|_| current)
+    }
+
+    /// One more reference.
+    pub fn retain(&mut self, id: Id<K>) {
+        if let Some(entry) = self.entry(id) {
+            entry.references = entry.references.saturating_add(1);
         }
+    }
+
+    /// One reference less; `true`: that was the last, and the object is to be taken out.
+    pub fn release(&mut self, id: Id<K>) -> bool {
+        let Some(entry) = self.entry(id) else { return false };
+        entry.references = entry.references.saturating_sub(1);
+        entry.references == 0
+    }
+
+    /// An object whose last reference is gone.
+    pub fn unreferenced(&self) -> Option<Id<K>> {
+        let mut all = (0u32..).zip(&self.entries);
+        let (index, _) = all.find(|(_, e)| e.references == 0 && e.content.is_some())?;
+        self.at(index)
     }
 
     /// Takes the object of that name out.
     pub fn remove(&mut self, id: Id<K>) -> Option<T> {
-        let free = self.free;
-        let entry = self.entries.get_mut(index_of(id.index))?;
-        if entry.generation != id.generation || matches!(entry.content, Content::Free(_)) {
-            return None;
-        }
-        let content = core::mem::replace(&mut entry.content, Content::Free(free));
+        let entry = self.entry(id)?;
+        let value = entry.content.take()?;
         entry.generation = entry.generation.checked_add(1).unwrap_or(FIRST);
-        self.free = Some(id.index);
-        self.len = self.len.wrapping_sub(1);
-        match content {
-            Content::Full(value) => Some(value),
-            Content::Free(_) => None,
-        }
+        self.free.push(id.index);
+        Some(value)
     }
 
     /// The name of whatever sits at `index`.
     pub fn at(&self, index: u32) -> Option<Id<K>> {
-        match self.entries.get(index_of(index)) {
-            Some(Entry { generation, content: Content::Full(_) }) => {
-                Some(Id { index, generation: *generation, kind: PhantomData })
-            }
-            _ => None,
-        }
+        let entry = self.entries.get(index_of(index)).filter(|entry| entry.content.is_some())?;
+        Some(Id { index, generation: entry.generation, kind: PhantomData })
     }
 
-    /// The first object from `index` on that `wanted` picks; for loops that change the slab.
-    pub fn find_from(&self, index: u32, wanted: impl Fn(&T) -> bool) -> Option<Id<K>> {
-        let mut all = self.iter().filter(|(id, _)| id.index >= index);
+    /// The first object after `last` that `wanted` picks; for loops that change the slab.
+    pub fn next(&self, last: Option<Id<K>>, wanted: impl Fn(&T) -> bool) -> Option<Id<K>> {
+        let mut all = self.iter().filter(|(id, _)| last.is_none_or(|last| id.index > last.index));
         all.find(|(_, value)| wanted(value)).map(|(id, _)| id)
     }
 
     /// All objects with their names, by index.
     pub fn iter(&self) -> impl Iterator<Item = (Id<K>, &T)> {
-        (0u32..).zip(&self.entries).filter_map(|(index, entry)| match &entry.content {
-            Content::Full(value) => {
-                Some((Id { index, generation: entry.generation, kind: PhantomData }, value))
-            }
-            Content::Free(_) => None,
+        (0u32..).zip(&self.entries).filter_map(|(index, entry)| {
+            let id = Id { index, generation: entry.generation, kind: PhantomData };
+            entry.content.as_ref().map(|value| (id, value))
         })
     }
 }
+
+const FIRST: NonZeroU32 = NonZeroU32::MIN;
 
 /// Marks for ids whose objects depend on the machine's types.
 pub mod mark {
@@ -251,12 +250,12 @@ mod tests {
     #[test]
     fn a_full_slab_refuses_without_allocating() {
         let mut slab = Slab::<u8>::new(2).unwrap();
-        let capacity = slab.entries.capacity();
+        let capacity = slab.free.capacity();
         for n in 0..capacity {
             slab.insert(u8::try_from(n).unwrap()).unwrap();
         }
         assert_eq!(slab.insert(9), Err(ENOMEM));
-        assert_eq!(slab.entries.capacity(), capacity);
+        assert_eq!(slab.free.capacity(), capacity);
     }
 
     #[test]

@@ -5,10 +5,9 @@
 use goblin::elf64::header::{EM_X86_64, ET_DYN, ET_EXEC, Header, SIZEOF_EHDR};
 use goblin::elf64::program_header::{PF_R, PF_W, PF_X, PT_LOAD, ProgramHeader};
 
-use crate::num::{size, wide};
 use crate::{
-    Backing, ENOEXEC, Errno, Machine, Mapping, Memory, PAGE, PAGE_SIZE, Protection, Space,
-    USER_END, USER_START, Window,
+    Backing, ENOEXEC, ENOMEM, Errno, Machine, Mapping, Memory, PAGE, Protection, Space, USER_END,
+    USER_START, Window, wide,
 };
 
 /// Most program headers that a file may have.
@@ -22,30 +21,14 @@ const DYNAMIC_BASE: u64 = 0x5555_5555_0000;
 /// # Errors
 ///
 /// `ENOEXEC`: the range is not in it, or not readable.
-pub fn read_window<M: Machine>(
+pub(crate) fn read_window<M: Machine>(
     memory: &mut Memory<M>,
     window: Window,
     at: u64,
     to: &mut [u8],
 ) -> Result<(), Errno> {
-    let end = at.checked_add(wide(to.len())).ok_or(ENOEXEC)?;
-    if end > window.bytes {
-        return Err(ENOEXEC);
-    }
-    let Memory { machine, frames, objects } = memory;
-    let object = objects.get(window.object).ok_or(ENOEXEC)?;
-    let mut at = window.offset.checked_add(at).ok_or(ENOEXEC)?;
-    let mut to = to;
-    while !to.is_empty() {
-        let frame = object.page(at >> 12, frames, machine).map_err(|_errno| ENOEXEC)?;
-        let offset = size(at & 0xFFF);
-        let piece = PAGE_SIZE.saturating_sub(offset).min(to.len());
-        let (now, later) = to.split_at_mut_checked(piece).ok_or(ENOEXEC)?;
-        machine.read(frame, offset, now);
-        to = later;
-        at = at.saturating_add(wide(piece));
-    }
-    Ok(())
+    let part = window.part(at, wide(to.len())).ok_or(ENOEXEC)?;
+    memory.load(part, to).map_err(|_errno| ENOEXEC)
 }
 
 /// Maps a program's segments; gives its entry.
@@ -54,7 +37,7 @@ pub fn read_window<M: Machine>(
 ///
 /// `ENOEXEC`: not a static ELF64 for x86-64, or numbers in it contradict each other;
 /// `ENOMEM`. The space is to be dropped then.
-pub fn load<M: Machine>(
+pub(crate) fn load<M: Machine>(
     memory: &mut Memory<M>,
     space: &mut Space,
     file: Window,
@@ -129,25 +112,17 @@ fn load_segment<M: Machine>(
     let content = segment.p_filesz.checked_add(lead).ok_or(ENOEXEC)?;
     let with_file =
         content.next_multiple_of(PAGE).min(end.next_multiple_of(PAGE).saturating_sub(first));
-    let mapping = |address: u64, bytes: u64, backing: Backing| Mapping {
-        address,
-        bytes,
-        protection,
-        backing,
-        lazy: false,
-        fixed: true,
-        unforkable: false,
-    };
-    let refuse = |errno: Errno| if errno == crate::error::ENOMEM { errno } else { ENOEXEC };
+    let refuse = |errno: Errno| if errno == ENOMEM { errno } else { ENOEXEC };
     if segment.p_filesz > 0 {
         let offset = file.offset.checked_add(segment.p_offset & !0xFFF).ok_or(ENOEXEC)?;
         let window = Window { object: file.object, offset, bytes: content };
-        let wanted = mapping(first, with_file, Backing::Private(Some(window)));
+        let wanted = Mapping::at(first, with_file, protection, Backing::Private(Some(window)));
         space.map(memory, &wanted).map_err(refuse)?;
     }
     let rest = if segment.p_filesz > 0 { first.saturating_add(with_file) } else { first };
     if rest < end {
-        let wanted = mapping(rest, end.saturating_sub(rest), Backing::Private(None));
+        let bytes = end.saturating_sub(rest);
+        let wanted = Mapping::at(rest, bytes, protection, Backing::Private(None));
         space.map(memory, &wanted).map_err(refuse)?;
     }
     Ok(())

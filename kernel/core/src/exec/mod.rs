@@ -1,3 +1,3 @@
 //! Programs: from an ELF file in a memory object to a space that can run.
 
-pub mod elf;
+pub(crate) mod elf;

@@ -1,19 +1,15 @@
 //! How the kernel starts: tables sized by RAM, the kernel's names, and init.
 
-use alloc::vec::Vec;
-
 use anode_abi::args::{ABI_VERSION, Header, MAGIC};
 use anode_abi::number::NONE;
 
 use crate::kernel::Grave;
-use crate::mem::object::Objects;
-use crate::num::{index, wide};
 use crate::object::namespace::BUILTINS;
 use crate::syscall::spawn::Birth;
 use crate::{
-    Binding, Cache, Context, Counters, CpuState, Description, ENOMEM, Errno, Frames, Handle,
-    Kernel, Machine, Memory, Name, Namespace, Object, ProgramName, Random, Rights, SCRATCH, Slab,
-    Target, Timers, Waits, Window,
+    Binding, Cache, Context, Counters, CpuState, Description, DescriptionId, ENOMEM, Errno, Frames,
+    Handle, Kernel, Machine, Memory, Name, Namespace, Object, ProgramName, Random, Rights, SCRATCH,
+    Slab, Target, Timers, Waits, Window, index, reserved, wide,
 };
 
 /// A range of frames: first frame number and count.
@@ -49,12 +45,6 @@ pub struct Boot<'a> {
     pub facts: &'static str,
 }
 
-fn reserved<T>(capacity: usize) -> Result<Vec<T>, Errno> {
-    let mut list = Vec::new();
-    list.try_reserve_exact(capacity).map_err(|_full| ENOMEM)?;
-    Ok(list)
-}
-
 impl<M: Machine> Kernel<M> {
     /// Makes the kernel and init's first thread.
     ///
@@ -84,7 +74,7 @@ impl<M: Machine> Kernel<M> {
         let random = Random::new(machine.entropy());
         let wall = machine.boot_wall();
         Ok(Self {
-            memory: Memory { machine, frames, objects: Objects::new(objects)? },
+            memory: Memory { machine, frames, objects: Slab::new(objects)?, dead: 0 },
             threads: Slab::new(threads)?,
             processes: Slab::new(processes)?,
             descriptions: Slab::new(descriptions)?,
@@ -111,47 +101,33 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn start_init(&mut self, boot: &Boot<'_>) -> Result<(), Errno> {
-        let mut names = Namespace::new();
+        let mut names = Namespace::default();
         for (name, builtin) in BUILTINS {
             names.bind(Name::new(name.as_bytes())?, Binding::Builtin(builtin))?;
         }
         let namespace = self.namespaces.insert(names)?;
-        let program = self.loaded(boot.init)?;
-        let initfs = self.loaded(boot.initfs)?;
+        let (program, initfs) = (self.loaded(boot.init)?, self.loaded(boot.initfs)?);
         let args = self.first_args(boot.command_line)?;
-        let birth = Birth {
-            program: Some(program),
-            args: Some(args),
-            name: ProgramName::cut(b"/sbin/init"),
-            namespace,
-            parent: None,
-        };
-        let process = self.bear(&birth)?;
-        self.let_go(program);
-        self.let_go(args);
-        let console = self.describe(Target::Debug, 0, u64::MAX)?;
-        let initfs = self.describe(Target::Memory(initfs), 0, 0)?;
-        let machine = self.describe(Target::Machine, 0, u64::MAX)?;
-        let init = self.processes.get_mut(process).ok_or(ENOMEM)?;
-        for (number, description) in (0..).zip([console, console, console, initfs, machine]) {
-            init.handles.reach(number)?;
+        let name = ProgramName::cut(b"/sbin/init");
+        let process = self.bear(&Birth { name, namespace, parent: None }, (program, args))?;
+        self.memory.release(program.object);
+        self.memory.release(args.object);
+        let console = Target::Debug;
+        for target in [console, console, console, Target::Memory(initfs), Target::Machine] {
+            let description = self.describe(target, 0)?;
+            let handles = &mut self.processes.get_mut(process).ok_or(ENOMEM)?.handles;
+            let number = handles.reserve(0)?;
             let handle = Handle { description, rights: Rights::all(), close_on_exec: false };
-            init.handles.put(wide(number), handle);
-            if let Some(description) = self.descriptions.get_mut(description) {
-                description.references = description.references.saturating_add(1);
-            }
-        }
-        for description in [console, initfs, machine] {
-            self.drop_description(description);
+            handles.put(number, handle);
         }
         Ok(())
     }
 
     /// An object over what the loader left.
     fn loaded(&mut self, loaded: Loaded) -> Result<Window, Errno> {
-        let object = Object::physical(loaded.address, loaded.len, Cache::WriteBack)?.read_only();
-        let Memory { machine, frames, objects } = &mut self.memory;
-        let object = objects.insert(object, frames, machine)?;
+        let mut object = Object::physical(loaded.address, loaded.len, Cache::WriteBack)?;
+        object.read_only = true;
+        let object = self.memory.objects.insert(object)?;
         Ok(Window { object, offset: 0, bytes: loaded.len })
     }
 
@@ -182,35 +158,20 @@ impl<M: Machine> Kernel<M> {
         for (to, word) in page.chunks_mut(8).zip(header) {
             to.copy_from_slice(&word.to_le_bytes());
         }
-        let Memory { machine, frames, objects } = &mut self.memory;
-        let mut object = Object::anonymous(frames, machine)?;
-        object.resize(bytes, frames, machine)?;
-        let frame = object.page(0, frames, machine)?;
-        machine.write(frame, 0, &self.scratch);
-        let object = objects.insert(object, frames, machine)?;
-        Ok(Window { object, offset: 0, bytes })
-    }
-
-    /// Gives the reference of a window back.
-    pub(crate) fn let_go(&mut self, window: Window) {
-        self.memory.objects.release(window.object);
-        self.grave.objects = true;
+        let object = self.memory.anonymous(bytes)?;
+        let args = Window { object, offset: 0, bytes };
+        self.memory.store(self.scratch.get(..at).unwrap_or_default(), args)?;
+        Ok(args)
     }
 
     /// A new description, with one reference.
-    pub(crate) fn describe(
-        &mut self,
-        target: Target,
-        flags: u64,
-        offset: u64,
-    ) -> Result<crate::object::handle::DescriptionId, Errno> {
+    pub(crate) fn describe(&mut self, target: Target, flags: u64) -> Result<DescriptionId, Errno> {
         self.descriptions.insert(Description {
             target,
             flags,
-            offset,
+            offset: if target.has_position() { 0 } else { u64::MAX },
             attached: None,
             epoch: 0,
-            references: 1,
             next_closing: None,
         })
     }

@@ -11,12 +11,12 @@ pub(crate) mod wake;
 
 use alloc::vec::Vec;
 
-use crate::object::event::Queue;
 use crate::sched::Ready;
 use crate::table::mark;
 use crate::{
-    Context, Counters, Description, ESRCH, Errno, Irq, Machine, Memory, Namespace, Pipe, Process,
-    ProcessId, Random, Ring, Scheme, Slab, Space, Subscription, ThreadId, Threads, Timers, Waits,
+    Context, Counters, Description, EINVAL, ESRCH, Errno, Irq, Machine, Memory, Namespace, Pipe,
+    Process, ProcessId, Queue, Random, Ring, Scheme, Slab, Space, Subscription, ThreadId, Threads,
+    Timers, UserSlice, Waits, wide,
 };
 
 pub use boot::{Boot, FrameRange, Loaded};
@@ -59,7 +59,7 @@ pub struct Kernel<M: Machine> {
     pub(crate) waits: Waits,
     pub(crate) timers: Timers,
     pub(crate) random: Random,
-    pub(crate) grave: Grave<M>,
+    pub(crate) grave: Grave,
     /// Contexts that no thread has.
     pub(crate) contexts: Vec<Context>,
     /// Room for one path or one text, used within a trap.
@@ -90,15 +90,72 @@ impl<M: Machine> Kernel<M> {
         self.processes.get_mut(id).ok_or(ESRCH)
     }
 
-    /// Works with the memory of a thread's process.
-    pub(crate) fn with_space<R>(
-        &mut self,
-        thread: ThreadId,
-        work: impl FnOnce(&mut Space, &mut Memory<M>) -> Result<R, Errno>,
-    ) -> Result<R, Errno> {
-        let id = self.owner(thread)?;
+    /// The memory of a thread's process.
+    pub(crate) fn space(&mut self, me: ThreadId) -> Result<(&mut Space, &mut Memory<M>), Errno> {
+        let id = self.owner(me)?;
         let process = self.processes.get_mut(id).ok_or(ESRCH)?;
-        let space = process.space.as_mut().ok_or(ESRCH)?;
-        work(space, &mut self.memory)
+        Ok((process.space.as_mut().ok_or(ESRCH)?, &mut self.memory))
+    }
+
+    /// Copies bytes of the caller's.
+    pub(crate) fn load(
+        &mut self,
+        me: ThreadId,
+        range: UserSlice,
+        to: &mut [u8],
+    ) -> Result<(), Errno> {
+        let (space, memory) = self.space(me)?;
+        memory.load((space, range), to)
+    }
+
+    /// Copies bytes to the caller.
+    pub(crate) fn store(&mut self, me: ThreadId, from: &[u8], at: u64) -> Result<(), Errno> {
+        let range = UserSlice::new(at, wide(from.len()))?;
+        let (space, memory) = self.space(me)?;
+        memory.store(from, (space, range))
+    }
+
+    /// Reads words of the caller's.
+    pub(crate) fn words<const N: usize>(
+        &mut self,
+        me: ThreadId,
+        at: u64,
+    ) -> Result<[u64; N], Errno> {
+        let mut bytes = [[0; 8]; N];
+        let range = UserSlice::new(at, wide(N.saturating_mul(8)))?;
+        self.load(me, range, bytes.as_flattened_mut())?;
+        Ok(bytes.map(u64::from_le_bytes))
+    }
+
+    /// Writes words to the caller.
+    pub(crate) fn put_words<const N: usize>(
+        &mut self,
+        me: ThreadId,
+        at: u64,
+        words: [u64; N],
+    ) -> Result<(), Errno> {
+        self.store(me, words.map(u64::to_le_bytes).as_flattened(), at)
+    }
+
+    /// Works with the scratch buffer and everything else at once.
+    pub(crate) fn with_scratch<R>(&mut self, work: impl FnOnce(&mut Self, &mut [u8]) -> R) -> R {
+        let mut scratch = core::mem::take(&mut self.scratch);
+        let result = work(self, &mut scratch);
+        self.scratch = scratch;
+        result
+    }
+
+    /// Copies bytes of the caller's to the start of the scratch buffer.
+    pub(crate) fn load_scratch(&mut self, me: ThreadId, range: UserSlice) -> Result<(), Errno> {
+        self.with_scratch(|kernel, scratch| {
+            kernel.load(me, range, scratch.get_mut(..range.len()).ok_or(EINVAL)?)
+        })
+    }
+
+    /// Copies the start of the scratch buffer to the caller.
+    pub(crate) fn store_scratch(&mut self, me: ThreadId, range: UserSlice) -> Result<(), Errno> {
+        self.with_scratch(|kernel, scratch| {
+            kernel.store(me, scratch.get(..range.len()).ok_or(EINVAL)?, range.start())
+        })
     }
 }

@@ -3,90 +3,67 @@
 use anode_abi::info::ready;
 
 use crate::{
-    Channel, DescriptionId, Id, IrqOp, Kernel, Machine, RingId, Sink, Source, Subscription, Target,
+    Channel, DescriptionId, Id, IrqOp, Kernel, Machine, Place, RingId, Sink, Source, Subscription,
+    Target,
 };
 
 impl<M: Machine> Kernel<M> {
     /// Tells every subscriber of `source` that it is ready.
     pub(crate) fn notify(&mut self, source: Source, bits: u64) {
-        if self.subscriptions.is_empty() {
-            return;
-        }
-        let mut from = 0;
-        while let Some(id) = self.subscriptions.find_from(from, |s| s.source == source) {
-            from = id.index().wrapping_add(1);
-            // An error or a hang-up is told even to those who did not ask.
-            let wanted = self.subscriptions.get(id).map_or(0, |subscription| subscription.flags);
-            let told = bits & (wanted | ready::ERROR | ready::HANGUP);
-            if told != 0 {
-                self.tell(id, told);
-            }
+        let mut last = None;
+        while let Some(id) = self.subscriptions.next(last, |s| s.source == source) {
+            self.tell(id, bits);
+            last = Some(id);
         }
     }
 
-    /// Sets bits of one subscription and wakes its sink.
+    /// Sets bits of one subscription, as far as it asked for them, and wakes its sink.
     pub(crate) fn tell(&mut self, id: Id<Subscription>, bits: u64) {
         let Some(subscription) = self.subscriptions.get_mut(id) else { return };
+        // An error or a hang-up is told even to those who did not ask.
+        let told = bits & (subscription.flags | ready::ERROR | ready::HANGUP);
+        if told == 0 {
+            return;
+        }
         let fresh = subscription.ready == 0;
-        subscription.ready |= bits;
+        subscription.ready |= told;
         match subscription.sink {
             Sink::Queue(queue) => {
-                if let Some(queue) = self.queues.get_mut(queue)
-                    && fresh
-                {
-                    queue.ready = queue.ready.saturating_add(1);
-                }
                 self.wake_all(Channel::Queue(queue), u64::MAX);
                 if fresh {
                     self.notify(Source::Queue(queue), ready::READ);
                 }
             }
             Sink::Ring(ring) => {
-                if fresh && let Some(ring) = self.rings.get_mut(ring) {
-                    ring.events = ring.events.saturating_add(1);
-                }
+                self.rings.update(ring, |ring| ring.events = true);
                 self.nudge(ring);
             }
         }
     }
 
+    /// A subscription of that sink with something to tell.
+    pub(crate) fn untold(&self, sink: Sink) -> Option<Id<Subscription>> {
+        self.subscriptions.next(None, |s| s.sink == sink && s.ready != 0)
+    }
+
     /// Removes all subscriptions that `dead` picks.
     pub(crate) fn unsubscribe(&mut self, dead: impl Fn(&Subscription) -> bool) {
-        let found =
-            |kernel: &Self| kernel.subscriptions.iter().find(|(_, s)| dead(s)).map(|(id, _)| id);
-        while let Some(id) = found(self) {
-            let Some(subscription) = self.subscriptions.remove(id) else { return };
-            if subscription.ready == 0 {
-                continue;
-            }
-            match subscription.sink {
-                Sink::Queue(queue) => {
-                    if let Some(queue) = self.queues.get_mut(queue) {
-                        queue.ready = queue.ready.saturating_sub(1);
-                    }
-                }
-                Sink::Ring(ring) => {
-                    if let Some(ring) = self.rings.get_mut(ring) {
-                        ring.events = ring.events.saturating_sub(1);
-                    }
-                }
-            }
+        while let Some(id) = self.subscriptions.next(None, &dead) {
+            self.subscriptions.remove(id);
         }
     }
 
     /// An interrupt line fired. It stays masked until its driver acknowledges.
     pub(crate) fn interrupt(&mut self, line: u32) {
-        let found = self.irqs.find_from(0, |irq| irq.line == line);
-        let Some(id) = found else {
+        let found = self.irqs.next(None, |irq| irq.line == line);
+        let Some((id, irq)) = found.and_then(|id| Some((id, self.irqs.get_mut(id)?))) else {
             self.memory.machine.irq(line, IrqOp::Mask);
             return;
         };
-        if let Some(irq) = self.irqs.get_mut(id) {
-            irq.count = irq.count.wrapping_add(1);
-            irq.total = irq.total.wrapping_add(1);
-            if irq.message.is_none() {
-                self.memory.machine.irq(line, IrqOp::Mask);
-            }
+        irq.count = irq.count.wrapping_add(1);
+        irq.total = irq.total.wrapping_add(1);
+        if irq.message.is_none() {
+            self.memory.machine.irq(line, IrqOp::Mask);
         }
         self.wake_all(Channel::Irq(id), u64::MAX);
         self.notify(Source::Irq(id), ready::READ);
@@ -101,14 +78,10 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// Wakes readers of the console when bytes may have come in.
-    pub(crate) fn poll_console(&mut self) {
-        self.wake_all(Channel::Console, u64::MAX);
-    }
-
     /// A ring has something for its daemon.
     pub(crate) fn nudge(&mut self, ring: RingId) {
-        let next = self.pump(ring);
-        self.hand_over(ring, next);
+        if let Some(daemon) = self.pump(ring) {
+            self.enqueue(daemon, Place::Last);
+        }
     }
 }

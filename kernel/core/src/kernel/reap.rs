@@ -1,53 +1,43 @@
-//! The dead: spaces and handles are given back in slices, a few at each trap.
+//! The dead: spaces, handles and objects are given back in slices, a few at each trap.
 
 use alloc::vec::Vec;
 
-use crate::{Handles, Kernel, Machine, Memory, Space};
+use crate::{Errno, Handles, Kernel, Machine, Space, reserved};
 
 /// What ended processes left; there are never more than processes.
 #[derive(Debug)]
-pub struct Grave<M: Machine> {
+pub struct Grave {
     /// Spaces to take apart.
     pub spaces: Vec<Space>,
     /// Handles to close.
     pub handles: Vec<Handles>,
-    /// Whether objects may be dead.
-    pub objects: bool,
-    machine: core::marker::PhantomData<fn() -> M>,
 }
 
-impl<M: Machine> Grave<M> {
+impl Grave {
     /// A grave for the spaces and handles of `capacity` processes.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn new(capacity: usize) -> Result<Self, crate::error::Errno> {
-        let mut spaces = Vec::new();
-        spaces.try_reserve_exact(capacity).map_err(|_full| crate::error::ENOMEM)?;
-        let mut handles = Vec::new();
-        handles.try_reserve_exact(capacity).map_err(|_full| crate::error::ENOMEM)?;
-        Ok(Self { spaces, handles, objects: false, machine: core::marker::PhantomData })
-    }
-
-    /// Whether nothing is left to do.
-    pub fn is_empty(&self) -> bool {
-        self.spaces.is_empty() && self.handles.is_empty() && !self.objects
+    pub fn new(capacity: usize) -> Result<Self, Errno> {
+        Ok(Self { spaces: reserved(capacity)?, handles: reserved(capacity)? })
     }
 }
 
 impl<M: Machine> Kernel<M> {
+    /// Whether nothing is owed to the dead.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.grave.spaces.is_empty() && self.grave.handles.is_empty() && self.memory.dead == 0
+    }
+
     /// Works for the dead: closes handles, frees about `budget` frames.
-    pub(crate) fn reap(&mut self, budget: u32) {
-        let mut budget = budget;
+    pub(crate) fn reap(&mut self, mut budget: u32) {
         while budget > 0
             && let Some(handles) = self.grave.handles.last_mut()
         {
             match handles.pop() {
-                Some(handle) => self.drop_handle(handle),
-                None => {
-                    self.grave.handles.pop();
-                }
+                Some(handle) => self.drop_description(handle.description),
+                None => drop(self.grave.handles.pop()),
             }
             budget = budget.saturating_sub(8);
         }
@@ -58,14 +48,6 @@ impl<M: Machine> Kernel<M> {
                 self.grave.spaces.pop();
             }
         }
-        if budget > 0 {
-            let Memory { machine, frames, objects } = &mut self.memory;
-            self.grave.objects = !objects.reap(&mut budget, frames, machine);
-        }
-    }
-
-    /// Leaves a space to be taken apart, once no CPU uses it any more.
-    pub(crate) fn bury_space(&mut self, space: Space) {
-        self.grave.spaces.push(space);
+        self.memory.reap(&mut budget);
     }
 }

@@ -1,10 +1,11 @@
 //! A trap: what it asks for is done, then the CPU is given to whoever runs next.
 
-use crate::counters::count;
 use crate::machine::reg;
 use crate::sched::SLICE;
 use crate::trap::{Resume, Trap};
-use crate::{Cpu, CpuState, Kernel, Machine, Next, Outcome, Place, State, ThreadId};
+use crate::{
+    Channel, Cpu, CpuState, Kernel, Machine, Next, Outcome, Place, State, ThreadId, count, encode,
+};
 
 /// Frames that one trap gives back for the dead.
 const REAP_BUDGET: u32 = 64;
@@ -16,7 +17,7 @@ impl<M: Machine> Kernel<M> {
         if let Some(context) = self.cpu(cpu).stale.take() {
             self.contexts.push(context);
         }
-        if !self.grave.is_empty() {
+        if !self.is_settled() {
             self.reap(REAP_BUDGET);
         }
         let me = self.cpu(cpu).current;
@@ -61,9 +62,7 @@ impl<M: Machine> Kernel<M> {
         match outcome {
             Ok(next) => next,
             Err(errno) => {
-                if let Some(thread) = self.threads.get_mut(me) {
-                    thread.fail(errno);
-                }
+                self.threads.update(me, |thread| thread.result = Some(encode(errno)));
                 Next::To(me)
             }
         }
@@ -73,13 +72,12 @@ impl<M: Machine> Kernel<M> {
     fn tick(&mut self, cpu: Cpu, me: Option<ThreadId>) -> Next {
         let now = self.memory.machine.now();
         self.expire(now);
-        self.poll_console();
-        let Some(me) = me.filter(|me| self.threads.get(*me).is_some()) else { return Next::Pick };
+        self.wake_all(Channel::Console, u64::MAX);
+        let Some(me) = me else { return Next::Pick };
         self.reap_rings_of(me);
-        if self.threads.get(me).is_none() {
+        let Some(priority) = self.threads.get(me).map(|thread| thread.priority) else {
             return Next::Pick;
-        }
-        let priority = self.threads.get(me).map_or(0, |thread| thread.priority);
+        };
         let state = self.cpu(cpu);
         if now < state.slice_end {
             return Next::To(me);
@@ -106,31 +104,25 @@ impl<M: Machine> Kernel<M> {
             }
             let Some(id) = self.choose(cpu, next) else {
                 self.leave(cpu, me);
-                if self.grave.is_empty() {
-                    self.arm(cpu, false);
-                    return Resume::Idle;
+                if !self.is_settled() {
+                    return Resume::Again;
                 }
-                return Resume::Again;
+                self.arm(cpu, false);
+                return Resume::Idle;
             };
             self.cpu(cpu).current = Some(id);
-            if let Some(thread) = self.threads.get_mut(id) {
-                thread.state = State::Running;
-            }
-            if !self.deliver(id) {
-                next = Next::Pick;
-                continue;
-            }
-            let Some(thread) = self.threads.get_mut(id) else {
-                next = Next::Pick;
-                continue;
-            };
-            if let Some(call) = thread.restart.take() {
+            self.threads.update(id, |thread| thread.state = State::Running);
+            next = Next::Pick;
+            if self.deliver(id)
+                && let Some(thread) = self.threads.get_mut(id)
+            {
+                let Some(call) = thread.sleep.restart.take() else {
+                    thread.expired = false;
+                    return self.run(cpu, me, id);
+                };
                 let outcome = self.call(id, call);
                 next = self.settle(id, outcome);
-                continue;
             }
-            thread.expired = false;
-            return self.run(cpu, me, id);
         }
     }
 
@@ -152,38 +144,30 @@ impl<M: Machine> Kernel<M> {
     fn run(&mut self, cpu: Cpu, me: Option<ThreadId>, id: ThreadId) -> Resume {
         if me != Some(id) {
             count(&mut self.counters.switches);
-            self.charge(me, id);
-            let end = self.threads.get(id).map_or(0, |t| t.since.saturating_add(SLICE));
-            self.cpu(cpu).slice_end = end;
+            self.charge(me);
+            let now = self.memory.machine.now();
+            self.threads.update(id, |thread| thread.since = now);
+            self.cpu(cpu).slice_end = now.saturating_add(SLICE);
         }
         self.arm(cpu, true);
         let Self { threads, processes, .. } = self;
         let Some(thread) = threads.get_mut(id) else { return Resume::Again };
-        let root = processes.get(thread.process).and_then(|p| p.space.as_ref()).map(|s| s.root);
-        match root {
-            Some(root) => {
-                Resume::Run { context: thread.context, root, value: thread.result.take() }
-            }
-            None => Resume::Again,
-        }
+        let space = processes.get(thread.process).and_then(|process| process.space.as_ref());
+        let Some(root) = space.map(|space| space.tree.root) else { return Resume::Again };
+        Resume::Run { context: thread.context, root, value: thread.result.take() }
     }
 
     /// The CPU has no thread for now.
     fn leave(&mut self, cpu: Cpu, me: Option<ThreadId>) {
         self.cpu(cpu).current = None;
-        let now = self.memory.machine.now();
-        if let Some(thread) = me.and_then(|me| self.threads.get_mut(me)) {
-            thread.cpu_ns = thread.cpu_ns.saturating_add(now.saturating_sub(thread.since));
-            thread.since = now;
-        }
+        self.charge(me);
     }
 
-    fn charge(&mut self, from: Option<ThreadId>, to: ThreadId) {
+    /// Charges a thread for the time since it was put on its CPU.
+    fn charge(&mut self, thread: Option<ThreadId>) {
         let now = self.memory.machine.now();
-        if let Some(thread) = from.and_then(|from| self.threads.get_mut(from)) {
+        if let Some(thread) = thread.and_then(|id| self.threads.get_mut(id)) {
             thread.cpu_ns = thread.cpu_ns.saturating_add(now.saturating_sub(thread.since));
-        }
-        if let Some(thread) = self.threads.get_mut(to) {
             thread.since = now;
         }
     }
@@ -203,12 +187,10 @@ impl<M: Machine> Kernel<M> {
 
     /// The value in rax that a thread is about to see, for a signal frame.
     pub(crate) fn settle_result(&mut self, id: ThreadId) {
-        let Some(thread) = self.threads.get_mut(id) else { return };
-        if let Some(value) = thread.result.take() {
-            let regs = self.memory.machine.regs(thread.context);
-            if let Some(rax) = regs.general.get_mut(reg::RAX) {
-                *rax = value;
-            }
+        if let Some(thread) = self.threads.get_mut(id)
+            && let Some(value) = thread.result.take()
+        {
+            self.memory.machine.regs(thread.context).set(reg::RAX, value);
         }
     }
 }

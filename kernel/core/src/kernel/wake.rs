@@ -1,41 +1,20 @@
 //! Threads between waiting and ready.
 
-use crate::error::encode;
 use crate::{
-    Blocked, Call, Channel, Cpu, Due, EINTR, Expiry, Kernel, Machine, Next, Outcome, Place, State,
-    ThreadId,
+    Blocked, Channel, Cpu, Due, EINTR, Expiry, Kernel, Machine, Next, Outcome, Place, Sleep, State,
+    ThreadId, encode,
 };
-
-/// How a thread sleeps.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sleep {
-    /// Made again when it wakes.
-    pub(crate) restart: Option<Call>,
-    /// When it is over at the latest.
-    pub(crate) deadline: u64,
-    /// What that means.
-    pub(crate) expiry: Expiry,
-}
-
-impl Sleep {
-    /// Until woken; then the call is made again.
-    pub(crate) fn retry(call: Call) -> Self {
-        Self { restart: Some(call), deadline: u64::MAX, expiry: Expiry::Restart }
-    }
-
-    /// The same, with a deadline that the call will see.
-    pub(crate) fn retry_until(call: Call, deadline: u64) -> Self {
-        Self { deadline, ..Self::retry(call) }
-    }
-}
 
 impl<M: Machine> Kernel<M> {
     /// Ends a call with a value.
     pub(crate) fn give(&mut self, me: ThreadId, value: u64) -> Outcome {
-        if let Some(thread) = self.threads.get_mut(me) {
-            thread.result = Some(value);
-        }
+        self.threads.update(me, |thread| thread.result = Some(value));
         Ok(Next::To(me))
+    }
+
+    /// Ends a call that may have ended its own caller.
+    pub(crate) fn give_if_alive(&mut self, me: ThreadId, value: u64) -> Outcome {
+        if self.threads.get(me).is_some() { self.give(me, value) } else { Ok(Next::Pick) }
     }
 
     /// Puts the running thread to sleep on a channel.
@@ -47,11 +26,7 @@ impl<M: Machine> Kernel<M> {
 
     /// Notes how a thread sleeps, and its deadline.
     pub(crate) fn set_sleep(&mut self, me: ThreadId, sleep: Sleep) {
-        if let Some(thread) = self.threads.get_mut(me) {
-            thread.restart = sleep.restart;
-            thread.deadline = sleep.deadline;
-            thread.expiry = sleep.expiry;
-        }
+        self.threads.update(me, |thread| thread.sleep = sleep);
         if sleep.deadline != u64::MAX {
             self.add_deadline(sleep.deadline, Due::Thread(me));
         }
@@ -60,7 +35,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn add_deadline(&mut self, at: u64, due: Due) {
         let Self { timers, threads, descriptions, .. } = self;
         timers.add(at, due, |at, due| match due {
-            Due::Thread(id) => threads.get(id).is_some_and(|thread| thread.deadline == at),
+            Due::Thread(id) => threads.get(id).is_some_and(|thread| thread.sleep.deadline == at),
             Due::Alarm(id) => descriptions.get(id).is_some(),
         });
     }
@@ -78,31 +53,34 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn wake(&mut self, id: ThreadId) {
         self.unblock(id);
         if let Some(thread) = self.threads.get_mut(id) {
-            thread.deadline = u64::MAX;
-            if thread.restart.is_none() && thread.result.is_none() {
+            thread.sleep.deadline = u64::MAX;
+            if thread.sleep.restart.is_none() && thread.result.is_none() {
                 thread.result = Some(0);
             }
             self.enqueue(id, Place::Last);
         }
     }
 
+    /// Ends a thread's wait with a value.
+    pub(crate) fn wake_with(&mut self, id: ThreadId, value: u64) {
+        self.threads.update(id, |thread| thread.finish(value));
+        self.wake(id);
+    }
+
     /// Takes a thread off whatever it waits for.
     pub(crate) fn unblock(&mut self, id: ThreadId) {
-        let Some(state) = self.threads.get(id).map(|thread| thread.state) else { return };
-        match state {
-            State::Blocked(Blocked::On(channel)) => {
+        match self.threads.get(id).map(|thread| thread.state) {
+            Some(State::Blocked(Blocked::On(channel))) => {
                 self.waits.remove(&mut self.threads, id, channel);
             }
-            State::Blocked(Blocked::Ring(ring)) => {
-                if let Some(ring) = self.rings.get_mut(ring) {
-                    ring.idle = None;
-                }
+            Some(State::Blocked(Blocked::Ring(ring))) => {
+                self.rings.update(ring, |ring| ring.idle = None);
             }
-            State::Ready => {
+            Some(State::Ready) => {
                 let Self { cpus: [cpu, ..], threads, .. } = self;
                 cpu.ready.remove(threads, id);
             }
-            State::Blocked(Blocked::Reply(..)) | State::Running => {}
+            Some(State::Blocked(Blocked::Reply(..)) | State::Running) | None => {}
         }
     }
 
@@ -122,24 +100,18 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn expire(&mut self, now: u64) {
         while let Some((at, due)) = self.timers.pop(now) {
             match due {
-                Due::Thread(id) => {
-                    if self.threads.get(id).is_some_and(|thread| thread.deadline == at) {
-                        self.time_out(id);
-                    }
-                }
+                Due::Thread(id) => self.time_out(id, at),
                 Due::Alarm(id) => self.alarm(id, at),
             }
         }
     }
 
-    fn time_out(&mut self, id: ThreadId) {
-        let Some(thread) = self.threads.get_mut(id) else { return };
-        thread.deadline = u64::MAX;
-        match thread.expiry {
-            Expiry::Value(value) => {
-                thread.result = Some(value);
-                thread.restart = None;
-            }
+    fn time_out(&mut self, id: ThreadId, at: u64) {
+        let Some(thread) = self.threads.get_mut(id).filter(|t| t.sleep.deadline == at) else {
+            return;
+        };
+        match thread.sleep.expiry {
+            Expiry::Value(value) => thread.finish(value),
             Expiry::Restart => thread.expired = true,
         }
         if let State::Blocked(Blocked::Reply(ring, slot)) = thread.state {
@@ -150,15 +122,10 @@ impl<M: Machine> Kernel<M> {
 
     /// A caught signal came: a sleeping call ends with `EINTR`.
     pub(crate) fn interrupt_sleep(&mut self, id: ThreadId) {
-        let Some(thread) = self.threads.get_mut(id) else { return };
-        match thread.state {
-            State::Blocked(Blocked::Reply(ring, slot)) => self.cancel(ring, slot, id),
-            State::Blocked(_) => {
-                thread.restart = None;
-                thread.result = Some(encode(EINTR));
-                self.wake(id);
-            }
-            State::Running | State::Ready => {}
+        match self.threads.get(id).map(|thread| thread.state) {
+            Some(State::Blocked(Blocked::Reply(ring, slot))) => self.cancel(ring, slot, id),
+            Some(State::Blocked(_)) => self.wake_with(id, encode(EINTR)),
+            Some(State::Running | State::Ready) | None => {}
         }
     }
 }

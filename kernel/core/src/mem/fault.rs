@@ -1,10 +1,9 @@
 //! Faults: what a region promises becomes a page. Nothing here waits.
 
-use crate::mem::table::{self, Slot, USER};
-use crate::num::size;
+use crate::mem::table::{PRESENT, PROMISED, Slot, USER, WRITE, entry, frame_of};
 use crate::{
-    Access, Backing, EFAULT, ENOMEM, Errno, Frame, Machine, Memory, PAGE, PAGE_SIZE, PRESENT,
-    PROMISED, Region, Space, WRITE, Window,
+    Access, Backing, Cache, EFAULT, ENOMEM, Errno, Frame, Machine, Memory, PAGE, PAGE_SIZE, Region,
+    Space, USER_END, Window, size,
 };
 
 /// Why a fault could not be served.
@@ -27,12 +26,12 @@ impl From<Fault> for Errno {
     }
 }
 
-fn from_object(errno: Errno) -> Fault {
-    if errno == EFAULT { Fault::Beyond } else { Fault::NoMemory }
-}
-
 impl Space {
     /// The frame behind a user address, for an access of that kind; made or copied if needed.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`]; nothing changed.
     #[inline]
     pub fn frame_at<M: Machine>(
         &mut self,
@@ -40,15 +39,14 @@ impl Space {
         address: u64,
         access: Access,
     ) -> Result<Frame, Fault> {
-        let levels = memory.machine.levels();
         let needed = match access {
             Access::Write => PRESENT | USER | WRITE,
             Access::Read | Access::Execute => PRESENT | USER,
         };
-        if address < crate::machine::USER_END
-            && let Some(slot) = table::find(&memory.machine, self.root, levels, address >> 12)
+        if address < USER_END
+            && let Some(slot) = self.tree.reach(&mut memory.machine, address >> 12, || None)
             && slot.get() & needed == needed
-            && let Some(frame) = table::frame_of(slot.get())
+            && let Some(frame) = frame_of(slot.get())
         {
             return Ok(frame);
         }
@@ -68,34 +66,36 @@ impl Space {
     ) -> Result<Frame, Fault> {
         let page = address >> 12;
         let region = *self.regions.find(page).ok_or(Fault::Unmapped)?;
-        let allowed = match access {
-            Access::Read => region.protection.read,
-            Access::Write => region.protection.write,
-            Access::Execute => region.protection.execute,
-        };
-        if !allowed {
+        if !region.protection.allows(access) {
             return Err(Fault::Unmapped);
         }
         let slot = self.slot(memory, page)?;
-        let entry = match region.backing {
-            Backing::Shared(window) => {
-                let cache = memory.objects.get(window.object).map(|o| o.cache());
-                let frame = object_page(memory, &region, window, page)?;
-                if table::frame_of(slot.get()).is_none() {
-                    if !memory.frames.retain(frame) {
-                        return Err(Fault::NoMemory);
-                    }
-                    self.resident = self.resident.saturating_add(1);
+        let old = slot.get();
+        let mapped = match (region.backing, frame_of(old)) {
+            (Backing::Shared(window), held) => {
+                let cache =
+                    memory.objects.get(window.object).map_or(Cache::WriteBack, |o| o.cache());
+                let frame = memory.page_of(&region, window, page)?;
+                if held.is_none() {
+                    self.hold(memory, frame)?;
                 }
-                table::entry(frame, region.protection, cache.unwrap_or_default())
+                entry(frame, region.protection, cache)
             }
-            Backing::Private(source) => {
-                self.private(memory, &region, source, page, (slot.get(), access))?
+            (Backing::Private(_), Some(frame)) => {
+                let ours = entry(frame, region.protection, Cache::WriteBack) | old & PROMISED;
+                match (memory.frames.is_sole(frame), access) {
+                    (true, _) => ours,
+                    (false, Access::Write) => copied(memory, &region, frame, old & PROMISED)?,
+                    (false, _) => ours & !WRITE,
+                }
+            }
+            (Backing::Private(source), None) => {
+                self.first_touch(memory, &region, source, (page, access))?
             }
         };
-        slot.set(entry);
-        memory.machine.flush(self.root, Some(address & !0xFFF));
-        table::frame_of(entry).ok_or(Fault::Unmapped)
+        slot.set(mapped);
+        memory.machine.flush(self.tree.root, Some(address & !0xFFF));
+        frame_of(mapped).ok_or(Fault::Unmapped)
     }
 
     /// The leaf slot of a page; tables come from the space's promise while there is one.
@@ -106,7 +106,6 @@ impl Space {
     ) -> Result<Slot<M::Shared>, Fault> {
         let Memory { machine, frames, .. } = memory;
         let promise = &mut self.table_promise;
-        let levels = machine.levels();
         let take = || match promise.checked_sub(1) {
             Some(left) => {
                 *promise = left;
@@ -114,57 +113,60 @@ impl Space {
             }
             None => frames.take(),
         };
-        table::reach(machine, self.root, levels, page, take).ok_or(Fault::NoMemory)
+        self.tree.reach(machine, page, take).ok_or(Fault::NoMemory)
     }
 
-    /// The entry for a page of a private region.
-    fn private<M: Machine>(
+    /// One more mapping of a frame that is not only ours.
+    fn hold<M: Machine>(&mut self, memory: &mut Memory<M>, frame: Frame) -> Result<(), Fault> {
+        if !memory.frames.retain(frame) {
+            return Err(Fault::NoMemory);
+        }
+        self.resident = self.resident.saturating_add(1);
+        Ok(())
+    }
+
+    /// The entry for a page of a private region that has none yet: a whole page of the source
+    /// is shared until it is written, anything else is a fresh page.
+    fn first_touch<M: Machine>(
         &mut self,
         memory: &mut Memory<M>,
         region: &Region,
         source: Option<Window>,
-        page: u64,
-        (old, access): (u64, Access),
+        (page, access): (u64, Access),
     ) -> Result<u64, Fault> {
-        let keep = old & PROMISED;
-        if let Some(frame) = table::frame_of(old) {
-            let sole = memory.frames.is_sole(frame);
-            if sole || access != Access::Write {
-                let entry = table::entry(frame, region.protection, Default::default());
-                return Ok(if sole { entry } else { entry & !WRITE } | keep);
-            }
-            let (copy, drawn) = take_page(memory, region, keep)?;
-            memory.machine.copy((frame, 0), (copy, 0), PAGE_SIZE);
-            memory.frames.release(frame);
-            return Ok(table::entry(copy, region.protection, Default::default()) | drawn);
-        }
         let skipped = page.saturating_sub(region.start).saturating_mul(PAGE);
         let content = source.filter(|window| skipped < window.bytes);
-        if let Some(window) = content
-            && access != Access::Write
-            && skipped.saturating_add(PAGE) <= window.bytes
-            && window.offset & 0xFFF == 0
-        {
-            let frame = object_page(memory, region, window, page)?;
-            if !memory.frames.retain(frame) {
-                return Err(Fault::NoMemory);
+        let mut from = None;
+        if let Some(window) = content {
+            let left = size(window.bytes.saturating_sub(skipped)).min(PAGE_SIZE);
+            let frame = memory.page_of(region, window, page)?;
+            if access != Access::Write && left == PAGE_SIZE && window.offset & 0xFFF == 0 {
+                self.hold(memory, frame)?;
+                return Ok(entry(frame, region.protection, Cache::WriteBack) & !WRITE);
             }
-            self.resident = self.resident.saturating_add(1);
-            return Ok(table::entry(frame, region.protection, Default::default()) & !WRITE);
+            from = Some((frame, left));
         }
-        let from = match content {
-            Some(window) => Some((object_page(memory, region, window, page)?, window)),
-            None => None,
-        };
         let (frame, drawn) = take_page(memory, region, 0)?;
         memory.machine.zero(frame);
-        if let Some((from, window)) = from {
-            let left = size(window.bytes.saturating_sub(skipped)).min(PAGE_SIZE);
+        if let Some((from, left)) = from {
             memory.machine.copy((from, 0), (frame, 0), left);
         }
         self.resident = self.resident.saturating_add(1);
-        Ok(table::entry(frame, region.protection, Default::default()) | drawn)
+        Ok(entry(frame, region.protection, Cache::WriteBack) | drawn)
     }
+}
+
+/// The entry for a copy of a page that is shared and about to be written.
+fn copied<M: Machine>(
+    memory: &mut Memory<M>,
+    region: &Region,
+    frame: Frame,
+    drawn: u64,
+) -> Result<u64, Fault> {
+    let (copy, drawn) = take_page(memory, region, drawn)?;
+    memory.machine.copy((frame, 0), (copy, 0), PAGE_SIZE);
+    memory.frames.release(frame);
+    Ok(entry(copy, region.protection, Cache::WriteBack) | drawn)
 }
 
 /// A frame for a private page, and the mark that says whether it was promised.
@@ -182,18 +184,15 @@ fn take_page<M: Machine>(
     memory.frames.take().map(|frame| (frame, drawn)).ok_or(Fault::NoMemory)
 }
 
-fn object_page<M: Machine>(
-    memory: &mut Memory<M>,
-    region: &Region,
-    window: Window,
-    page: u64,
-) -> Result<Frame, Fault> {
-    let skipped = page.saturating_sub(region.start).saturating_mul(PAGE);
-    if skipped >= window.bytes {
-        return Err(Fault::Beyond);
+impl<M: Machine> Memory<M> {
+    /// The object's frame for a page of a region.
+    fn page_of(&mut self, region: &Region, window: Window, page: u64) -> Result<Frame, Fault> {
+        let skipped = page.saturating_sub(region.start).saturating_mul(PAGE);
+        if skipped >= window.bytes {
+            return Err(Fault::Beyond);
+        }
+        let number = window.offset.saturating_add(skipped) >> 12;
+        let fault = |errno| if errno == EFAULT { Fault::Beyond } else { Fault::NoMemory };
+        self.page(window.object, number).map_err(fault)
     }
-    let Memory { machine, frames, objects } = memory;
-    let object = objects.get(window.object).ok_or(Fault::Beyond)?;
-    let number = window.offset.saturating_add(skipped) >> 12;
-    object.page(number, frames, machine).map_err(from_object)
 }

@@ -1,16 +1,7 @@
 //! Fork: a second space with the same private pages, shared until one side writes.
 
-use crate::mem::table;
-use crate::{Backing, ENOMEM, Errno, Machine, Memory, PAGE_SIZE, PROMISED, Region, Space, WRITE};
-
-/// How far a fork has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// To go on at this page.
-    At(u64),
-    /// All is copied.
-    Done,
-}
+use crate::mem::table::{PROMISED, WRITE, frame_of};
+use crate::{Backing, ENOMEM, Errno, Machine, Memory, PAGE_SIZE, Region, Space};
 
 impl Space {
     /// Gives `child`, an empty space, the same regions. It takes no promises: until exec it
@@ -26,7 +17,7 @@ impl Space {
     ) -> Result<(), Errno> {
         for region in self.regions.iter().filter(|region| !region.unforkable) {
             child.regions.reserve()?;
-            child.regions.insert(Region { promised: false, ..*region })?;
+            child.regions.insert(Region { promised: false, ..*region });
             if let Some(window) = region.window() {
                 memory.objects.retain(window.object);
             }
@@ -34,7 +25,8 @@ impl Space {
         Ok(())
     }
 
-    /// Shares the private pages from page `from` on, at most `budget` of them.
+    /// Shares the private pages from page `from` on, at most `budget` of them; gives the page
+    /// to go on at, if there is one.
     ///
     /// A page that is writable here and not ours alone is pinned by the kernel: the child gets
     /// its copy at once, so that what is written through the pin stays the parent's.
@@ -47,32 +39,28 @@ impl Space {
         memory: &mut Memory<M>,
         child: &mut Self,
         from: u64,
-        budget: &mut u32,
-    ) -> Result<Progress, Errno> {
-        let levels = memory.machine.levels();
+        mut budget: u32,
+    ) -> Result<Option<u64>, Errno> {
         let mut at = from;
-        while let Some(region) = self.regions.first_in(at, u64::MAX).copied() {
+        while budget > 0
+            && let Some(region) = self.regions.first_in(at, u64::MAX).copied()
+        {
             at = at.max(region.start);
-            if region.unforkable || matches!(region.backing, Backing::Shared(_)) {
-                at = region.end;
-                continue;
-            }
-            while let Some((page, slot)) =
-                table::next_used(&memory.machine, self.root, levels, at, region.end)
+            let kept = region.unforkable || matches!(region.backing, Backing::Shared(_));
+            while budget > 0
+                && !kept
+                && let Some((page, slot)) = self.tree.next_used(&memory.machine, at, region.end)
             {
-                if *budget == 0 {
-                    self.flush(memory, None);
-                    return Ok(Progress::At(page));
-                }
-                *budget = budget.wrapping_sub(1);
-                let kept = child.share_page(memory, page, slot.get())?;
-                slot.set(kept);
+                slot.set(child.share_page(memory, page, slot.get())?);
+                budget = budget.wrapping_sub(1);
                 at = page.saturating_add(1);
             }
-            at = region.end;
+            if budget > 0 {
+                at = region.end;
+            }
         }
-        self.flush(memory, None);
-        Ok(Progress::Done)
+        memory.machine.flush(self.tree.root, None);
+        Ok((budget == 0).then_some(at))
     }
 
     /// Takes the parent's page into this space; gives the parent's new entry.
@@ -82,17 +70,14 @@ impl Space {
         page: u64,
         entry: u64,
     ) -> Result<u64, Errno> {
-        let Some(frame) = table::frame_of(entry) else { return Ok(entry) };
+        let Some(frame) = frame_of(entry) else { return Ok(entry) };
         let Memory { machine, frames, .. } = memory;
-        let levels = machine.levels();
-        let slot =
-            table::reach(machine, self.root, levels, page, || frames.take()).ok_or(ENOMEM)?;
+        let slot = self.tree.reach(machine, page, || frames.take()).ok_or(ENOMEM)?;
         self.resident = self.resident.saturating_add(1);
         if entry & WRITE != 0 && !frames.is_sole(frame) {
             let copy = frames.take().ok_or(ENOMEM)?;
             machine.copy((frame, 0), (copy, 0), PAGE_SIZE);
-            let unnamed = entry & !(PROMISED | frame.address());
-            slot.set(unnamed | copy.address());
+            slot.set(entry & !(PROMISED | frame.address()) | copy.address());
             return Ok(entry);
         }
         if !frames.retain(frame) {

@@ -6,8 +6,7 @@
 use alloc::vec::Vec;
 
 use crate::kernel::FrameRange;
-use crate::num::{index, narrow};
-use crate::{ENOMEM, Errno, Frame};
+use crate::{ENOMEM, Errno, Frame, index, narrow, reserved};
 
 /// A frame that is not the allocator's: devices, firmware, what the loader filled.
 const FOREIGN: u16 = u16::MAX;
@@ -40,11 +39,9 @@ impl Frames {
     pub fn new(ranges: &[FrameRange]) -> Result<Self, Errno> {
         let end = ranges.iter().map(|range| range.first.saturating_add(range.count)).max();
         let count = index(end.unwrap_or(0));
-        let mut references = Vec::new();
-        references.try_reserve_exact(count).map_err(|_full| ENOMEM)?;
+        let mut references = reserved(count)?;
         references.resize(count, FOREIGN);
-        let mut free_map = Vec::new();
-        free_map.try_reserve_exact(count.div_ceil(64)).map_err(|_full| ENOMEM)?;
+        let mut free_map = reserved(count.div_ceil(64))?;
         free_map.resize(count.div_ceil(64), 0u64);
         let mut frames = Self { free_map, references, cursor: 0, free: 0, promised: 0, total: 0 };
         for range in ranges {
@@ -199,7 +196,7 @@ mod tests {
     #[test]
     fn every_free_frame_is_given_once_and_frame_zero_never() {
         let mut frames = frames();
-        let mut taken = std::vec::Vec::new();
+        let mut taken = Vec::new();
         while let Some(frame) = frames.take() {
             taken.push(frame.number());
         }

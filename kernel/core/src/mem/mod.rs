@@ -5,6 +5,9 @@
 //!                   └─ shared ──▶ object ─ pages ─▶ frames (counted references, promises)
 //! ```
 
+use crate::{Frames, Machine, Object, Slab};
+
+pub mod bytes;
 pub mod fault;
 pub mod fork;
 pub mod frames;
@@ -14,10 +17,6 @@ pub mod space;
 pub mod table;
 pub mod user;
 
-use crate::Machine;
-use frames::Frames;
-use object::Objects;
-
 /// What every operation on memory needs at hand.
 #[derive(Debug)]
 pub struct Memory<M: Machine> {
@@ -25,6 +24,8 @@ pub struct Memory<M: Machine> {
     pub machine: M,
     /// Its frames.
     pub frames: Frames,
-    /// All memory objects.
-    pub objects: Objects,
+    /// All memory objects, counted.
+    pub objects: Slab<Object>,
+    /// Objects that nobody names any more, to be taken apart.
+    pub dead: u32,
 }

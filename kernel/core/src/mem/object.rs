@@ -1,10 +1,9 @@
 //! Memory objects: what mappings, rings and answers refer to.
 
-use crate::mem::table;
-use crate::num::{index, narrow, size};
+use crate::mem::table::{PRESENT, Tree, frame_of};
 use crate::{
-    Cache, EFAULT, EINVAL, ENOMEM, ENOSPC, Errno, Frame, Frames, Id, Machine, PAGE_SIZE, PRESENT,
-    Slab,
+    Cache, EFAULT, EINVAL, ENOMEM, ENOSPC, Errno, Frame, Id, Machine, Memory, PAGE, PAGE_SIZE,
+    narrow, size,
 };
 
 /// Names an object.
@@ -13,26 +12,26 @@ pub type ObjectId = Id<Object>;
 /// Most pages that an anonymous object may have: three levels of 512.
 const MAX_PAGES: u64 = 1 << 27;
 const LEVELS: u8 = 3;
+/// Most bytes of a DMA object.
+const MAX_DMA: u64 = 16 << 20;
 
 /// Where an object's pages come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Zeroed frames, made when first touched; the tree of [`table`] over `root`.
-    Anonymous { root: Frame },
-    /// A range of physical memory, never freed.
-    Physical { first: u32, cache: Cache },
-    /// Adjacent frames that belong to the object.
-    Dma { first: u32 },
+    /// Zeroed frames, made when first touched.
+    Anonymous(Tree),
+    /// A range of physical memory; `owned`: its frames go with the object.
+    Adjacent { first: u32, cache: Cache, owned: bool },
 }
 
 /// A memory object.
 #[derive(Debug)]
 pub struct Object {
     kind: Kind,
-    bytes: u64,
-    /// Descriptions, regions and rings that name it.
-    references: u32,
-    read_only: bool,
+    /// Its size.
+    pub bytes: u64,
+    /// Whether it is never to be written (what the loader left).
+    pub read_only: bool,
 }
 
 /// A part of an object, as descriptions, regions and rings hold it.
@@ -46,18 +45,16 @@ pub struct Window {
     pub bytes: u64,
 }
 
-impl Object {
-    /// An empty object of anonymous memory.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`: no frame for its tree.
-    pub fn anonymous<M: Machine>(frames: &mut Frames, machine: &mut M) -> Result<Self, Errno> {
-        let root = frames.take().ok_or(ENOMEM)?;
-        machine.zero(root);
-        Ok(Self { kind: Kind::Anonymous { root }, bytes: 0, references: 1, read_only: false })
+impl Window {
+    /// A part of it; none if it ends beyond the window.
+    pub fn part(self, offset: u64, bytes: u64) -> Option<Self> {
+        let inside = offset.checked_add(bytes)? <= self.bytes;
+        let offset = self.offset.checked_add(offset).filter(|_| inside)?;
+        Some(Self { offset, bytes, ..self })
     }
+}
 
+impl Object {
     /// A range of physical memory; `address` is page-aligned.
     ///
     /// # Errors
@@ -69,246 +66,174 @@ impl Object {
         if address & 0xFFF != 0 || bytes == 0 || end > 1 << 44 {
             return Err(EINVAL);
         }
-        Ok(Self { kind: Kind::Physical { first, cache }, bytes, references: 1, read_only: false })
-    }
-
-    /// Adjacent zeroed frames below 4 GiB.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL`: empty or over 16 MiB; `ENOMEM`: no such run is free.
-    pub fn dma<M: Machine>(
-        bytes: u64,
-        frames: &mut Frames,
-        machine: &mut M,
-    ) -> Result<Self, Errno> {
-        if bytes == 0 || bytes > 16 << 20 {
-            return Err(EINVAL);
-        }
-        let count = narrow(size(bytes).div_ceil(PAGE_SIZE));
-        let first = frames.take_run(count).ok_or(ENOMEM)?.number();
-        for number in first..first.saturating_add(count) {
-            if let Some(frame) = Frame::new(number) {
-                machine.zero(frame);
-            }
-        }
-        let bytes = bytes.next_multiple_of(4096);
-        Ok(Self { kind: Kind::Dma { first }, bytes, references: 1, read_only: false })
-    }
-
-    /// The same, never to be written (what the loader left).
-    pub fn read_only(self) -> Self {
-        Self { read_only: true, ..self }
-    }
-
-    /// Whether it may only be read.
-    pub fn is_read_only(&self) -> bool {
-        self.read_only
-    }
-
-    /// Its size in bytes.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
+        let kind = Kind::Adjacent { first, cache, owned: false };
+        Ok(Self { kind, bytes, read_only: false })
     }
 
     /// How its pages are to be cached.
     pub fn cache(&self) -> Cache {
         match self.kind {
-            Kind::Physical { cache, .. } => cache,
-            Kind::Anonymous { .. } | Kind::Dma { .. } => Cache::WriteBack,
+            Kind::Adjacent { cache, .. } => cache,
+            Kind::Anonymous(_) => Cache::WriteBack,
         }
     }
 
     /// Its physical address, if it is one range.
     pub fn address(&self) -> Option<u64> {
         match self.kind {
-            Kind::Physical { first, .. } | Kind::Dma { first } => Some(u64::from(first) << 12),
-            Kind::Anonymous { .. } => None,
+            Kind::Adjacent { first, .. } => Some(u64::from(first) << 12),
+            Kind::Anonymous(_) => None,
         }
     }
+}
 
-    /// Sets the size; pages beyond a smaller one are given back.
+impl<M: Machine> Memory<M> {
+    /// A zeroed frame.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: only promised ones are left.
+    pub fn take_zeroed(&mut self) -> Result<Frame, Errno> {
+        let frame = self.frames.take().ok_or(ENOMEM)?;
+        self.machine.zero(frame);
+        Ok(frame)
+    }
+
+    /// A new object of anonymous memory.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: no frame for its tree, or too many objects; `ENOSPC`: more than 512 GiB.
+    pub fn anonymous(&mut self, bytes: u64) -> Result<ObjectId, Errno> {
+        if bytes.div_ceil(PAGE) > MAX_PAGES {
+            return Err(ENOSPC);
+        }
+        if !self.objects.has_room() {
+            return Err(ENOMEM);
+        }
+        let kind = Kind::Anonymous(Tree { root: self.take_zeroed()?, levels: LEVELS });
+        self.objects.insert(Object { kind, bytes, read_only: false })
+    }
+
+    /// An object of adjacent zeroed frames below 4 GiB.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: empty or over 16 MiB; `ENOMEM`: no such run is free, or too many objects.
+    pub fn dma(&mut self, bytes: u64) -> Result<ObjectId, Errno> {
+        if bytes == 0 || bytes > MAX_DMA {
+            return Err(EINVAL);
+        }
+        if !self.objects.has_room() {
+            return Err(ENOMEM);
+        }
+        let bytes = bytes.next_multiple_of(PAGE);
+        let count = narrow(size(bytes >> 12));
+        let first = self.frames.take_run(count).ok_or(ENOMEM)?.number();
+        for frame in (first..first.saturating_add(count)).filter_map(Frame::new) {
+            self.machine.zero(frame);
+        }
+        let kind = Kind::Adjacent { first, cache: Cache::WriteBack, owned: true };
+        self.objects.insert(Object { kind, bytes, read_only: false })
+    }
+
+    /// Sets an object's size; pages beyond a smaller one are given back.
     ///
     /// # Errors
     ///
     /// `EINVAL`: not an anonymous object; `ENOSPC`: more than 512 GiB.
-    pub fn resize<M: Machine>(
-        &mut self,
-        bytes: u64,
-        frames: &mut Frames,
-        machine: &M,
-    ) -> Result<(), Errno> {
-        let Kind::Anonymous { root } = self.kind else { return Err(EINVAL) };
-        let pages = bytes.div_ceil(4096);
+    pub fn resize(&mut self, id: ObjectId, bytes: u64) -> Result<(), Errno> {
+        let object = self.objects.get_mut(id).ok_or(EINVAL)?;
+        let Kind::Anonymous(tree) = object.kind else { return Err(EINVAL) };
+        let pages = bytes.div_ceil(PAGE);
         if pages > MAX_PAGES {
             return Err(ENOSPC);
         }
-        let end = self.bytes.div_ceil(4096);
-        self.bytes = bytes;
-        let mut from = pages;
-        while let Some((number, slot)) = table::next_used(machine, root, LEVELS, from, end) {
-            if let Some(frame) = table::frame_of(slot.get()) {
-                frames.release(frame);
-            }
-            slot.set(0);
-            from = number.saturating_add(1);
-        }
+        object.bytes = bytes;
+        let mut unlimited = u32::MAX;
+        self.drop_pages(tree, pages, &mut unlimited);
         Ok(())
     }
 
-    /// The frame of a page, made if it is not there yet. No reference is taken.
+    /// The frame of an object's page, made if it is not there yet. No reference is taken.
     ///
     /// # Errors
     ///
     /// `EFAULT`: beyond the end; `ENOMEM`: no frame.
-    pub fn page<M: Machine>(
-        &self,
-        number: u64,
-        frames: &mut Frames,
-        machine: &mut M,
-    ) -> Result<Frame, Errno> {
-        if number >= self.bytes.div_ceil(4096) {
+    pub fn page(&mut self, id: ObjectId, number: u64) -> Result<Frame, Errno> {
+        let object = self.objects.get(id).ok_or(EFAULT)?;
+        if number >= object.bytes.div_ceil(PAGE) {
             return Err(EFAULT);
         }
-        match self.kind {
-            Kind::Physical { first, .. } | Kind::Dma { first } => {
+        match object.kind {
+            Kind::Adjacent { first, .. } => {
                 let number = u32::try_from(number).map_err(|_wide| EFAULT)?;
                 first.checked_add(number).and_then(Frame::new).ok_or(EFAULT)
             }
-            Kind::Anonymous { root } => {
-                let slot = table::reach(machine, root, LEVELS, number, || frames.take());
-                let slot = slot.ok_or(ENOMEM)?;
-                if let Some(frame) = table::frame_of(slot.get()) {
+            Kind::Anonymous(tree) => {
+                let Self { machine, frames, .. } = self;
+                let slot = tree.reach(machine, number, || frames.take()).ok_or(ENOMEM)?;
+                if let Some(frame) = frame_of(slot.get()) {
                     return Ok(frame);
                 }
-                let frame = frames.take().ok_or(ENOMEM)?;
-                machine.zero(frame);
+                let frame = self.take_zeroed()?;
                 slot.set(frame.address() | PRESENT);
                 Ok(frame)
             }
         }
     }
 
-    /// Gives up to `budget` of a dead object's frames back; `true` when none is left.
-    pub fn reap<M: Machine>(&mut self, budget: &mut u32, frames: &mut Frames, machine: &M) -> bool {
-        match self.kind {
-            Kind::Physical { .. } => true,
-            Kind::Dma { first } => {
-                let count = narrow(size(self.bytes).div_ceil(PAGE_SIZE));
-                for number in first..first.saturating_add(count) {
-                    if let Some(frame) = Frame::new(number) {
-                        frames.release(frame);
-                    }
-                }
-                true
-            }
-            Kind::Anonymous { root } => {
-                while *budget > 0 {
-                    let Some((_, slot)) = table::next_used(machine, root, LEVELS, 0, MAX_PAGES)
-                    else {
-                        let release = &mut |frame| frames.release(frame);
-                        table::drop_tables(machine, root, LEVELS, 512, release);
-                        frames.release(root);
-                        return true;
-                    };
-                    if let Some(frame) = table::frame_of(slot.get()) {
-                        frames.release(frame);
-                    }
-                    slot.set(0);
-                    *budget = budget.wrapping_sub(1);
-                }
-                false
-            }
-        }
-    }
-}
-
-/// The objects of the machine, counted.
-#[derive(Debug)]
-pub struct Objects {
-    slab: Slab<Object>,
-    /// Dead ones whose frames are still to be given back, linked by nothing: few at a time.
-    dead: Option<ObjectId>,
-}
-
-impl Objects {
-    /// Room for `capacity` objects.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub fn new(capacity: usize) -> Result<Self, Errno> {
-        Ok(Self { slab: Slab::new(capacity)?, dead: None })
+    /// How long a window is just now.
+    pub fn len(&self, window: Window) -> u64 {
+        let all = self.objects.get(window.object).map_or(0, |object| object.bytes);
+        window.bytes.min(all.saturating_sub(window.offset))
     }
 
-    /// Takes a new object in, with its one reference.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`: the table is full.
-    pub fn insert<M: Machine>(
-        &mut self,
-        object: Object,
-        frames: &mut Frames,
-        machine: &M,
-    ) -> Result<ObjectId, Errno> {
-        if self.slab.has_room() {
-            return self.slab.insert(object);
-        }
-        let mut object = object;
-        let mut budget = u32::MAX;
-        object.reap(&mut budget, frames, machine);
-        Err(ENOMEM)
-    }
-
-    /// The object of that name.
-    pub fn get(&self, id: ObjectId) -> Option<&Object> {
-        self.slab.get(id)
-    }
-
-    /// The object of that name, to change it.
-    pub fn get_mut(&mut self, id: ObjectId) -> Option<&mut Object> {
-        self.slab.get_mut(id)
-    }
-
-    /// One more reference.
-    pub fn retain(&mut self, id: ObjectId) {
-        if let Some(object) = self.slab.get_mut(id) {
-            object.references = object.references.saturating_add(1);
-        }
-    }
-
-    /// One reference less; frames of a dead object are given back by [`Objects::reap`].
+    /// One reference to an object less; [`Memory::reap`] gives a dead one's frames back.
     pub fn release(&mut self, id: ObjectId) {
-        if let Some(object) = self.slab.get_mut(id) {
-            object.references = object.references.saturating_sub(1);
-            if object.references == 0 {
-                self.dead = Some(id);
-            }
+        if self.objects.release(id) {
+            self.dead = self.dead.wrapping_add(1);
         }
     }
 
-    /// Works at dead objects for at most `budget` frames; `true` when nothing is left to do.
-    pub fn reap<M: Machine>(&mut self, budget: &mut u32, frames: &mut Frames, machine: &M) -> bool {
-        while let Some(id) = self.dead {
-            if let Some(object) = self.slab.get_mut(id) {
-                if !object.reap(budget, frames, machine) {
-                    return false;
-                }
-                self.slab.remove(id);
+    /// Gives an object's pages back from number `from` on, at most `budget`; `true`: all.
+    fn drop_pages(&mut self, tree: Tree, from: u64, budget: &mut u32) -> bool {
+        let mut at = from;
+        while let Some((number, slot)) = tree.next_used(&self.machine, at, MAX_PAGES) {
+            let Some(left) = budget.checked_sub(1) else { return false };
+            *budget = left;
+            if let Some(frame) = frame_of(slot.get()) {
+                self.frames.release(frame);
             }
-            self.dead = self.slab.iter().find(|(_, o)| o.references == 0).map(|(id, _)| id);
+            slot.set(0);
+            at = number.saturating_add(1);
         }
         true
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        index(self.slab.len())
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.slab.is_empty()
+    /// Works at dead objects for about `budget` frames.
+    pub fn reap(&mut self, budget: &mut u32) {
+        while *budget > 0
+            && self.dead > 0
+            && let Some(id) = self.objects.unreferenced()
+            && let Some(&Object { kind, bytes, .. }) = self.objects.get(id)
+        {
+            match kind {
+                Kind::Anonymous(tree) => {
+                    if !self.drop_pages(tree, 0, budget) {
+                        return;
+                    }
+                    let Self { machine, frames, .. } = self;
+                    tree.drop_tables(machine, 512, &mut |frame| frames.release(frame));
+                }
+                Kind::Adjacent { first, owned: true, .. } => {
+                    let end = first.saturating_add(narrow(size(bytes).div_ceil(PAGE_SIZE)));
+                    (first..end).filter_map(Frame::new).for_each(|f| self.frames.release(f));
+                }
+                Kind::Adjacent { .. } => {}
+            }
+            self.objects.remove(id);
+            self.dead = self.dead.wrapping_sub(1);
+        }
     }
 }

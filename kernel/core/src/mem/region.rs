@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{EEXIST, ENOMEM, Errno, PAGE, Protection, USER_END, USER_START, Window};
+use crate::{ENOMEM, Errno, PAGE, Protection, USER_END, USER_START, Window};
 
 /// Most regions that one space may have.
 pub const MAX_REGIONS: usize = 1024;
@@ -144,46 +144,26 @@ impl Regions {
         (start.checked_add(pages)? <= USER_END / PAGE).then_some(start)
     }
 
-    /// Takes a region in; after [`Regions::reserve`] this does not allocate.
-    ///
-    /// # Errors
-    ///
-    /// `EEXIST`: it overlaps another.
-    pub fn insert(&mut self, region: Region) -> Result<(), Errno> {
-        if self.first_in(region.start, region.end).is_some() {
-            return Err(EEXIST);
-        }
+    /// Takes in a region that overlaps no other; after [`Regions::reserve`] this does not
+    /// allocate.
+    pub fn insert(&mut self, region: Region) {
         let at = self.list.partition_point(|other| other.end <= region.start);
-        if let Some(before) = at.checked_sub(1).and_then(|before| self.list.get_mut(before))
-            && before.joins(&region)
-        {
-            before.end = region.end;
-            return Ok(());
+        match at.checked_sub(1).and_then(|before| self.list.get_mut(before)) {
+            Some(before) if before.joins(&region) => before.end = region.end,
+            _ => self.list.insert(at, region),
         }
-        self.list.insert(at, region);
-        Ok(())
     }
 
-    /// Cuts `start..end` out, which lies within one region; gives what was there.
-    /// After [`Regions::reserve`] this does not allocate.
-    pub fn cut(&mut self, start: u64, end: u64) -> Option<Region> {
+    /// Cuts `start..end` out, which lies within one region; gives what was there, and how many
+    /// pieces of the region are left. After [`Regions::reserve`] this does not allocate.
+    pub fn cut(&mut self, start: u64, end: u64) -> Option<(Region, usize)> {
         let at = self.list.partition_point(|region| region.end <= start);
         let whole = *self.list.get(at).filter(|r| r.start <= start && r.end >= end)?;
-        let part = Region { end, ..whole.tail(start) };
-        let left = Region { end: start, ..whole };
-        let right = whole.tail(end);
-        match (left.pages() > 0, right.pages() > 0) {
-            (false, false) => {
-                self.list.remove(at);
-            }
-            (true, false) => *self.list.get_mut(at)? = left,
-            (false, true) => *self.list.get_mut(at)? = right,
-            (true, true) => {
-                *self.list.get_mut(at)? = left;
-                self.list.insert(at.saturating_add(1), right);
-            }
-        }
-        Some(part)
+        self.list.remove(at);
+        let pieces = [whole.tail(end), Region { end: start, ..whole }];
+        let left = pieces.into_iter().filter(|piece| piece.pages() > 0);
+        let left = left.map(|piece| self.list.insert(at, piece)).count();
+        Some((Region { end, ..whole.tail(start) }, left))
     }
 }
 
@@ -202,25 +182,24 @@ mod tests {
         }
     }
 
-    fn spans(regions: &Regions) -> std::vec::Vec<(u64, u64)> {
+    fn spans(regions: &Regions) -> Vec<(u64, u64)> {
         regions.iter().map(|r| (r.start, r.end)).collect()
     }
 
     #[test]
     fn neighbours_that_are_alike_become_one() {
         let mut regions = Regions::default();
-        regions.insert(region(100, 110)).unwrap();
-        regions.insert(region(110, 120)).unwrap();
-        regions.insert(region(130, 140)).unwrap();
+        regions.insert(region(100, 110));
+        regions.insert(region(110, 120));
+        regions.insert(region(130, 140));
         assert_eq!(spans(&regions), [(100, 120), (130, 140)]);
-        assert_eq!(regions.insert(region(119, 121)), Err(EEXIST));
     }
 
     #[test]
     fn a_cut_leaves_both_ends() {
         let mut regions = Regions::default();
-        regions.insert(region(100, 110)).unwrap();
-        assert_eq!(regions.cut(103, 105).map(|r| (r.start, r.end)), Some((103, 105)));
+        regions.insert(region(100, 110));
+        assert_eq!(regions.cut(103, 105).map(|(r, n)| (r.start, r.end, n)), Some((103, 105, 2)));
         assert_eq!(spans(&regions), [(100, 103), (105, 110)]);
         assert_eq!(regions.cut(102, 106), None);
         regions.cut(100, 103).unwrap();
@@ -232,7 +211,7 @@ mod tests {
     fn a_place_is_free_and_inside_the_user_half() {
         let mut regions = Regions::default();
         assert_eq!(regions.place(200, 10), Ok(200));
-        regions.insert(region(200, 210)).unwrap();
+        regions.insert(region(200, 210));
         let other = regions.place(205, 10).unwrap();
         assert!(other >= 210);
         assert_eq!(regions.place(0, u64::MAX), Err(ENOMEM));

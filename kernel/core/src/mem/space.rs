@@ -1,26 +1,21 @@
 //! Address spaces: a page table and the regions that say what belongs into it.
 
 use crate::mem::region::Regions;
-use crate::mem::table;
+use crate::mem::table::{CACHE, PROMISED, Tree, WRITE, entry, frame_of};
 use crate::{
-    Backing, Cache, EACCES, EINVAL, ENOMEM, Errno, Frame, Machine, Memory, PAGE, PROMISED,
-    Protection, Region, USER_END, USER_START, WRITE,
+    Backing, Cache, EACCES, EEXIST, EINVAL, ENOMEM, Errno, Machine, Memory, PAGE, Protection,
+    Region, USER_END, USER_START,
 };
-
-/// Pages up to which single translations are dropped instead of all.
-const FLUSH_SINGLE: u32 = 16;
 
 /// An address space.
 #[derive(Debug)]
 pub struct Space {
-    /// Its top-level page table.
-    pub root: Frame,
+    /// Its page table.
+    pub tree: Tree,
     /// What is mapped where.
     pub regions: Regions,
     /// Frames promised for page tables of promised regions.
     pub(crate) table_promise: u64,
-    /// Counts changes that other CPUs must see before a frame is used again.
-    pub generation: u64,
     /// Pages that are present and its own.
     pub resident: u64,
 }
@@ -42,6 +37,14 @@ pub struct Mapping {
     pub fixed: bool,
     /// A fork leaves it out.
     pub unforkable: bool,
+}
+
+impl Mapping {
+    /// A promised, inheritable mapping at that very address.
+    pub fn at(address: u64, bytes: u64, protection: Protection, backing: Backing) -> Self {
+        let (lazy, fixed, unforkable) = (false, true, false);
+        Self { address, bytes, protection, backing, lazy, fixed, unforkable }
+    }
 }
 
 /// Frames that page tables of so many pages may need.
@@ -69,11 +72,18 @@ impl Space {
     ///
     /// `ENOMEM`.
     pub fn new<M: Machine>(memory: &mut Memory<M>) -> Result<Self, Errno> {
-        let root = memory.frames.take().ok_or(ENOMEM)?;
-        memory.machine.zero(root);
+        let root = memory.take_zeroed()?;
         memory.machine.adopt_root(root);
-        let regions = Regions::default();
-        Ok(Self { root, regions, table_promise: 0, generation: 0, resident: 0 })
+        let tree = Tree { root, levels: memory.machine.levels() };
+        Ok(Self { tree, regions: Regions::default(), table_promise: 0, resident: 0 })
+    }
+
+    /// Promises frames for so many pages and for the tables that they may need.
+    fn promise<M: Machine>(&mut self, memory: &mut Memory<M>, pages: u64) -> Result<(), Errno> {
+        let tables = table_cost(pages);
+        memory.frames.promise(pages.saturating_add(tables))?;
+        self.table_promise = self.table_promise.saturating_add(tables);
+        Ok(())
     }
 
     /// Maps something; gives its address. References to the object are taken.
@@ -87,7 +97,8 @@ impl Space {
         memory: &mut Memory<M>,
         wanted: &Mapping,
     ) -> Result<u64, Errno> {
-        if wanted.protection.write && wanted.protection.execute {
+        let Mapping { protection, backing, unforkable, .. } = *wanted;
+        if protection.write && protection.execute {
             return Err(EACCES);
         }
         let pages = wanted.bytes.div_ceil(PAGE);
@@ -96,32 +107,22 @@ impl Space {
         }
         self.regions.reserve()?;
         let start = if wanted.fixed {
-            pages_of(wanted.address, wanted.bytes)?.0
+            let (start, end) = pages_of(wanted.address, wanted.bytes)?;
+            if self.regions.first_in(start, end).is_some() {
+                return Err(EEXIST);
+            }
+            start
         } else {
             self.regions.place(wanted.address >> 12, pages)?
         };
-        let private = matches!(wanted.backing, Backing::Private(_));
-        let promised = private && wanted.protection.write && !wanted.lazy;
+        let private = matches!(backing, Backing::Private(_));
+        let promised = private && protection.write && !wanted.lazy;
         if promised {
-            memory.frames.promise(pages.saturating_add(table_cost(pages)))?;
+            self.promise(memory, pages)?;
         }
-        let region = Region {
-            start,
-            end: start.saturating_add(pages),
-            protection: wanted.protection,
-            backing: wanted.backing,
-            promised,
-            unforkable: wanted.unforkable,
-        };
-        if let Err(errno) = self.regions.insert(region) {
-            if promised {
-                memory.frames.unpromise(pages.saturating_add(table_cost(pages)));
-            }
-            return Err(errno);
-        }
-        if promised {
-            self.table_promise = self.table_promise.saturating_add(table_cost(pages));
-        }
+        let end = start.saturating_add(pages);
+        let region = Region { start, end, protection, backing, promised, unforkable };
+        self.regions.insert(region);
         if let Some(window) = region.window() {
             memory.objects.retain(window.object);
         }
@@ -141,69 +142,63 @@ impl Space {
         budget: &mut u32,
     ) -> Result<bool, Errno> {
         let before = *budget;
-        while let Some(region) = self.regions.first_in(start, end).copied() {
-            if *budget == 0 {
-                self.flush(memory, None);
-                return Ok(false);
-            }
+        while let Some(region) = self.regions.first_in(start, end).copied()
+            && *budget > 0
+        {
             let from = region.start.max(start);
             let mut until = region.end.min(end);
             if from > region.start && until < region.end {
                 self.regions.reserve()?;
             }
             let mut drawn = 0u64;
-            let levels = memory.machine.levels();
             let mut at = from;
-            while let Some((page, slot)) =
-                table::next_used(&memory.machine, self.root, levels, at, until)
-            {
-                if *budget == 0 {
+            while let Some((page, slot)) = self.tree.next_used(&memory.machine, at, until) {
+                let Some(left) = budget.checked_sub(1) else {
                     until = page;
                     break;
+                };
+                *budget = left;
+                drawn = drawn.saturating_add(u64::from(slot.get() & PROMISED != 0));
+                if let Some(frame) = frame_of(slot.get()) {
+                    memory.frames.release(frame);
+                    self.resident = self.resident.saturating_sub(1);
                 }
-                *budget = budget.wrapping_sub(1);
-                let entry = slot.get();
                 slot.set(0);
-                if before <= FLUSH_SINGLE {
-                    memory.machine.flush(self.root, Some(page << 12));
-                }
-                self.let_go(memory, entry);
-                drawn = drawn.saturating_add(u64::from(entry & PROMISED != 0));
                 at = page.saturating_add(1);
             }
-            self.forget(memory, from, until, drawn);
+            self.forget(memory, (from, until), drawn);
         }
-        if before > FLUSH_SINGLE && *budget != before {
-            self.flush(memory, None);
+        if *budget != before {
+            memory.machine.flush(self.tree.root, None);
         }
-        Ok(true)
+        Ok(self.regions.first_in(start, end).is_none())
     }
 
-    /// Takes pages `from..until`, now empty, off the regions.
-    fn forget<M: Machine>(&mut self, memory: &mut Memory<M>, from: u64, until: u64, drawn: u64) {
-        let whole = self.regions.find(from).copied();
-        let Some(part) = self.regions.cut(from, until) else { return };
+    /// Takes pages off the regions. The part cut out keeps one reference to its object, as does
+    /// each piece that is left of the region.
+    fn cut<M: Machine>(
+        &mut self,
+        memory: &mut Memory<M>,
+        (from, until): (u64, u64),
+    ) -> Option<Region> {
+        let (part, left) = self.regions.cut(from, until)?;
+        if let Some(window) = part.window() {
+            (0..left).for_each(|_piece| memory.objects.retain(window.object));
+        }
+        Some(part)
+    }
+
+    /// Takes pages that are empty now off the regions, with what was promised for them.
+    fn forget<M: Machine>(&mut self, memory: &mut Memory<M>, range: (u64, u64), drawn: u64) {
+        let Some(part) = self.cut(memory, range) else { return };
         if part.promised {
-            memory.frames.unpromise(part.pages().saturating_sub(drawn));
             let tables = table_cost(part.pages()).min(self.table_promise);
-            memory.frames.unpromise(tables);
             self.table_promise = self.table_promise.saturating_sub(tables);
+            let pages = part.pages().saturating_sub(drawn);
+            memory.frames.unpromise(pages.saturating_add(tables));
         }
-        let Some(window) = part.window() else { return };
-        // The object has one reference for each region: a cut may have left none, one or two.
-        let left = whole.is_some_and(|whole| whole.start < from);
-        let right = whole.is_some_and(|whole| whole.end > until);
-        match (left, right) {
-            (false, false) => memory.objects.release(window.object),
-            (true, true) => memory.objects.retain(window.object),
-            _ => {}
-        }
-    }
-
-    fn let_go<M: Machine>(&mut self, memory: &mut Memory<M>, entry: u64) {
-        if let Some(frame) = table::frame_of(entry) {
-            memory.frames.release(frame);
-            self.resident = self.resident.saturating_sub(1);
+        if let Some(window) = part.window() {
+            memory.release(window.object);
         }
     }
 
@@ -229,68 +224,38 @@ impl Space {
             if let Backing::Shared(window) = region.backing
                 && protection.write
                 && !region.protection.write
-                && memory.objects.get(window.object).is_none_or(|object| object.is_read_only())
+                && memory.objects.get(window.object).is_none_or(|object| object.read_only)
             {
                 return Err(EACCES);
             }
             self.regions.reserve()?;
             let private = matches!(region.backing, Backing::Private(_));
             let promise = private && protection.write && !region.promised && !region.unforkable;
-            let pages = until.saturating_sub(at);
             if promise {
-                memory.frames.promise(pages.saturating_add(table_cost(pages)))?;
-                self.table_promise = self.table_promise.saturating_add(table_cost(pages));
+                self.promise(memory, until.saturating_sub(at))?;
             }
-            self.recast(memory, at, until, protection);
-            let objects_before = region.window();
-            let split = (region.start < at, region.end > until);
-            if let Some(part) = self.regions.cut(at, until) {
+            self.recast(memory, (at, until), protection);
+            if let Some(part) = self.cut(memory, (at, until)) {
                 let promised = part.promised || promise;
-                // The room was reserved and the range is free: this cannot be refused.
-                let inserted = self.regions.insert(Region { protection, promised, ..part });
-                debug_assert_eq!(inserted, Ok(()));
-            }
-            if let Some(window) = objects_before {
-                for cut in [split.0, split.1] {
-                    if cut {
-                        memory.objects.retain(window.object);
-                    }
-                }
+                self.regions.insert(Region { protection, promised, ..part });
             }
             at = until;
         }
-        self.flush(memory, None);
+        memory.machine.flush(self.tree.root, None);
         Ok(())
     }
 
     /// Rewrites present entries; a private page becomes writable at its next fault, which knows
     /// whether it is shared.
-    fn recast<M: Machine>(
-        &self,
-        memory: &Memory<M>,
-        from: u64,
-        until: u64,
-        protection: Protection,
-    ) {
-        let levels = memory.machine.levels();
-        let mut at = from;
-        while let Some((page, slot)) =
-            table::next_used(&memory.machine, self.root, levels, at, until)
-        {
-            let entry = slot.get();
-            if let Some(frame) = table::frame_of(entry) {
-                let next = table::entry(frame, protection, Cache::WriteBack) & !WRITE;
-                let cache = entry & (3 << 3);
-                slot.set(next | cache | (entry & PROMISED));
+    fn recast<M: Machine>(&self, memory: &Memory<M>, range: (u64, u64), protection: Protection) {
+        let (mut at, end) = range;
+        while let Some((page, slot)) = self.tree.next_used(&memory.machine, at, end) {
+            if let Some(frame) = frame_of(slot.get()) {
+                let next = entry(frame, protection, Cache::WriteBack) & !WRITE;
+                slot.set(next | slot.get() & (CACHE | PROMISED));
             }
             at = page.saturating_add(1);
         }
-    }
-
-    /// Drops cached translations of this space.
-    pub fn flush<M: Machine>(&mut self, memory: &mut Memory<M>, page: Option<u64>) {
-        self.generation = self.generation.wrapping_add(1);
-        memory.machine.flush(self.root, page);
     }
 
     /// Gives a dead space's frames back, at most `budget`; `true` when it is gone.
@@ -299,11 +264,8 @@ impl Space {
             return false;
         }
         memory.frames.unpromise(self.table_promise);
-        self.table_promise = 0;
-        let levels = memory.machine.levels();
-        let frames = &mut memory.frames;
-        table::drop_tables(&memory.machine, self.root, levels, 256, &mut |f| frames.release(f));
-        memory.frames.release(self.root);
+        let Memory { machine, frames, .. } = memory;
+        self.tree.drop_tables(machine, 256, &mut |frame| frames.release(frame));
         true
     }
 }

@@ -2,8 +2,10 @@
 
 use alloc::vec::Vec;
 
-use crate::num::{size, wide};
-use crate::{Access, EFAULT, ENOMEM, Errno, Frame, Machine, Memory, PAGE_SIZE, Space, USER_END};
+use crate::{
+    Access, EFAULT, ENOMEM, Errno, Frame, Machine, Memory, PAGE_SIZE, Space, USER_END, reserved,
+    size, wide,
+};
 
 /// A range of user addresses that a process *claims* to own; proves nothing yet.
 ///
@@ -54,15 +56,6 @@ impl UserSlice {
         let skip = skip.min(self.len);
         Self { start: self.start.saturating_add(wide(skip)), len: self.len.saturating_sub(skip) }
     }
-
-    /// The part in the first page: address and length.
-    fn first_piece(self) -> Option<(u64, usize, usize)> {
-        if self.len == 0 {
-            return None;
-        }
-        let offset = size(self.start & 0xFFF);
-        Some((self.start, offset, self.len.min(PAGE_SIZE.saturating_sub(offset))))
-    }
 }
 
 /// Frames that a request will touch, each with a reference; the bytes begin `offset` into the
@@ -81,9 +74,7 @@ impl Pins {
     ///
     /// `ENOMEM`.
     pub fn with_room(pages: usize) -> Result<Self, Errno> {
-        let mut frames = Vec::new();
-        frames.try_reserve_exact(pages).map_err(|_full| ENOMEM)?;
-        Ok(Self { frames, offset: 0, len: 0 })
+        Ok(Self { frames: reserved(pages)?, offset: 0, len: 0 })
     }
 
     /// Length in bytes of what is pinned.
@@ -96,149 +87,43 @@ impl Pins {
         self.len == 0
     }
 
+    /// The frame of byte `at`, and where in it.
+    pub fn locate(&self, at: usize) -> Option<(Frame, usize)> {
+        let place = self.offset.saturating_add(at);
+        self.frames.get(place >> 12).filter(|_| at < self.len).map(|f| (*f, place & 0xFFF))
+    }
+
     /// Gives the references back.
     pub fn clear<M: Machine>(&mut self, memory: &mut Memory<M>) {
-        for frame in self.frames.drain(..) {
-            memory.frames.release(frame);
-        }
+        self.frames.drain(..).for_each(|frame| memory.frames.release(frame));
         self.len = 0;
     }
 
-    /// Calls `each(frame, offset in frame, offset in buffer, length)` for the pieces of
-    /// `at..at + len`, cut to what is pinned; gives the bytes covered.
-    pub fn pieces(
-        &self,
-        at: usize,
-        len: usize,
-        mut each: impl FnMut(Frame, usize, usize, usize),
-    ) -> usize {
-        let len = len.min(self.len.saturating_sub(at));
-        let mut done = 0usize;
-        while done < len {
-            let place = self.offset.saturating_add(at).saturating_add(done);
-            let (page, offset) = (place >> 12, place & 0xFFF);
-            let piece = PAGE_SIZE.saturating_sub(offset).min(len.saturating_sub(done));
-            let Some(frame) = self.frames.get(page) else { break };
-            each(*frame, offset, done, piece);
-            done = done.saturating_add(piece);
-        }
-        done
-    }
-}
-
-impl Space {
     /// Resolves and pins a range for accesses of that kind.
     ///
     /// # Errors
     ///
-    /// `EFAULT` or `ENOMEM`: nothing stays pinned. More pages than `pins` has room for are `ENOMEM`.
+    /// `EFAULT` or `ENOMEM`: nothing stays pinned. More pages than there is room for: `ENOMEM`.
     pub fn pin<M: Machine>(
         &mut self,
+        (space, range): (&mut Space, UserSlice),
         memory: &mut Memory<M>,
-        range: UserSlice,
         access: Access,
-        pins: &mut Pins,
     ) -> Result<(), Errno> {
-        pins.offset = size(range.start & 0xFFF);
-        let mut rest = range;
-        while let Some((address, _, piece)) = rest.first_piece() {
-            let frame = self.frame_at(memory, address, access).map_err(Errno::from);
-            let room = pins.frames.len() < pins.frames.capacity();
+        self.offset = size(range.start & 0xFFF);
+        self.len = range.len;
+        let pages = self.offset.saturating_add(range.len).div_ceil(PAGE_SIZE);
+        for page in 0..if range.is_empty() { 0 } else { pages } {
+            let address = (range.start & !0xFFF).saturating_add(wide(page) << 12);
+            let frame = space.frame_at(memory, address, access).map_err(Errno::from);
+            let room = self.frames.len() < self.frames.capacity();
             match frame {
-                Ok(frame) if room && memory.frames.retain(frame) => pins.frames.push(frame),
+                Ok(frame) if room && memory.frames.retain(frame) => self.frames.push(frame),
                 other => {
-                    pins.clear(memory);
+                    self.clear(memory);
                     return Err(other.err().unwrap_or(ENOMEM));
                 }
             }
-            rest = rest.skip(piece);
-        }
-        pins.len = range.len;
-        Ok(())
-    }
-
-    /// Copies bytes out of the space.
-    ///
-    /// # Errors
-    ///
-    /// `EFAULT`, `ENOMEM`; some bytes may have been copied.
-    pub fn read<M: Machine>(
-        &mut self,
-        memory: &mut Memory<M>,
-        range: UserSlice,
-        to: &mut [u8],
-    ) -> Result<(), Errno> {
-        let mut rest = range.cut(to.len());
-        let mut to = to;
-        while let Some((address, offset, piece)) = rest.first_piece() {
-            let frame = self.frame_at(memory, address, Access::Read)?;
-            let (now, later) = to.split_at_mut_checked(piece).ok_or(EFAULT)?;
-            memory.machine.read(frame, offset, now);
-            to = later;
-            rest = rest.skip(piece);
-        }
-        Ok(())
-    }
-
-    /// Copies bytes into the space.
-    ///
-    /// # Errors
-    ///
-    /// `EFAULT`, `ENOMEM`; some bytes may have been copied.
-    pub fn write<M: Machine>(
-        &mut self,
-        memory: &mut Memory<M>,
-        range: UserSlice,
-        from: &[u8],
-    ) -> Result<(), Errno> {
-        let mut rest = range.cut(from.len());
-        let mut from = from;
-        while let Some((address, offset, piece)) = rest.first_piece() {
-            let frame = self.frame_at(memory, address, Access::Write)?;
-            let (now, later) = from.split_at_checked(piece).ok_or(EFAULT)?;
-            memory.machine.write(frame, offset, now);
-            from = later;
-            rest = rest.skip(piece);
-        }
-        Ok(())
-    }
-
-    /// Reads `N` words.
-    ///
-    /// # Errors
-    ///
-    /// `EFAULT`, `ENOMEM`.
-    pub fn read_words<M: Machine, const N: usize>(
-        &mut self,
-        memory: &mut Memory<M>,
-        address: u64,
-    ) -> Result<[u64; N], Errno> {
-        let mut words = [0u64; N];
-        let mut at = address;
-        for word in &mut words {
-            let mut bytes = [0u8; 8];
-            self.read(memory, UserSlice::new(at, 8)?, &mut bytes)?;
-            *word = u64::from_le_bytes(bytes);
-            at = at.checked_add(8).ok_or(EFAULT)?;
-        }
-        Ok(words)
-    }
-
-    /// Writes words.
-    ///
-    /// # Errors
-    ///
-    /// `EFAULT`, `ENOMEM`; some may have been written.
-    pub fn write_words<M: Machine>(
-        &mut self,
-        memory: &mut Memory<M>,
-        address: u64,
-        words: &[u64],
-    ) -> Result<(), Errno> {
-        let mut at = address;
-        for word in words {
-            self.write(memory, UserSlice::new(at, 8)?, &word.to_le_bytes())?;
-            at = at.checked_add(8).ok_or(EFAULT)?;
         }
         Ok(())
     }

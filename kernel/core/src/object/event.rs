@@ -8,11 +8,8 @@ pub type QueueId = Id<Queue>;
 pub type IrqId = Id<Irq>;
 
 /// An event queue: its events are the bits of the subscriptions that name it.
-#[derive(Debug, Default)]
-pub struct Queue {
-    /// Subscriptions that have something to tell.
-    pub ready: u32,
-}
+#[derive(Debug)]
+pub struct Queue;
 
 /// What can become ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +65,4 @@ pub struct Irq {
     pub count: u64,
     /// Interrupts ever.
     pub total: u64,
-    /// Descriptions that name it.
-    pub references: u32,
 }

@@ -3,10 +3,9 @@
 use alloc::vec::Vec;
 use bitflags::bitflags;
 
-use crate::num::{size, wide};
 use crate::{
     Builtin, EBADF, EMFILE, ENOMEM, End, Errno, Id, IrqId, NamespaceId, PipeId, QueueId, RingId,
-    SchemeId, Window,
+    SchemeId, Window, size, wide,
 };
 
 /// Names a description.
@@ -114,6 +113,20 @@ pub enum Target {
     Ring(RingId),
 }
 
+impl Target {
+    /// Whether reads, writes or listings of it have a position.
+    pub fn has_position(self) -> bool {
+        matches!(
+            self,
+            Self::Memory(_)
+                | Self::Sys(_)
+                | Self::Process(..)
+                | Self::Directory(_)
+                | Self::Names(_)
+        )
+    }
+}
+
 /// What handles share: dup, fork and passing make more references to it.
 #[derive(Debug)]
 pub struct Description {
@@ -127,8 +140,6 @@ pub struct Description {
     pub attached: Option<Window>,
     /// Which daemon of its scheme opened it.
     pub epoch: u32,
-    /// Handles, requests and messages that name it.
-    pub references: u32,
     /// The next description whose `Close` waits for room in the ring.
     pub next_closing: Option<DescriptionId>,
 }
@@ -167,28 +178,26 @@ impl Handles {
     pub fn reserve(&mut self, least: u64) -> Result<u64, Errno> {
         let least = size(least);
         let free = self.list.iter().enumerate().skip(least).find(|(_, entry)| entry.is_none());
-        let number = free.map_or(self.list.len().max(least), |(number, _)| number);
-        self.reach(number)?;
-        Ok(wide(number))
+        self.reach(wide(free.map_or(self.list.len().max(least), |(number, _)| number)))
     }
 
-    /// Makes room for that very number.
+    /// Makes room for that very number, and gives it back.
     ///
     /// # Errors
     ///
     /// `EMFILE`: beyond the limit; `ENOMEM`.
-    pub fn reach(&mut self, number: usize) -> Result<(), Errno> {
-        if number >= MAX_HANDLES {
+    pub fn reach(&mut self, number: u64) -> Result<u64, Errno> {
+        let len = size(number).saturating_add(1);
+        if len > MAX_HANDLES {
             return Err(EMFILE);
         }
-        let len = number.saturating_add(1);
         if len > self.list.len() {
             let more = len.saturating_sub(self.list.len());
             // Grown in steps, so that a table is not copied at each open.
             self.list.try_reserve(more.max(32)).map_err(|_full| ENOMEM)?;
             self.list.resize(len, None);
         }
-        Ok(())
+        Ok(number)
     }
 
     /// Puts a handle at a number that was reserved; gives what was there.
@@ -212,11 +221,6 @@ impl Handles {
 
     /// Takes the last handle out, if there is one.
     pub fn pop(&mut self) -> Option<Handle> {
-        while let Some(entry) = self.list.pop() {
-            if entry.is_some() {
-                return entry;
-            }
-        }
-        None
+        core::iter::from_fn(|| self.list.pop()).find_map(|entry| entry)
     }
 }

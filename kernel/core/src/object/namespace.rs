@@ -114,16 +114,9 @@ pub enum Binding {
 #[derive(Debug, Default)]
 pub struct Namespace {
     names: Vec<(Name, Binding)>,
-    /// Processes and handles that use it.
-    pub references: u32,
 }
 
 impl Namespace {
-    /// An empty namespace with one user.
-    pub fn new() -> Self {
-        Self { references: 1, ..Self::default() }
-    }
-
     /// What a name is bound to.
     pub fn find(&self, name: &[u8]) -> Option<Binding> {
         let at = self.names.binary_search_by(|(other, _)| other.as_bytes().cmp(name)).ok()?;
@@ -183,6 +176,4 @@ pub struct Scheme {
     pub orphan_since: Option<u64>,
     /// Rings that it has had.
     pub epoch: u32,
-    /// Bindings, descriptions and owner handles that name it.
-    pub references: u32,
 }

@@ -1,6 +1,9 @@
 //! Pipes: bounded byte queues in the pages of an anonymous object.
 
-use crate::{Id, ObjectId};
+use anode_abi::info::ready;
+
+use crate::mem::bytes::{Bytes, Located};
+use crate::{Access, EFAULT, Id, Machine, Memory, ObjectId, size, wide};
 
 /// Names a pipe.
 pub type PipeId = Id<Pipe>;
@@ -45,5 +48,45 @@ impl Pipe {
     /// Bytes that can be written.
     pub fn room(&self) -> u64 {
         CAPACITY.saturating_sub(self.used())
+    }
+
+    /// Its bytes from number `at` on, for copying.
+    pub fn bytes(&self, at: u64) -> Cycle {
+        Cycle { object: self.object, at }
+    }
+
+    /// What an end is ready for.
+    pub fn ready(&self, end: End) -> u64 {
+        match end {
+            End::Read if self.writers == 0 => ready::READ | ready::HANGUP,
+            End::Read if self.used() > 0 => ready::READ,
+            End::Write if self.readers == 0 => ready::WRITE | ready::ERROR,
+            End::Write if self.room() > 0 => ready::WRITE,
+            End::Read | End::Write => 0,
+        }
+    }
+}
+
+impl End {
+    /// The end at the other side.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Read => Self::Write,
+            Self::Write => Self::Read,
+        }
+    }
+}
+
+/// The bytes of a pipe from a number on.
+#[derive(Clone, Copy, Debug)]
+pub struct Cycle {
+    object: ObjectId,
+    at: u64,
+}
+
+impl<M: Machine> Bytes<M> for Cycle {
+    fn locate(&mut self, memory: &mut Memory<M>, at: usize, _: Access) -> Located {
+        let place = self.at.saturating_add(wide(at)).checked_rem(CAPACITY).ok_or(EFAULT)?;
+        Ok((memory.page(self.object, place >> 12)?, size(place & 0xFFF)))
     }
 }

@@ -1,12 +1,9 @@
 //! Processes: a space, handles, a namespace, credentials, and how it ended.
 
-use crate::{Frame, Handles, Machine, Name, NamespaceId, RingId, Space};
+use crate::{Frame, Handles, Machine, Name, NamespaceId, Space};
 
 /// A process's name: what `ps` and `sys:exe` show.
 pub type ProgramName = Name<127>;
-
-/// Rings that one process may serve.
-pub const MAX_RINGS: usize = 8;
 
 /// Whether a process runs, and how it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +60,6 @@ pub struct Process<M: Machine> {
     pub priority: u8,
     /// CPU time of its ended threads, in ns.
     pub cpu_ns: u64,
-    /// Rings that it serves.
-    pub rings: [Option<RingId>; MAX_RINGS],
     /// Whether it lives on its parent's promises: a fork that has not called exec.
     pub borrowing: bool,
 }

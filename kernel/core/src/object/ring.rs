@@ -3,13 +3,17 @@
 //! The shared pages are written from here and never believed: indices go through
 //! `anode_ring`, an answer is read once and checked against the slot that it names.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use anode_ring::{CqConsumer, Layout, SqProducer, Tag};
+use core::sync::atomic::Ordering::Relaxed;
 
-use crate::num::{index, wide};
+use anode_abi::packet::RingInfo;
+use anode_ring::{CqConsumer, Layout, SqProducer, Tag};
+use redox::schemev2::Sqe;
+
 use crate::{
-    DescriptionId, ENOMEM, Errno, Frame, Handle, Id, Machine, Memory, ObjectId, Pins, ProcessId,
-    SchemeId, Subscription, ThreadId, Window,
+    DescriptionId, ENOMEM, Errno, Frame, Handle, Id, Machine, Memory, ObjectId, PAGE, PAGE_SIZE,
+    Pins, ProcessId, SchemeId, Subscription, ThreadId, Window, index, reserved,
 };
 
 /// Objects that a daemon may register with its ring.
@@ -18,9 +22,10 @@ pub const MAX_OBJECTS: usize = 16;
 pub const MAX_BYTES: usize = 1 << 20;
 
 /// Where a request is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SlotState {
     /// The slot has none.
+    #[default]
     Free,
     /// Accepted, but the daemon's queue has no room yet.
     Waiting,
@@ -30,14 +35,13 @@ pub enum SlotState {
     Zombie,
 }
 
-/// What an answer leads to, beyond its value in the client's rax.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What an answer leads to, beyond its bytes and its value in the client's rax.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Finish {
     /// Nothing more.
+    #[default]
     Value,
-    /// The bytes answered go to the pinned buffer.
-    Data,
-    /// As `Data` for reads; and the description's offset moves.
+    /// The description's offset moves by the value.
     Advance(DescriptionId),
     /// The value plus this is the description's new offset.
     Seek(DescriptionId, i64),
@@ -53,7 +57,7 @@ pub enum Finish {
 }
 
 /// A slot: one request of the ring.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Slot {
     /// Where it is.
     pub state: SlotState,
@@ -61,22 +65,14 @@ pub struct Slot {
     pub generation: u16,
     /// Whether a cancel note is due.
     pub cancel: bool,
-    /// Daemons that it was given to.
-    pub tries: u8,
     /// Number of the request, stable over replay.
     pub request: u64,
-    /// Opcode and flags of the packet.
-    pub opcode: u8,
-    /// Flags of the packet.
-    pub flags: u8,
-    /// Arguments of the packet.
-    pub args: [u64; 6],
+    /// The packet, but for its tag.
+    pub sqe: Sqe,
     /// Who waits; none once it gave up.
     pub client: Option<ThreadId>,
     /// The client's process.
-    pub process: ProcessId,
-    /// Its process id.
-    pub caller: u32,
+    pub process: Option<ProcessId>,
     /// Pages of the client's buffer.
     pub pins: Pins,
     /// Whether `pins` is the answer's buffer (else a big input).
@@ -100,105 +96,38 @@ pub struct Ring<M: Machine> {
     pub layout: Layout,
     /// Its memory.
     pub object: ObjectId,
+    /// Its pages.
+    pub pages: Vec<Frame>,
     /// Its address in the daemon.
     pub base: u64,
     /// Kernel's control page and request pages.
     pub kernel_pages: Vec<M::Shared>,
     /// Daemon's control page and answer pages.
     pub daemon_pages: Vec<M::Shared>,
-    /// Frames of the input and output slots.
-    pub buffers: Vec<(Frame, Frame)>,
     /// Queue of requests.
     pub producer: SqProducer,
     /// Queue of answers.
     pub consumer: CqConsumer,
     /// The slots.
     pub slots: Vec<Slot>,
-    /// Slots that are free.
-    pub free: Fifo,
+    /// Slots that are free. A slot is in one queue at most, so neither grows.
+    pub free: VecDeque<u16>,
+    /// Slots that wait for room, in order.
+    pub waiting: VecDeque<u16>,
     /// Objects that answers may name.
     pub objects: Vec<Window>,
-    /// Slots that wait for room, in order: a ring buffer of slot numbers.
-    pub waiting: Fifo,
     /// Descriptions whose `Close` is due: first and last.
     pub closing: Option<(DescriptionId, DescriptionId)>,
-    /// Slots with a cancel note due.
-    pub cancels: u32,
-    /// Subscriptions with a note due.
-    pub events: u32,
-    /// Zombie slots.
-    pub zombies: u32,
+    /// Whether slots may have a cancel note due.
+    pub cancels: bool,
+    /// Whether subscriptions may have a note due.
+    pub events: bool,
 }
 
-/// A bounded queue of slot numbers; each is in it at most once, so it never overflows.
-#[derive(Debug)]
-pub struct Fifo {
-    items: Vec<u16>,
-    head: usize,
-    len: usize,
-}
-
-impl Fifo {
-    /// An empty queue for `capacity` numbers.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub fn new(capacity: usize) -> Result<Self, Errno> {
-        let mut items = Vec::new();
-        items.try_reserve_exact(capacity).map_err(|_full| ENOMEM)?;
-        items.resize(capacity, 0);
-        Ok(Self { items, head: 0, len: 0 })
-    }
-
-    /// Appends a number.
-    pub fn push(&mut self, number: u16) {
-        let at = self.head.wrapping_add(self.len).checked_rem(self.items.len()).unwrap_or(0);
-        if let Some(item) = self.items.get_mut(at) {
-            *item = number;
-            self.len = self.len.wrapping_add(1);
-        }
-    }
-
-    /// How many it holds.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether it holds none.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// The first number.
-    pub fn first(&self) -> Option<u16> {
-        if self.len == 0 { None } else { self.items.get(self.head).copied() }
-    }
-
-    /// Takes the first number out.
-    pub fn pop(&mut self) -> Option<u16> {
-        let number = self.first()?;
-        self.head = self.head.wrapping_add(1).checked_rem(self.items.len()).unwrap_or(0);
-        self.len = self.len.wrapping_sub(1);
-        Some(number)
-    }
-
-    /// Takes a number out, wherever it is; the order of the rest stays.
-    pub fn remove(&mut self, number: u16) {
-        for _ in 0..self.len {
-            if let Some(first) = self.pop()
-                && first != number
-            {
-                self.push(first);
-            }
-        }
-    }
-}
-
-fn reserved<T>(count: usize) -> Result<Vec<T>, Errno> {
-    let mut list = Vec::new();
-    list.try_reserve_exact(count).map_err(|_full| ENOMEM)?;
-    Ok(list)
+fn queue(capacity: usize) -> Result<VecDeque<u16>, Errno> {
+    let mut queue = VecDeque::new();
+    queue.try_reserve_exact(capacity).map_err(|_full| ENOMEM)?;
+    Ok(queue)
 }
 
 impl<M: Machine> Ring<M> {
@@ -215,40 +144,31 @@ impl<M: Machine> Ring<M> {
         memory: &mut Memory<M>,
     ) -> Result<Self, Errno> {
         let entries = index(layout.entries.get());
-        let Memory { machine, frames, objects } = memory;
-        let whole = objects.get(object).ok_or(ENOMEM)?;
-        let mut frame = |page: u32| whole.page(u64::from(page), frames, machine);
-        let mut pages = reserved::<Frame>(index(layout.pages))?;
+        let mut pages = reserved(index(layout.pages))?;
         for page in 0..layout.pages {
-            pages.push(frame(page)?);
+            pages.push(memory.page(object, page.into())?);
         }
         let shared = |from: u32, to: u32| -> Result<Vec<M::Shared>, Errno> {
             let part = pages.get(index(from)..index(to)).ok_or(ENOMEM)?;
             let mut list = reserved(part.len())?;
             for frame in part {
-                list.push(machine.share(*frame).ok_or(ENOMEM)?);
+                list.push(memory.machine.share(*frame).ok_or(ENOMEM)?);
             }
             Ok(list)
         };
         let kernel_pages = shared(0, layout.ins)?;
         let daemon_pages = shared(layout.control, layout.outs)?;
-        let mut buffers = reserved(entries)?;
-        for slot in 0..entries {
-            let input = pages.get(index(layout.ins).saturating_add(slot)).ok_or(ENOMEM)?;
-            let output = pages.get(index(layout.outs).saturating_add(slot)).ok_or(ENOMEM)?;
-            buffers.push((*input, *output));
+        if let Some(first) = kernel_pages.first() {
+            for (word, value) in first.iter().zip(layout.header(epoch)) {
+                word.store(value, Relaxed);
+            }
         }
         let mut slots = reserved(entries)?;
-        let mut free = Fifo::new(entries)?;
+        let mut free = queue(entries)?;
         for number in (0u16..).take(entries) {
-            slots.push(Slot::new(process)?);
-            free.push(number);
-        }
-        if let Some(first) = kernel_pages.first() {
-            let words: &[_; 512] = first;
-            for (word, value) in words.iter().zip(layout.header(epoch)) {
-                word.store(value, core::sync::atomic::Ordering::Relaxed);
-            }
+            let pins = Pins::with_room(MAX_BYTES / PAGE_SIZE + 1)?;
+            slots.push(Slot { pins, ..Slot::default() });
+            free.push_back(number);
         }
         Ok(Self {
             scheme,
@@ -256,73 +176,61 @@ impl<M: Machine> Ring<M> {
             idle: None,
             layout,
             object,
+            pages,
             base: 0,
             kernel_pages,
             daemon_pages,
-            buffers,
             producer: SqProducer::new(layout.entries),
             consumer: CqConsumer::new(layout.entries.doubled()),
             slots,
             free,
+            waiting: queue(entries)?,
             objects: reserved(MAX_OBJECTS)?,
-            waiting: Fifo::new(entries)?,
             closing: None,
-            cancels: 0,
-            events: 0,
-            zombies: 0,
+            cancels: false,
+            events: false,
         })
     }
 
+    /// Where it lies, for its daemon.
+    pub fn info(&self) -> RingInfo {
+        let Layout { pages, entries, .. } = self.layout;
+        let bytes = u64::from(pages).saturating_mul(PAGE);
+        RingInfo { base: self.base, bytes, entries: entries.get(), slot_bytes: 4096 }
+    }
+
+    /// A slot by its number.
+    pub fn slot(&mut self, number: u16) -> Option<&mut Slot> {
+        self.slots.get_mut(usize::from(number))
+    }
+
     /// The tag of a slot's current use.
-    pub fn tag(&self, slot: u16) -> Option<Tag> {
-        let generation = self.slots.get(usize::from(slot))?.generation;
-        Tag::new(generation, slot, self.layout.entries)
+    pub fn tag(&self, number: u16) -> Option<Tag> {
+        let generation = self.slots.get(usize::from(number))?.generation;
+        Tag::new(generation, number, self.layout.entries)
     }
 
     /// The slot that a daemon's tag names, if it is posted or a zombie.
     pub fn open_slot(&mut self, raw: u32) -> Option<(u16, &mut Slot)> {
         let tag = Tag::checked(raw, self.layout.entries)?;
-        let slot = self.slots.get_mut(usize::from(tag.slot()))?;
+        let slot = self.slot(tag.slot())?;
         let open = matches!(slot.state, SlotState::Posted | SlotState::Zombie);
         (open && slot.generation == tag.generation()).then_some((tag.slot(), slot))
     }
 
-    /// Address of a slot's input page in the daemon.
-    pub fn input_address(&self, slot: u16) -> u64 {
-        let page = u64::from(self.layout.ins).saturating_add(u64::from(slot));
-        self.base.saturating_add(page.saturating_mul(4096))
+    fn page(&self, first: u32, slot: u16) -> Option<(Frame, u64)> {
+        let number = first.checked_add(slot.into())?;
+        let frame = *self.pages.get(index(number))?;
+        Some((frame, self.base.saturating_add(u64::from(number).saturating_mul(PAGE))))
     }
 
-    /// Address of a slot's output page in the daemon.
-    pub fn output_address(&self, slot: u16) -> u64 {
-        let page = u64::from(self.layout.outs).saturating_add(u64::from(slot));
-        self.base.saturating_add(page.saturating_mul(4096))
+    /// A slot's input page, and its address in the daemon.
+    pub fn input(&self, slot: u16) -> Option<(Frame, u64)> {
+        self.page(self.layout.ins, slot)
     }
 
-    /// Length of the whole ring in bytes.
-    pub fn bytes(&self) -> u64 {
-        wide(index(self.layout.pages)).saturating_mul(4096)
-    }
-}
-
-impl Slot {
-    fn new(process: ProcessId) -> Result<Self, Errno> {
-        Ok(Self {
-            state: SlotState::Free,
-            generation: 0,
-            cancel: false,
-            tries: 0,
-            request: 0,
-            opcode: 0,
-            flags: 0,
-            args: [0; 6],
-            client: None,
-            process,
-            caller: 0,
-            pins: Pins::with_room(MAX_BYTES / 4096 + 1)?,
-            output: false,
-            passed: None,
-            finish: Finish::Value,
-        })
+    /// A slot's output page, and its address in the daemon.
+    pub fn output(&self, slot: u16) -> Option<(Frame, u64)> {
+        self.page(self.layout.outs, slot)
     }
 }

@@ -1,8 +1,6 @@
 //! Threads: a context of the machine, and what the kernel knows of it.
 
-use crate::{
-    Call, Context, Errno, Frame, IrqId, PipeId, ProcessId, QueueId, RingId, SchemeId, ThreadId,
-};
+use crate::{Call, Context, Frame, IrqId, PipeId, ProcessId, QueueId, RingId, SchemeId, ThreadId};
 
 /// What a thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +59,37 @@ pub enum Expiry {
     Restart,
 }
 
+/// How a thread sleeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Sleep {
+    /// The call to make again when it is woken.
+    pub restart: Option<Call>,
+    /// When its wait is over (ns; `u64::MAX`: never).
+    pub deadline: u64,
+    /// What its wait leads to then.
+    pub expiry: Expiry,
+}
+
+impl Sleep {
+    /// Not at all.
+    pub const NONE: Self = Self { restart: None, deadline: u64::MAX, expiry: Expiry::Restart };
+
+    /// Until woken; then the call is made again.
+    pub fn retry(call: Call) -> Self {
+        Self { restart: Some(call), ..Self::NONE }
+    }
+
+    /// The same, with a deadline that the call will see.
+    pub fn retry_until(call: Call, deadline: u64) -> Self {
+        Self { deadline, ..Self::retry(call) }
+    }
+
+    /// Until woken, or a deadline that gives this value.
+    pub fn until(deadline: u64, value: u64) -> Self {
+        Self { restart: None, deadline, expiry: Expiry::Value(value) }
+    }
+}
+
 /// A thread's place in the one queue it is on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Link {
@@ -90,12 +119,8 @@ pub struct Thread {
     pub priority: u8,
     /// Result of its call, for rax at the next exit.
     pub result: Option<u64>,
-    /// The call to make again when it is woken.
-    pub restart: Option<Call>,
-    /// When its wait is over (ns; `u64::MAX`: never).
-    pub deadline: u64,
-    /// What its wait leads to then.
-    pub expiry: Expiry,
+    /// How it sleeps, if it does.
+    pub sleep: Sleep,
     /// Whether the deadline of the call under way has passed.
     pub expired: bool,
     /// Sliced work under way.
@@ -123,9 +148,7 @@ impl Thread {
             state: State::Ready,
             priority,
             result: None,
-            restart: None,
-            deadline: u64::MAX,
-            expiry: Expiry::Restart,
+            sleep: Sleep::NONE,
             expired: false,
             work: None,
             pending: 0,
@@ -137,8 +160,9 @@ impl Thread {
         }
     }
 
-    /// Lets its call end with an errno.
-    pub fn fail(&mut self, errno: Errno) {
-        self.result = Some(crate::error::encode(errno));
+    /// Its call is over, with this value.
+    pub fn finish(&mut self, value: u64) {
+        self.result = Some(value);
+        self.sleep = Sleep::NONE;
     }
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{DescriptionId, ENOMEM, Errno, ThreadId};
+use crate::{DescriptionId, Errno, ThreadId, reserved};
 
 /// What a deadline belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +26,7 @@ impl Timers {
     ///
     /// `ENOMEM`.
     pub fn new(capacity: usize) -> Result<Self, Errno> {
-        let mut heap = Vec::new();
-        heap.try_reserve_exact(capacity).map_err(|_full| ENOMEM)?;
-        Ok(Self { heap })
+        Ok(Self { heap: reserved(capacity)? })
     }
 
     /// The earliest deadline, maybe a stale one.

@@ -2,13 +2,14 @@
 
 use core::ops::Range;
 
-use anode_abi::number::{SYS_FPATH, SYS_FSTAT, SYS_FSYNC, SYS_FTRUNCATE, SYS_GETDENTS};
+use anode_abi::number::{SYS_CALL, SYS_FPATH, SYS_FSTAT, SYS_FSYNC, SYS_FTRUNCATE, SYS_GETDENTS};
 
-use crate::error::ENOTTY;
-use crate::object::event::Queue;
+use crate::scheme::text::{process_file, sys_file};
+use crate::syscall::time::{CLOCK_MONOTONIC, CLOCK_REALTIME};
 use crate::{
-    Builtin, Call, DescriptionId, EACCES, EINVAL, ENOENT, ENOTDIR, ESPIPE, Errno, Kernel, Machine,
-    Outcome, ProcFile, Sink, Source, SysFile, Target, ThreadId, Transfer, UserSlice,
+    Binding, Builtin, Call, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTTY, ESPIPE, EXDEV, Errno, Kernel,
+    Machine, Outcome, ProcFile, Queue, Sink, Source, SysFile, Target, ThreadId, Transfer,
+    UserSlice, Window, size,
 };
 
 /// `st_mode` of a directory, readable by all.
@@ -30,20 +31,19 @@ impl<M: Machine> Kernel<M> {
         flags: u64,
     ) -> Outcome {
         let path = self.path(rest.clone())?;
-        let no_position = u64::MAX;
-        let (target, offset) = match (builtin, path) {
-            (Builtin::Memory, "") => (Target::Memory(self.new_object()?), 0),
-            (Builtin::Event, "") => {
-                (Target::Queue(self.queues.insert(Queue::default())?), no_position)
+        let target = match (builtin, path) {
+            (Builtin::Memory, "") => {
+                let object = self.memory.anonymous(0)?;
+                Target::Memory(Window { object, offset: 0, bytes: u64::MAX })
             }
-            (Builtin::Pipe, "" | "log") => {
-                let lossy = path == "log";
-                (self.new_pipe(lossy)?, no_position)
-            }
-            (Builtin::Time, clock) => (Self::clock_named(clock)?, no_position),
-            (Builtin::Rand, "") => (Target::Rand, no_position),
-            (Builtin::Debug, "") => (Target::Debug, no_position),
-            (Builtin::Irq, "") => (Target::Directory(Builtin::Irq), 0),
+            (Builtin::Event, "") => Target::Queue(self.queues.insert(Queue)?),
+            (Builtin::Pipe, "") => self.new_pipe(false)?,
+            (Builtin::Pipe, "log") => self.new_pipe(true)?,
+            (Builtin::Time, "1") => Target::Clock(CLOCK_REALTIME, 0),
+            (Builtin::Time, "4") => Target::Clock(CLOCK_MONOTONIC, 0),
+            (Builtin::Rand, "") => Target::Rand,
+            (Builtin::Debug, "") => Target::Debug,
+            (Builtin::Irq, "") => Target::Directory(Builtin::Irq),
             (Builtin::Sys, _) => {
                 return self.open_beneath(me, Target::Sys(SysFile::Directory), rest, flags);
             }
@@ -52,7 +52,7 @@ impl<M: Machine> Kernel<M> {
             }
             _ => return Err(ENOENT),
         };
-        self.open_target(me, target, flags, offset)
+        self.open_target(me, target, flags)
     }
 
     /// Opens something relative to a handle of a kernel scheme.
@@ -66,26 +66,25 @@ impl<M: Machine> Kernel<M> {
         let text = self.path(path.clone())?.trim_matches('/');
         let target = match base {
             _ if text.is_empty() || text == "." => {
-                self.retain_target(base);
+                self.retain_target(base)?;
                 base
             }
-            Target::Sys(SysFile::Directory) => Self::sys_file(text)?,
+            Target::Sys(SysFile::Directory) => sys_file(text)?,
             Target::Directory(Builtin::Proc) => self.proc_file(text)?,
-            Target::Process(pid, ProcFile::Directory) => Self::process_file(pid, text)?,
+            Target::Process(pid, ProcFile::Directory) => process_file(pid, text)?,
             Target::Memory(window) => self.part_of(window, path)?,
             Target::Machine => self.machine_part(path)?,
-            Target::Names(_) => {
-                // `/scheme` as a directory: its names are opened by their absolute path.
-                let name = Self::bounded(text)?;
-                let namespace = self.process(me)?.namespace;
+            // `/scheme` as a directory: a name opens the root of a kernel scheme.
+            Target::Names(namespace) => {
                 let names = self.namespaces.get(namespace).ok_or(ENOENT)?;
-                let binding = names.find(name.as_bytes()).ok_or(ENOENT)?;
-                return self.open_binding(me, binding, flags);
+                return match names.find(text.as_bytes()).ok_or(ENOENT)? {
+                    Binding::Builtin(builtin) => self.open_builtin(me, builtin, 0..0, flags),
+                    Binding::Scheme(..) => Err(EXDEV),
+                };
             }
             _ => return Err(ENOTDIR),
         };
-        let offset = if has_position(target) { 0 } else { u64::MAX };
-        self.open_target(me, target, flags, offset)
+        self.open_target(me, target, flags)
     }
 
     pub(crate) fn read_builtin(
@@ -96,8 +95,8 @@ impl<M: Machine> Kernel<M> {
     ) -> Outcome {
         match target {
             Target::Memory(window) => {
-                let bytes = self.size_of(target)?;
-                self.read_window(me, crate::mem::object::Window { bytes, ..window }, transfer)
+                let bytes = self.memory.len(window);
+                self.read_window(me, Window { bytes, ..window }, transfer)
             }
             Target::Pipe(pipe, _) => self.read_pipe(me, pipe, transfer),
             Target::Queue(queue) => self.read_events(me, queue, transfer),
@@ -107,7 +106,7 @@ impl<M: Machine> Kernel<M> {
             Target::Sys(_) | Target::Process(..) => self.read_text(me, target, transfer),
             Target::Irq(irq) => self.read_irq(me, irq, transfer),
             Target::Ports(first, count) => self.read_ports(me, (first, count), transfer),
-            _ => Err(crate::error::EISDIR),
+            _ => Err(EISDIR),
         }
     }
 
@@ -133,83 +132,74 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// fstat, fpath, getdents and the like of a kernel scheme's handle.
-    pub(crate) fn ask_builtin(
-        &mut self,
-        me: ThreadId,
-        (_description, target): (DescriptionId, Target),
-        (number, range): (usize, UserSlice),
-        call: Call,
-    ) -> Outcome {
-        match number {
-            SYS_FSTAT => {
-                let mode = match target {
-                    Target::Sys(SysFile::Directory)
-                    | Target::Directory(_)
-                    | Target::Process(_, ProcFile::Directory)
-                    | Target::Names(_)
-                    | Target::Machine => DIRECTORY,
-                    Target::Pipe(..) => FIFO,
-                    Target::Memory(_) | Target::Sys(_) | Target::Process(..) => FILE,
-                    _ => DEVICE,
-                };
-                let size = self.size_of(target).unwrap_or(0);
-                // `Stat`: dev, ino, mode with nlink, uid with gid, size, block size, blocks.
-                let words =
-                    [0, 1, mode | 1 << 32, 0, size, 4096, size.div_ceil(512), 0, 0, 0, 0, 0, 0];
-                if range.len() < size_of::<redox::data::Stat>() {
-                    return Err(EINVAL);
-                }
-                self.with_space(me, |s, memory| s.write_words(memory, range.start(), &words))?;
+    pub(crate) fn ask_builtin(&mut self, me: ThreadId, target: Target, call: Call) -> Outcome {
+        match (size(call.number), target) {
+            (SYS_FSTAT, _) => self.stat(me, target, UserSlice::new(call.b, call.c)?),
+            (SYS_FPATH, _) => self.write_path(me, target, UserSlice::new(call.b, call.c)?),
+            (SYS_GETDENTS, _) => self.list(me, target, UserSlice::new(call.b, call.c)?, call.d),
+            (SYS_FTRUNCATE, Target::Memory(window)) if window.bytes == u64::MAX => {
+                self.memory.resize(window.object, call.b)?;
                 self.give(me, 0)
             }
-            SYS_FPATH => self.write_path(me, target, range),
-            SYS_GETDENTS => self.list(me, target, range, call.d),
-            anode_abi::number::SYS_CALL => Err(ENOTTY),
+            (SYS_FSYNC, _) => self.give(me, 0),
+            (SYS_CALL, _) => Err(ENOTTY),
             _ => Err(EINVAL),
         }
     }
 
-    /// ftruncate, fsync and the like of a kernel scheme's handle.
-    pub(crate) fn set_builtin(
-        &mut self,
-        me: ThreadId,
-        target: Target,
-        number: usize,
-        value: u64,
-    ) -> Outcome {
-        match (number, target) {
-            (SYS_FTRUNCATE, Target::Memory(window)) => self.resize_memory(me, window, value),
-            (SYS_FSYNC, _) => self.give(me, 0),
-            _ => Err(EINVAL),
+    fn stat(&mut self, me: ThreadId, target: Target, range: UserSlice) -> Outcome {
+        let mode = match target {
+            Target::Sys(SysFile::Directory)
+            | Target::Directory(_)
+            | Target::Process(_, ProcFile::Directory)
+            | Target::Names(_)
+            | Target::Machine => DIRECTORY,
+            Target::Pipe(..) => FIFO,
+            Target::Memory(_) | Target::Sys(_) | Target::Process(..) => FILE,
+            _ => DEVICE,
+        };
+        if range.len() < size_of::<redox::data::Stat>() {
+            return Err(EINVAL);
         }
+        let size = self.size_of(target).unwrap_or(0);
+        // `Stat`: dev, ino, mode with nlink, uid with gid, size, block size, blocks.
+        let words = [0, 1, mode | 1 << 32, 0, size, 4096, size.div_ceil(512), 0, 0, 0, 0, 0, 0];
+        self.put_words(me, range.start(), words)?;
+        self.give(me, 0)
     }
 
     /// How many bytes a positioned thing has.
     pub(crate) fn size_of(&self, target: Target) -> Result<u64, Errno> {
         match target {
-            Target::Memory(window) => {
-                let all = self.memory.objects.get(window.object).ok_or(EACCES)?.bytes();
-                Ok(window.bytes.min(all.saturating_sub(window.offset)))
-            }
+            Target::Memory(window) => Ok(self.memory.len(window)),
             Target::Sys(_) | Target::Process(..) => Ok(0),
             _ => Err(ESPIPE),
         }
     }
 
-    /// One more description of a target.
-    fn retain_target(&mut self, target: Target) {
+    /// One more description of a target that is opened again by itself.
+    fn retain_target(&mut self, target: Target) -> Result<(), Errno> {
         match target {
             Target::Memory(window) => self.memory.objects.retain(window.object),
-            Target::Names(namespace) => self.retain_namespace(namespace),
-            _ => {}
+            Target::Names(namespace) => self.namespaces.retain(namespace),
+            Target::Clock(..)
+            | Target::Rand
+            | Target::Debug
+            | Target::Sys(_)
+            | Target::Directory(_)
+            | Target::Process(..)
+            | Target::Ports(..)
+            | Target::Machine => {}
+            _ => return Err(ENOTDIR),
         }
+        Ok(())
     }
 
     /// The last description of a target is gone.
     pub(crate) fn drop_target(&mut self, target: Target) {
         match target {
             Target::Scheme(scheme, ..) | Target::Owner(scheme) => self.drop_scheme(scheme),
-            Target::Memory(window) => self.let_go(window),
+            Target::Memory(window) => self.memory.release(window.object),
             Target::Pipe(pipe, end) => self.drop_pipe_end(pipe, end),
             Target::Queue(queue) => {
                 self.unsubscribe(|s| {
@@ -221,7 +211,7 @@ impl<M: Machine> Kernel<M> {
             Target::Names(namespace) | Target::Namespace(namespace) => {
                 self.drop_namespace(namespace);
             }
-            Target::Ring(ring) => self.close_ring_handle(ring),
+            Target::Ring(ring) => self.close_ring(ring),
             Target::Clock(..)
             | Target::Rand
             | Target::Debug
@@ -232,22 +222,4 @@ impl<M: Machine> Kernel<M> {
             | Target::Machine => {}
         }
     }
-
-    /// A daemon closed its ring: it serves no more.
-    fn close_ring_handle(&mut self, id: crate::table::RingId) {
-        let Some(ring) = self.rings.get(id) else { return };
-        if let Some(process) = self.processes.get_mut(ring.process) {
-            for entry in &mut process.rings {
-                if *entry == Some(id) {
-                    *entry = None;
-                }
-            }
-        }
-        self.close_ring(id);
-    }
-}
-
-/// Whether reads and writes of a target have a position.
-fn has_position(target: Target) -> bool {
-    matches!(target, Target::Memory(_) | Target::Sys(_) | Target::Process(..) | Target::Names(_))
 }

@@ -1,9 +1,8 @@
 //! When one side goes: cancelled requests, clients that gave up, daemons that died.
 
-use crate::error::encode;
 use crate::{
-    Blocked, Channel, Due, EINTR, EIO, Expiry, Kernel, Machine, ProcessId, RingId, SchemeId, Sink,
-    SlotState, State, ThreadId,
+    Blocked, Channel, EINTR, EIO, Kernel, Machine, ProcessId, RingId, Sink, Sleep, SlotState,
+    State, ThreadId, Work, encode,
 };
 
 /// How long a daemon may take to answer a cancelled request before the client gives up, in ns.
@@ -26,33 +25,24 @@ impl<M: Machine> Kernel<M> {
         let now = self.memory.machine.now();
         let Some(ring) = self.rings.get_mut(id) else { return };
         let stream = self.schemes.get(ring.scheme).is_some_and(|scheme| scheme.policy.stream);
-        let Some(slot) = ring.slots.get_mut(usize::from(number)) else { return };
+        let Some(slot) = ring.slot(number) else { return };
         if slot.state == SlotState::Waiting {
-            ring.waiting.remove(number);
-            self.free_slot(id, number);
-            if let Some(thread) = self.threads.get_mut(client) {
-                thread.result = Some(encode(EINTR));
-            }
-            self.wake(client);
+            self.abandon(id, number);
+            self.wake_with(client, encode(EINTR));
             return;
         }
         self.ask_cancel(id, number);
         let deadline = now.saturating_add(if stream { STREAM_GRACE } else { GRACE });
-        if let Some(thread) = self.threads.get_mut(client)
-            && thread.deadline == u64::MAX
-        {
-            thread.deadline = deadline;
-            thread.expiry = Expiry::Value(encode(EINTR));
-            self.add_deadline(deadline, Due::Thread(client));
+        if self.threads.get(client).is_some_and(|thread| thread.sleep.deadline == u64::MAX) {
+            self.set_sleep(client, Sleep::until(deadline, encode(EINTR)));
         }
     }
 
     fn ask_cancel(&mut self, id: RingId, number: u16) {
         let Some(ring) = self.rings.get_mut(id) else { return };
-        let Some(slot) = ring.slots.get_mut(usize::from(number)) else { return };
-        if !slot.cancel {
-            slot.cancel = true;
-            ring.cancels = ring.cancels.saturating_add(1);
+        let Some(slot) = ring.slot(number) else { return };
+        if !core::mem::replace(&mut slot.cancel, true) {
+            ring.cancels = true;
             self.nudge(id);
         }
     }
@@ -60,16 +50,15 @@ impl<M: Machine> Kernel<M> {
     /// The client of a request gave up. The daemon still owes an answer to what it has seen.
     pub(crate) fn abandon(&mut self, id: RingId, number: u16) {
         let Some(ring) = self.rings.get_mut(id) else { return };
-        let Some(slot) = ring.slots.get_mut(usize::from(number)) else { return };
+        let Some(slot) = ring.slot(number) else { return };
         match slot.state {
             SlotState::Waiting => {
-                ring.waiting.remove(number);
+                ring.waiting.retain(|waiting| *waiting != number);
                 self.free_slot(id, number);
             }
             SlotState::Posted => {
                 slot.state = SlotState::Zombie;
                 slot.client = None;
-                ring.zombies = ring.zombies.saturating_add(1);
                 self.ask_cancel(id, number);
             }
             SlotState::Free | SlotState::Zombie => {}
@@ -83,16 +72,14 @@ impl<M: Machine> Kernel<M> {
         if let State::Blocked(Blocked::Reply(ring, slot)) = thread.state {
             self.abandon(ring, slot);
         }
-        if let Some(crate::object::thread::Work::Fork(child, _)) = work {
+        if let Some(Work::Fork(child, _)) = work {
             self.unmake_process(child);
         }
     }
 
     /// A process serves nothing any more: it ended, or became another program.
     pub(crate) fn close_rings(&mut self, id: ProcessId) {
-        loop {
-            let Some(process) = self.processes.get_mut(id) else { return };
-            let Some(ring) = process.rings.iter_mut().find_map(Option::take) else { return };
+        while let Some(ring) = self.rings.next(None, |ring| ring.process == id) {
             self.close_ring(ring);
         }
     }
@@ -113,42 +100,31 @@ impl<M: Machine> Kernel<M> {
             self.fail_slot(id, number);
         }
         self.unsubscribe(|subscription| subscription.sink == Sink::Ring(id));
-        self.close_all(id, scheme);
-        if let Some(mut ring) = self.rings.remove(id) {
-            for window in ring.objects.drain(..) {
-                self.let_go(window);
+        // Descriptions whose `Close` was never sent go with the daemon.
+        let mut closing = self.rings.get(id).and_then(|ring| ring.closing);
+        while let Some((first, last)) = closing
+            && let Some(description) = self.descriptions.remove(first)
+        {
+            self.drop_scheme(scheme);
+            closing = description.next_closing.map(|next| (next, last));
+        }
+        if let Some(ring) = self.rings.remove(id) {
+            for window in ring.objects {
+                self.memory.release(window.object);
             }
-            self.memory.objects.release(ring.object);
-            self.grave.objects = true;
+            self.memory.release(ring.object);
             self.drop_scheme(scheme);
         }
         self.wake_all(Channel::Scheme(scheme), u64::MAX);
     }
 
     fn fail_slot(&mut self, id: RingId, number: u16) {
-        let Some(ring) = self.rings.get_mut(id) else { return };
-        let Some(slot) = ring.slots.get_mut(usize::from(number)) else { return };
-        if slot.state == SlotState::Free {
-            return;
-        }
+        let slot = self.rings.get_mut(id).and_then(|ring| ring.slot(number));
+        let Some(slot) = slot.filter(|slot| slot.state != SlotState::Free) else { return };
         let client = slot.client;
         self.free_slot(id, number);
-        if let Some(thread) = client.and_then(|client| self.threads.get_mut(client)) {
-            thread.result = Some(encode(EIO));
-            thread.restart = None;
-        }
         if let Some(client) = client {
-            self.wake(client);
-        }
-    }
-
-    /// Descriptions whose `Close` was never sent go with the daemon.
-    fn close_all(&mut self, id: RingId, scheme: SchemeId) {
-        let mut at = self.rings.get_mut(id).and_then(|ring| ring.closing.take());
-        while let Some((first, last)) = at {
-            let Some(description) = self.descriptions.remove(first) else { return };
-            self.drop_scheme(scheme);
-            at = description.next_closing.map(|next| (next, last));
+            self.wake_with(client, encode(EIO));
         }
     }
 }

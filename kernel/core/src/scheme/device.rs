@@ -2,11 +2,10 @@
 
 use core::ops::Range;
 
-use crate::num::{low, wide};
 use crate::scheme::memory::hex;
 use crate::{
-    Cache, Channel, EAGAIN, EBUSY, EINVAL, ENOENT, ENOSPC, Errno, Irq, IrqId, IrqOp, Kernel,
-    Machine, Memory, Object, Outcome, Sleep, Source, Target, ThreadId, Transfer, UserSlice, Window,
+    Cache, Channel, EBUSY, EINVAL, ENOENT, ENOSPC, Errno, Irq, IrqId, IrqOp, Kernel, Machine,
+    Object, Outcome, PAGE, Source, Target, ThreadId, Transfer, UserSlice, Window, low, wide,
 };
 
 /// The first serial port: when a driver takes it, the kernel gives it up.
@@ -18,32 +17,29 @@ impl<M: Machine> Kernel<M> {
     /// What a path relative to the machine handle names.
     pub(crate) fn machine_part(&mut self, path: Range<usize>) -> Result<Target, Errno> {
         let mut words = self.path(path)?.split('/');
-        let kind = words.next().unwrap_or("");
-        let mut next = || words.next();
-        match kind {
+        let mut word = || words.next().unwrap_or("");
+        match word() {
             "phys" => {
-                let (address, bytes) = (hex(next().unwrap_or(""))?, hex(next().unwrap_or(""))?);
-                let cache = match next() {
-                    Some("wb") => Cache::WriteBack,
-                    Some("wc") => Cache::WriteCombining,
-                    Some("uc") => Cache::Uncached,
+                let (address, bytes) = (hex(word())?, hex(word())?);
+                let cache = match word() {
+                    "wb" => Cache::WriteBack,
+                    "wc" => Cache::WriteCombining,
+                    "uc" => Cache::Uncached,
                     _ => return Err(EINVAL),
                 };
-                let bytes = bytes.checked_next_multiple_of(4096).ok_or(EINVAL)?;
+                let bytes = bytes.checked_next_multiple_of(PAGE).ok_or(EINVAL)?;
                 let object = Object::physical(address, bytes, cache)?;
-                self.keep_object(object)
+                let object = self.memory.objects.insert(object)?;
+                Ok(Target::Memory(Window { object, offset: 0, bytes: u64::MAX }))
             }
             "dma" => {
-                let bytes = hex(next().unwrap_or(""))?;
-                let Memory { machine, frames, .. } = &mut self.memory;
-                let object = Object::dma(bytes, frames, machine)?;
-                self.keep_object(object)
+                let bytes = hex(word())?;
+                let object = self.memory.dma(bytes)?;
+                Ok(Target::Memory(Window { object, offset: 0, bytes: u64::MAX }))
             }
             "io" => {
-                let port = |word: Option<&str>| hex(word.unwrap_or("")).map(u16::try_from);
-                let (Ok(first), Ok(count)) = (port(next())?, port(next())?) else {
-                    return Err(EINVAL);
-                };
+                let mut port = || u16::try_from(hex(word())?).map_err(|_wide| EINVAL);
+                let (first, count) = (port()?, port()?);
                 first.checked_add(count.checked_sub(1).ok_or(EINVAL)?).ok_or(EINVAL)?;
                 if first == CONSOLE_PORT {
                     self.memory.machine.console_release();
@@ -51,23 +47,17 @@ impl<M: Machine> Kernel<M> {
                 Ok(Target::Ports(first, count))
             }
             "irq" => {
-                let line = low(hex(next().unwrap_or(""))?);
-                let op = match next() {
-                    None => IrqOp::Edge,
-                    Some("level") => IrqOp::Level,
-                    Some(_) => return Err(EINVAL),
+                let line = low(hex(word())?);
+                let op = match word() {
+                    "" => IrqOp::Edge,
+                    "level" => IrqOp::Level,
+                    _ => return Err(EINVAL),
                 };
                 self.take_line(line, op)
             }
             "msi" => self.take_message(),
             _ => Err(ENOENT),
         }
-    }
-
-    fn keep_object(&mut self, object: Object) -> Result<Target, Errno> {
-        let Memory { machine, frames, objects } = &mut self.memory;
-        let object = objects.insert(object, frames, machine)?;
-        Ok(Target::Memory(Window { object, offset: 0, bytes: u64::MAX }))
     }
 
     fn take_line(&mut self, line: u32, op: IrqOp) -> Result<Target, Errno> {
@@ -80,7 +70,7 @@ impl<M: Machine> Kernel<M> {
         if !self.memory.machine.irq(line, op) {
             return Err(ENOENT);
         }
-        let irq = Irq { line, message: None, count: 0, total: 0, references: 1 };
+        let irq = Irq { line, message: None, count: 0, total: 0 };
         let id = self.irqs.insert(irq)?;
         self.memory.machine.irq(line, IrqOp::Unmask);
         Ok(Target::Irq(id))
@@ -92,7 +82,7 @@ impl<M: Machine> Kernel<M> {
         }
         let (address, data, line) = self.memory.machine.take_msi().ok_or(ENOSPC)?;
         let message = Some((address, data));
-        let irq = Irq { line, message, count: 0, total: 0, references: 1 };
+        let irq = Irq { line, message, count: 0, total: 0 };
         Ok(Target::Irq(self.irqs.insert(irq)?))
     }
 
@@ -115,16 +105,10 @@ impl<M: Machine> Kernel<M> {
         }
         let count = self.irqs.get(id).ok_or(EINVAL)?.count;
         if count == 0 {
-            if transfer.nonblocking {
-                return Err(EAGAIN);
-            }
-            return self.sleep(me, Channel::Irq(id), Sleep::retry(transfer.call));
+            return self.wait(me, Channel::Irq(id), transfer);
         }
-        let start = transfer.range.start();
-        self.with_space(me, |space, memory| space.write_words(memory, start, &[count]))?;
-        if let Some(irq) = self.irqs.get_mut(id) {
-            irq.count = 0;
-        }
+        self.put_words(me, transfer.range.start(), [count])?;
+        self.irqs.update(id, |irq| irq.count = 0);
         self.give(me, 8)
     }
 
@@ -171,7 +155,7 @@ impl<M: Machine> Kernel<M> {
                 *to = from;
             }
         }
-        self.from_scratch(me, range)?;
+        self.store_scratch(me, range)?;
         self.give(me, wide(range.len()))
     }
 
@@ -182,13 +166,7 @@ impl<M: Machine> Kernel<M> {
         transfer: &Transfer,
     ) -> Outcome {
         let (port, width, range) = Self::port(ports, transfer)?;
-        let mut scratch = core::mem::take(&mut self.scratch);
-        let copied = match scratch.get_mut(..range.len()) {
-            Some(buffer) => self.with_space(me, |s, memory| s.read(memory, range, buffer)),
-            None => Err(EINVAL),
-        };
-        self.scratch = scratch;
-        copied?;
+        self.load_scratch(me, range)?;
         let Self { memory, scratch, .. } = self;
         for chunk in scratch.get(..range.len()).unwrap_or_default().chunks(width) {
             let mut value = [0u8; 4];

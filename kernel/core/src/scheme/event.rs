@@ -2,12 +2,10 @@
 
 use anode_abi::info::ready;
 
-use crate::num::wide;
 use crate::scheme::submit::op;
 use crate::{
-    Call, Channel, EAGAIN, EBADF, EINVAL, EPERM, End, Errno, Finish, Id, Kernel, Machine, Outcome,
-    QueueId, Request, Rights, Sink, Sleep, Source, Subscription, Target, ThreadId, Transfer,
-    UserSlice,
+    Call, Channel, EBADF, EINVAL, EPERM, Errno, Finish, Kernel, Machine, Outcome, QueueId, Request,
+    Rights, Sink, Sleep, Source, Subscription, Target, ThreadId, Transfer, UserSlice, wide,
 };
 
 /// Bytes of an event record: handle, flags, data.
@@ -20,7 +18,7 @@ impl<M: Machine> Kernel<M> {
             return Err(EINVAL);
         }
         let start = transfer.range.start();
-        let [number, flags, data] = self.with_space(me, |s, memory| s.read_words(memory, start))?;
+        let [number, flags, data] = self.words(me, start)?;
         let (handle, target) = self.named_handle(me, number, Rights::empty())?;
         let source = match target {
             Target::Scheme(scheme, id, _) => {
@@ -41,52 +39,32 @@ impl<M: Machine> Kernel<M> {
         let subscription = Subscription { source, handle: number, flags, data, sink, ready: 0 };
         let id = self.subscriptions.insert(subscription)?;
         if let Source::Scheme(scheme, open) = source {
-            let request = Request {
-                opcode: op::FEVENT,
-                args: [open, flags, 0, 0, 0],
-                finish: Finish::Subscribe(id),
-                ..Request::new(transfer.call)
-            };
+            let args = [open, flags, 0, 0, 0];
+            let finish = Finish::Subscribe(id);
+            let request = Request { finish, ..Request::new(transfer.call, op::FEVENT, args) };
             let asked = self.submit(me, scheme, &request);
             if asked.is_err() {
                 self.subscriptions.remove(id);
             }
             return asked;
         }
-        let now = self.readiness(source, target) & (flags | ready::ERROR | ready::HANGUP);
-        if now != 0 {
-            self.tell(id, now);
-        }
+        self.tell(id, self.readiness(source, target));
         self.give(me, wide(RECORD))
     }
 
     /// What a source of the kernel's own is ready for just now.
     fn readiness(&self, source: Source, target: Target) -> u64 {
-        match (source, target) {
-            (Source::Pipe(id, end), _) => self.pipes.get(id).map_or(0, |pipe| match end {
-                End::Read => {
-                    let hangup = if pipe.writers == 0 { ready::HANGUP | ready::READ } else { 0 };
-                    hangup | if pipe.used() > 0 { ready::READ } else { 0 }
-                }
-                End::Write if pipe.readers == 0 => ready::ERROR | ready::WRITE,
-                End::Write if pipe.room() > 0 => ready::WRITE,
-                End::Write => 0,
-            }),
-            (Source::Irq(id), _) => {
-                let pending = self.irqs.get(id).is_some_and(|irq| irq.count > 0);
-                if pending { ready::READ } else { 0 }
-            }
-            (Source::Queue(id), _) => {
-                let pending = self.queues.get(id).is_some_and(|queue| queue.ready > 0);
-                if pending { ready::READ } else { 0 }
-            }
+        let readable = match (source, target) {
+            (Source::Pipe(id, end), _) => return self.pipes.get(id).map_or(0, |p| p.ready(end)),
+            (Source::Irq(id), _) => self.irqs.get(id).is_some_and(|irq| irq.count > 0),
+            (Source::Queue(id), _) => self.untold(Sink::Queue(id)).is_some(),
             (Source::Clock(_), Target::Clock(_, alarm)) => {
-                let due = alarm != 0 && alarm <= self.memory.machine.now();
-                if due { ready::READ } else { 0 }
+                alarm != 0 && alarm <= self.memory.machine.now()
             }
-            (Source::Console, _) => ready::WRITE,
-            _ => 0,
-        }
+            (Source::Console, _) => return ready::WRITE,
+            _ => false,
+        };
+        if readable { ready::READ } else { 0 }
     }
 
     pub(crate) fn read_events(
@@ -95,12 +73,8 @@ impl<M: Machine> Kernel<M> {
         queue: QueueId,
         transfer: &Transfer,
     ) -> Outcome {
-        if transfer.range.len() < RECORD {
-            return Err(EINVAL);
-        }
         match self.take_events(me, queue, transfer.range)? {
-            0 if transfer.nonblocking => Err(EAGAIN),
-            0 => self.sleep(me, Channel::Queue(queue), Sleep::retry(transfer.call)),
+            0 => self.wait(me, Channel::Queue(queue), transfer),
             bytes => self.give(me, bytes),
         }
     }
@@ -108,11 +82,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn event_wait(&mut self, me: ThreadId, call: Call) -> Outcome {
         let (_, target) = self.named_handle(me, call.a, Rights::READ)?;
         let Target::Queue(queue) = target else { return Err(EBADF) };
-        let range = UserSlice::new(call.b, call.c)?;
-        if range.len() < RECORD {
-            return Err(EINVAL);
-        }
-        let bytes = self.take_events(me, queue, range)?;
+        let bytes = self.take_events(me, queue, UserSlice::new(call.b, call.c)?)?;
         let expired = self.threads.get(me).is_some_and(|thread| thread.expired);
         if bytes != 0 || expired || call.d == 0 {
             return self.give(me, bytes);
@@ -127,28 +97,18 @@ impl<M: Machine> Kernel<M> {
         queue: QueueId,
         range: UserSlice,
     ) -> Result<u64, Errno> {
-        let mut done = 0usize;
-        while range.len().saturating_sub(done) >= RECORD
-            && self.queues.get(queue).is_some_and(|queue| queue.ready > 0)
+        if range.len() < RECORD {
+            return Err(EINVAL);
+        }
+        let mut rest = range;
+        while rest.len() >= RECORD
+            && let Some(id) = self.untold(Sink::Queue(queue))
+            && let Some(&Subscription { handle, ready, data, .. }) = self.subscriptions.get(id)
         {
-            let sink = Sink::Queue(queue);
-            let found = self.subscriptions.iter().find(|(_, s)| s.sink == sink && s.ready != 0);
-            let Some((id, subscription)) = found else { break };
-            let record = [subscription.handle, subscription.ready, subscription.data];
-            let start = range.skip(done).start();
-            self.with_space(me, |space, memory| space.write_words(memory, start, &record))?;
-            self.told(id, queue);
-            done = done.saturating_add(RECORD);
+            self.put_words(me, rest.start(), [handle, ready, data])?;
+            self.subscriptions.update(id, |subscription| subscription.ready = 0);
+            rest = rest.skip(RECORD);
         }
-        Ok(wide(done))
-    }
-
-    fn told(&mut self, id: Id<Subscription>, queue: QueueId) {
-        if let Some(subscription) = self.subscriptions.get_mut(id) {
-            subscription.ready = 0;
-        }
-        if let Some(queue) = self.queues.get_mut(queue) {
-            queue.ready = queue.ready.saturating_sub(1);
-        }
+        Ok(wide(range.len().saturating_sub(rest.len())))
     }
 }

@@ -2,10 +2,9 @@
 
 use core::ops::Range;
 
-use crate::num::{size, wide};
 use crate::{
-    Access, EINVAL, ENOENT, ENOSPC, Errno, Kernel, Machine, Memory, Object, Outcome, PAGE_SIZE,
-    Target, ThreadId, Transfer, Window,
+    EINVAL, ENOENT, ENOSPC, EPERM, Errno, Kernel, Machine, Outcome, Target, ThreadId, Transfer,
+    Window, wide,
 };
 
 /// A hexadecimal number without prefix.
@@ -21,14 +20,6 @@ pub fn hex(text: &str) -> Result<u64, Errno> {
 }
 
 impl<M: Machine> Kernel<M> {
-    /// A new, empty object, with one reference.
-    pub(crate) fn new_object(&mut self) -> Result<Window, Errno> {
-        let Memory { machine, frames, objects } = &mut self.memory;
-        let object = Object::anonymous(frames, machine)?;
-        let object = objects.insert(object, frames, machine)?;
-        Ok(Window { object, offset: 0, bytes: u64::MAX })
-    }
-
     /// `window/OFFSET/LEN` of an object.
     pub(crate) fn part_of(&mut self, whole: Window, path: Range<usize>) -> Result<Target, Errno> {
         let mut words = self.path(path)?.split('/');
@@ -37,23 +28,11 @@ impl<M: Machine> Kernel<M> {
         }
         let offset = hex(words.next().unwrap_or(""))?;
         let bytes = hex(words.next().unwrap_or(""))?;
-        let all = self.size_of(Target::Memory(whole))?;
-        let end = offset.checked_add(bytes).ok_or(EINVAL)?;
-        if words.next().is_some() || offset & 0xFFF != 0 || bytes == 0 || end > all {
-            return Err(EINVAL);
-        }
-        self.memory.objects.retain(whole.object);
-        let offset = whole.offset.checked_add(offset).ok_or(EINVAL)?;
-        Ok(Target::Memory(Window { offset, bytes, ..whole }))
-    }
-
-    pub(crate) fn resize_memory(&mut self, me: ThreadId, window: Window, bytes: u64) -> Outcome {
-        if window.bytes != u64::MAX {
-            return Err(EINVAL);
-        }
-        let Memory { machine, frames, objects } = &mut self.memory;
-        objects.get_mut(window.object).ok_or(EINVAL)?.resize(bytes, frames, machine)?;
-        self.give(me, 0)
+        let whole = Window { bytes: self.memory.len(whole), ..whole };
+        let sound = words.next().is_none() && offset & 0xFFF == 0 && bytes != 0;
+        let part = whole.part(offset, bytes).filter(|_| sound).ok_or(EINVAL)?;
+        self.memory.objects.retain(part.object);
+        Ok(Target::Memory(part))
     }
 
     pub(crate) fn write_memory(
@@ -62,33 +41,20 @@ impl<M: Machine> Kernel<M> {
         window: Window,
         transfer: &Transfer,
     ) -> Outcome {
-        let end = transfer.offset.checked_add(wide(transfer.range.len())).ok_or(EINVAL)?;
-        let object = self.memory.objects.get(window.object).ok_or(EINVAL)?;
-        if object.is_read_only() {
-            return Err(crate::error::EPERM);
+        let len = transfer.range.len();
+        let end = transfer.offset.checked_add(wide(len)).ok_or(EINVAL)?;
+        if self.memory.objects.get(window.object).ok_or(EINVAL)?.read_only {
+            return Err(EPERM);
         }
-        if end > self.size_of(Target::Memory(window))? {
+        if end > self.memory.len(window) {
             if window.bytes != u64::MAX {
                 return Err(ENOSPC);
             }
-            let Memory { machine, frames, objects } = &mut self.memory;
-            objects.get_mut(window.object).ok_or(EINVAL)?.resize(end, frames, machine)?;
+            self.memory.resize(window.object, end)?;
         }
-        let mut done = 0usize;
-        while done < transfer.range.len() {
-            let at = window.offset.saturating_add(transfer.offset).saturating_add(wide(done));
-            let rest = transfer.range.skip(done);
-            let (inside, outside) = (size(at & 0xFFF), size(rest.start() & 0xFFF));
-            let piece = PAGE_SIZE.saturating_sub(inside.max(outside)).min(rest.len());
-            let from = self.with_space(me, |space, memory| {
-                Ok(space.frame_at(memory, rest.start(), Access::Read)?)
-            })?;
-            let Memory { machine, frames, objects } = &mut self.memory;
-            let object = objects.get(window.object).ok_or(EINVAL)?;
-            let to = object.page(at >> 12, frames, machine)?;
-            machine.copy((from, outside), (to, inside), piece);
-            done = done.saturating_add(piece);
-        }
-        self.advance(me, transfer, done)
+        let offset = window.offset.checked_add(transfer.offset).ok_or(EINVAL)?;
+        let (space, memory) = self.space(me)?;
+        memory.copy((space, transfer.range), Window { offset, ..window }, len)?;
+        self.advance(me, transfer, len)
     }
 }

@@ -4,11 +4,10 @@ use anode_abi::packet::NOTE_EVENT;
 use anode_ring::{Page, Pages, pack_sqe};
 use redox::schemev2::{Sqe, SqeFlags};
 
-use crate::counters::count;
 use crate::scheme::submit::op;
 use crate::{
-    DescriptionId, Kernel, Machine, Place, Ring, RingId, SchemeId, Sink, SlotState, Target,
-    ThreadId,
+    Description, DescriptionId, Kernel, Machine, Ring, RingId, SchemeId, Sink, SlotState, Source,
+    Target, ThreadId, count,
 };
 
 impl<M: Machine> Ring<M> {
@@ -35,27 +34,27 @@ impl<M: Machine> Ring<M> {
 
     /// Posts the first waiting request.
     fn post_first(&mut self) -> bool {
-        let Some(number) = self.waiting.first() else { return false };
-        let Some(tag) = self.tag(number) else { return false };
-        let Some(slot) = self.slots.get_mut(usize::from(number)) else { return false };
-        let sqe = Sqe {
-            opcode: slot.opcode,
-            sqe_flags: SqeFlags::from_bits_retain(slot.flags),
-            _rsvd: 0,
-            tag: tag.raw(),
-            args: slot.args,
-            caller: u64::from(slot.caller),
-        };
-        slot.state = SlotState::Posted;
-        slot.tries = slot.tries.saturating_add(1);
+        let Some(&number) = self.waiting.front() else { return false };
+        let tag = self.tag(number);
+        let Some((tag, slot)) = tag.zip(self.slots.get(usize::from(number))) else { return false };
+        let sqe = Sqe { tag: tag.raw(), ..slot.sqe };
         if !self.put(&sqe) {
-            if let Some(slot) = self.slots.get_mut(usize::from(number)) {
-                slot.state = SlotState::Waiting;
-            }
             return false;
         }
-        self.waiting.pop();
-        true
+        self.waiting.pop_front();
+        self.slot(number).map(|slot| slot.state = SlotState::Posted).is_some()
+    }
+
+    /// Posts a due cancel.
+    fn post_cancel(&mut self) -> bool {
+        let mut all = (0u16..).zip(&self.slots);
+        let due = all.find(|(_, slot)| slot.cancel).map(|(number, _)| number);
+        let Some((number, tag)) = due.and_then(|number| Some((number, self.tag(number)?))) else {
+            self.cancels = false;
+            return false;
+        };
+        self.put_note(op::CANCEL, [tag.raw().into(), 0])
+            && self.slot(number).map(|slot| slot.cancel = false).is_some()
     }
 }
 
@@ -66,124 +65,88 @@ impl<M: Machine> Kernel<M> {
         let ring = self.rings.get_mut(id)?;
         let before = ring.producer.tail();
         let Some(room) = ring.room() else {
-            let process = ring.process;
-            log::warn!("a daemon wrote an impossible ring index and is ended");
-            self.end_process(process, crate::syscall::signal::SIGKILL);
+            self.end_violator(id);
             return None;
         };
-        if ring.closing.is_some() || ring.cancels != 0 || ring.events != 0 {
+        if ring.closing.is_some() || ring.cancels || ring.events {
             self.post_notes(id, room.div_ceil(2));
         }
         let ring = self.rings.get_mut(id)?;
         while ring.post_first() {
             count(&mut self.counters.packets);
         }
-        if ring.producer.tail() == before {
+        let tail = ring.producer.tail();
+        if tail == before {
             return None;
         }
         let control: &Page = ring.kernel_pages.first()?;
         ring.producer.publish(control);
-        let tail = ring.producer.tail();
-        let thread = ring.idle.take()?;
-        let daemon = self.threads.get_mut(thread)?;
-        daemon.result = Some(u64::from(tail));
-        daemon.restart = None;
-        daemon.deadline = u64::MAX;
-        Some(thread)
-    }
-
-    /// Puts a thread that [`Kernel::pump`] gave into the run queue.
-    pub(crate) fn hand_over(&mut self, _ring: RingId, daemon: Option<ThreadId>) {
-        if let Some(daemon) = daemon {
-            self.enqueue(daemon, Place::Last);
-        }
+        let daemon = ring.idle.take()?;
+        self.threads.get_mut(daemon)?.finish(tail.into());
+        Some(daemon)
     }
 
     fn post_notes(&mut self, id: RingId, most: u32) {
         for _ in 0..most {
-            let posted = self.post_close(id) || self.post_cancel(id) || self.post_event(id);
-            if !posted {
+            if self.post_note(id).is_none() {
                 return;
             }
             count(&mut self.counters.notes);
         }
     }
 
-    fn post_close(&mut self, id: RingId) -> bool {
-        let Some(ring) = self.rings.get_mut(id) else { return false };
-        let Some((first, last)) = ring.closing else { return false };
-        let Some(description) = self.descriptions.get(first) else {
-            ring.closing = None;
-            return false;
-        };
-        let Target::Scheme(scheme, open, _) = description.target else { return false };
+    fn post_note(&mut self, id: RingId) -> Option<()> {
+        let ring = self.rings.get_mut(id)?;
+        if ring.closing.is_some() {
+            return self.post_close(id);
+        }
+        if ring.cancels && ring.post_cancel() {
+            return Some(());
+        }
+        if ring.events { self.post_event(id) } else { None }
+    }
+
+    fn post_close(&mut self, id: RingId) -> Option<()> {
+        let Self { rings, descriptions, .. } = self;
+        let ring = rings.get_mut(id)?;
+        let (first, last) = ring.closing?;
+        let &Description { target, next_closing, .. } = descriptions.get(first)?;
+        let Target::Scheme(scheme, open, _) = target else { return None };
         if !ring.put_note(op::CLOSE, [open, 0]) {
-            return false;
+            return None;
         }
-        ring.closing = description.next_closing.map(|next| (next, last));
-        self.descriptions.remove(first);
+        ring.closing = next_closing.map(|next| (next, last));
+        descriptions.remove(first);
         self.drop_scheme(scheme);
-        true
+        Some(())
     }
 
-    fn post_cancel(&mut self, id: RingId) -> bool {
-        let Some(ring) = self.rings.get_mut(id) else { return false };
-        if ring.cancels == 0 {
-            return false;
-        }
-        let due = (0u16..).zip(&ring.slots).find(|(_, slot)| slot.cancel).map(|(n, _)| n);
-        let Some(number) = due else {
-            ring.cancels = 0;
-            return false;
-        };
-        let Some(tag) = ring.tag(number) else { return false };
-        if !ring.put_note(op::CANCEL, [u64::from(tag.raw()), 0]) {
-            return false;
-        }
-        if let Some(slot) = ring.slots.get_mut(usize::from(number)) {
-            slot.cancel = false;
-        }
-        ring.cancels = ring.cancels.saturating_sub(1);
-        true
-    }
-
-    fn post_event(&mut self, id: RingId) -> bool {
+    fn post_event(&mut self, id: RingId) -> Option<()> {
+        let due = self.untold(Sink::Ring(id));
         let Self { rings, subscriptions, .. } = self;
-        let Some(ring) = rings.get_mut(id) else { return false };
-        if ring.events == 0 {
-            return false;
-        }
-        let due = subscriptions.iter().find(|(_, s)| s.sink == Sink::Ring(id) && s.ready != 0);
-        let Some(due) = due.map(|(due, _)| due) else {
-            ring.events = 0;
-            return false;
+        let ring = rings.get_mut(id)?;
+        let Some(subscription) = due.and_then(|due| subscriptions.get_mut(due)) else {
+            ring.events = false;
+            return None;
         };
-        let Some(subscription) = subscriptions.get_mut(due) else { return false };
         if !ring.put_note(NOTE_EVENT, [subscription.data, subscription.ready]) {
-            return false;
+            return None;
         }
         subscription.ready = 0;
-        ring.events = ring.events.saturating_sub(1);
-        true
+        Some(())
     }
 
     /// A description of a daemon's was dropped: its `Close` waits for room in the ring, and the
     /// description with it. `false`: that daemon is gone, there is nobody to tell.
     pub(crate) fn queue_close(&mut self, scheme: SchemeId, open: u64, id: DescriptionId) -> bool {
-        let source = crate::object::event::Source::Scheme(scheme, open);
-        let Some(ring) = self.schemes.get(scheme).and_then(|scheme| scheme.ring) else {
-            return false;
-        };
-        if self.check_epoch(scheme, id).is_err() {
-            return false;
-        }
-        self.unsubscribe(|subscription| subscription.source == source);
+        let current = self.check_epoch(scheme, id).is_ok();
+        let ring = self.schemes.get(scheme).and_then(|scheme| scheme.ring);
+        let Some(ring) = ring.filter(|_| current) else { return false };
+        self.unsubscribe(|subscription| subscription.source == Source::Scheme(scheme, open));
         let Some(door) = self.rings.get_mut(ring) else { return false };
         match &mut door.closing {
             Some((_, last)) => {
-                if let Some(last) = self.descriptions.get_mut(*last) {
-                    last.next_closing = Some(id);
-                }
+                self.descriptions.update(*last, |last| last.next_closing = Some(id));
                 *last = id;
             }
             none => *none = Some((id, id)),

@@ -2,19 +2,24 @@
 
 use core::ops::Range;
 
-use crate::error::ENAMETOOLONG;
-use crate::num::size;
-use crate::{Binding, EINVAL, ENOENT, Errno, Kernel, Machine, SCRATCH, ThreadId, UserSlice};
+use anode_abi::number::NONE;
 
-/// Where a path leads.
+use crate::{
+    Binding, Builtin, EINVAL, ENAMETOOLONG, ENOENT, Errno, Kernel, Machine, Rights, SCRATCH,
+    SchemeId, Target, ThreadId, UserSlice, size, wide,
+};
+
+/// Where a path leads; what is left of it lies in that part of the scratch buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Route {
+pub enum Destination {
     /// To the names of the namespace.
     Names,
-    /// To a scheme; the rest lies in that part of the scratch buffer.
-    Scheme(Binding, Range<usize>),
-    /// It is relative: the whole of it.
-    Relative(Range<usize>),
+    /// Into a scheme of the kernel.
+    Builtin(Builtin, Range<usize>),
+    /// To a daemon: beneath that directory of its scheme.
+    Daemon(SchemeId, u64, Range<usize>),
+    /// Beneath a handle of a scheme of the kernel.
+    Beneath(Target, Range<usize>),
 }
 
 /// A path's scheme name and the position of the rest.
@@ -22,36 +27,28 @@ pub enum Route {
 pub enum Parsed<'a> {
     /// `/scheme` itself.
     Names,
-    /// A scheme's name, and where what follows begins.
-    Scheme(&'a str, usize),
+    /// A scheme's name, and what follows.
+    Scheme(&'a str, &'a str),
     /// Neither `/` nor a scheme begins it.
     Relative,
 }
 
 /// Splits a path: `/scheme/NAME/rest`, `/rest`, `NAME:rest`.
 pub fn parse(path: &str) -> Parsed<'_> {
-    let after = |name: &str, skipped: usize| {
-        let rest = path.get(name.len().saturating_add(skipped)..).unwrap_or("");
-        let slashes = rest.len().saturating_sub(rest.trim_start_matches('/').len());
-        name.len().saturating_add(skipped).saturating_add(slashes)
-    };
-    if let Some(rest) = path.strip_prefix("/scheme") {
-        if rest.trim_start_matches('/').is_empty() {
-            return Parsed::Names;
-        }
-        if let Some(rest) = rest.strip_prefix('/') {
-            let lead = rest.len().saturating_sub(rest.trim_start_matches('/').len());
-            let name = rest.trim_start_matches('/').split('/').next().unwrap_or("");
-            return Parsed::Scheme(name, after(name, lead.saturating_add("/scheme/".len())));
-        }
+    let slashed = |path: &'_ str| path.starts_with('/') || path.is_empty();
+    if let Some(rest) = path.strip_prefix("/scheme").filter(|rest| slashed(rest)) {
+        let rest = rest.trim_start_matches('/');
+        let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
+        return match name {
+            "" => Parsed::Names,
+            name => Parsed::Scheme(name, rest.trim_start_matches('/')),
+        };
     }
     if path.starts_with('/') {
-        return Parsed::Scheme("file", after("", 0));
+        return Parsed::Scheme("file", path.trim_start_matches('/'));
     }
     match path.split_once(':') {
-        Some((name, _)) if !name.is_empty() && !name.contains('/') => {
-            Parsed::Scheme(name, name.len().saturating_add(1))
-        }
+        Some((name, rest)) if !name.is_empty() && !name.contains('/') => Parsed::Scheme(name, rest),
         _ => Parsed::Relative,
     }
 }
@@ -63,19 +60,12 @@ impl<M: Machine> Kernel<M> {
     ///
     /// `ENAMETOOLONG`: over 4095 bytes; `EINVAL`: not UTF-8, or with a NUL; `EFAULT`.
     pub(crate) fn take_path(&mut self, me: ThreadId, at: u64, len: u64) -> Result<usize, Errno> {
-        if size(len) >= SCRATCH {
+        let len = size(len);
+        if len >= SCRATCH {
             return Err(ENAMETOOLONG);
         }
-        let range = UserSlice::new(at, len)?;
-        let mut scratch = core::mem::take(&mut self.scratch);
-        let copied = match scratch.get_mut(..size(len)) {
-            Some(buffer) => self.with_space(me, |s, memory| s.read(memory, range, buffer)),
-            None => Err(ENAMETOOLONG),
-        };
-        self.scratch = scratch;
-        copied?;
-        let text = self.path(0..size(len))?;
-        if text.contains('\0') { Err(EINVAL) } else { Ok(size(len)) }
+        self.load_scratch(me, UserSlice::new(at, wide(len))?)?;
+        if self.path(0..len)?.contains('\0') { Err(EINVAL) } else { Ok(len) }
     }
 
     /// A part of the scratch buffer as text.
@@ -84,29 +74,43 @@ impl<M: Machine> Kernel<M> {
         core::str::from_utf8(bytes).map_err(|_binary| EINVAL)
     }
 
-    /// Where a path in the scratch buffer leads. With a directory, `NAME:` is a file's name.
+    /// Where a path of the caller's leads, from a directory's handle or [`NONE`]. With a
+    /// directory, `NAME:` is a file's name.
     ///
     /// # Errors
     ///
-    /// `ENOENT`: the name is not bound.
-    pub(crate) fn route(
+    /// `ENOENT`: the name is not bound, or the path is relative to nothing.
+    pub(crate) fn resolve(
         &mut self,
         me: ThreadId,
-        len: usize,
-        has_directory: bool,
-    ) -> Result<Route, Errno> {
+        directory: u64,
+        (at, len): (u64, u64),
+    ) -> Result<Destination, Errno> {
+        let len = self.take_path(me, at, len)?;
         let namespace = self.process(me)?.namespace;
         let path = self.path(0..len)?;
-        if has_directory && !path.starts_with('/') {
-            return Ok(Route::Relative(0..len));
-        }
-        match parse(path) {
-            Parsed::Names => Ok(Route::Names),
-            Parsed::Relative => Ok(Route::Relative(0..len)),
+        let parsed = match directory == wide(NONE) || path.starts_with('/') {
+            true => parse(path),
+            false => Parsed::Relative,
+        };
+        match parsed {
+            Parsed::Names => Ok(Destination::Names),
             Parsed::Scheme(name, rest) => {
+                let rest = len.saturating_sub(rest.len())..len;
                 let names = self.namespaces.get(namespace).ok_or(ENOENT)?;
-                let binding = names.find(name.as_bytes()).ok_or(ENOENT)?;
-                Ok(Route::Scheme(binding, rest.min(len)..len))
+                Ok(match names.find(name.as_bytes()).ok_or(ENOENT)? {
+                    Binding::Builtin(builtin) => Destination::Builtin(builtin, rest),
+                    Binding::Scheme(scheme, root) => Destination::Daemon(scheme, root, rest),
+                })
+            }
+            Parsed::Relative if directory == wide(NONE) => Err(ENOENT),
+            Parsed::Relative => {
+                let (handle, target) = self.named_handle(me, directory, Rights::empty())?;
+                let Target::Scheme(scheme, id, _) = target else {
+                    return Ok(Destination::Beneath(target, 0..len));
+                };
+                self.check_epoch(scheme, handle.description)?;
+                Ok(Destination::Daemon(scheme, id, 0..len))
             }
         }
     }
@@ -118,7 +122,7 @@ mod tests {
 
     fn split(path: &str) -> Option<(&str, &str)> {
         match parse(path) {
-            Parsed::Scheme(name, rest) => Some((name, path.get(rest..).unwrap())),
+            Parsed::Scheme(name, rest) => Some((name, rest)),
             Parsed::Names | Parsed::Relative => None,
         }
     }

@@ -2,10 +2,10 @@
 
 use core::fmt::Write;
 
-use crate::num::{size, wide};
 use crate::{
-    Binding, Builtin, EACCES, EINVAL, ENOENT, ENOTDIR, EPERM, ESRCH, Errno, Kernel, Life, Machine,
-    Name, Outcome, Power, ProcFile, SCRATCH, SysFile, Target, ThreadId, Transfer, UserSlice,
+    Builtin, EACCES, EINVAL, EISDIR, ENOENT, ENOTDIR, EPERM, ESRCH, Errno, Kernel, Life, Machine,
+    Name, Outcome, Power, ProcFile, SCRATCH, State, SysFile, Target, ThreadId, Transfer, UserSlice,
+    size, wide,
 };
 
 const SYS_FILES: [(&str, SysFile); 9] = [
@@ -28,13 +28,13 @@ const DT_REG: u8 = 8;
 const HEADER: usize = 19;
 
 /// A text of which only `skip..skip + buffer` is kept.
-struct Window<'a> {
+struct Text<'a> {
     buffer: &'a mut [u8],
     skip: usize,
     len: usize,
 }
 
-impl Write for Window<'_> {
+impl Write for Text<'_> {
     fn write_str(&mut self, text: &str) -> core::fmt::Result {
         for byte in text.bytes() {
             match self.skip.checked_sub(1) {
@@ -51,40 +51,29 @@ impl Write for Window<'_> {
     }
 }
 
-impl<M: Machine> Kernel<M> {
-    pub(crate) fn sys_file(name: &str) -> Result<Target, Errno> {
-        let found = SYS_FILES.iter().find(|(other, _)| *other == name);
-        found.map(|(_, file)| Target::Sys(*file)).ok_or(ENOENT)
-    }
+/// The file of `sys:` of that name.
+pub(crate) fn sys_file(name: &str) -> Result<Target, Errno> {
+    let found = SYS_FILES.iter().find(|(other, _)| *other == name);
+    found.map(|(_, file)| Target::Sys(*file)).ok_or(ENOENT)
+}
 
+/// The file of a process of that name.
+pub(crate) fn process_file(pid: u32, name: &str) -> Result<Target, Errno> {
+    match name {
+        "" => Ok(Target::Process(pid, ProcFile::Directory)),
+        "stat" => Ok(Target::Process(pid, ProcFile::Stat)),
+        "signal" => Ok(Target::Process(pid, ProcFile::Signal)),
+        _ => Err(ENOENT),
+    }
+}
+
+impl<M: Machine> Kernel<M> {
     /// `PID`, `PID/stat` or `PID/signal` beneath `proc:`.
     pub(crate) fn proc_file(&self, path: &str) -> Result<Target, Errno> {
         let (pid, rest) = path.split_once('/').unwrap_or((path, ""));
         let pid = pid.parse().map_err(|_word| ENOENT)?;
         self.process_by_pid(pid).map_err(|_gone| ENOENT)?;
-        Self::process_file(pid, rest)
-    }
-
-    pub(crate) fn process_file(pid: u32, name: &str) -> Result<Target, Errno> {
-        let file = match name {
-            "" => ProcFile::Directory,
-            "stat" => ProcFile::Stat,
-            "signal" => ProcFile::Signal,
-            _ => return Err(ENOENT),
-        };
-        Ok(Target::Process(pid, file))
-    }
-
-    pub(crate) fn bounded(name: &str) -> Result<Name, Errno> {
-        Name::new(name.as_bytes()).map_err(|_odd| ENOENT)
-    }
-
-    /// Opens what a name of the namespace is bound to, without a rest.
-    pub(crate) fn open_binding(&mut self, me: ThreadId, binding: Binding, flags: u64) -> Outcome {
-        match binding {
-            Binding::Builtin(builtin) => self.open_builtin(me, builtin, 0..0, flags),
-            Binding::Scheme(..) => Err(crate::error::EXDEV),
-        }
+        process_file(pid, rest)
     }
 
     pub(crate) fn read_text(
@@ -94,21 +83,19 @@ impl<M: Machine> Kernel<M> {
         transfer: &Transfer,
     ) -> Outcome {
         let range = transfer.range.cut(SCRATCH);
-        let mut scratch = core::mem::take(&mut self.scratch);
-        let buffer = scratch.get_mut(..range.len()).unwrap_or_default();
-        let len = if target == Target::Sys(SysFile::Log) {
-            Ok(self.memory.machine.log_read(transfer.offset, buffer))
-        } else {
-            let mut window = Window { buffer, skip: size(transfer.offset), len: 0 };
-            self.write_text(me, target, &mut window).map(|()| window.len)
-        };
-        self.scratch = scratch;
-        let len = len?;
-        self.from_scratch(me, range.cut(len))?;
+        let len = self.with_scratch(|kernel, scratch| {
+            let buffer = scratch.get_mut(..range.len()).unwrap_or_default();
+            if target == Target::Sys(SysFile::Log) {
+                return Ok(kernel.memory.machine.log_read(transfer.offset, buffer));
+            }
+            let mut text = Text { buffer, skip: size(transfer.offset), len: 0 };
+            kernel.write_text(me, target, &mut text).map(|()| text.len)
+        })?;
+        self.store_scratch(me, range.cut(len))?;
         self.advance(me, transfer, len)
     }
 
-    fn write_text(&self, me: ThreadId, target: Target, out: &mut Window<'_>) -> Result<(), Errno> {
+    fn write_text(&self, me: ThreadId, target: Target, out: &mut Text<'_>) -> Result<(), Errno> {
         let frames = &self.memory.frames;
         let written = match target {
             Target::Sys(SysFile::Uname) => {
@@ -135,17 +122,22 @@ impl<M: Machine> Kernel<M> {
             Target::Sys(SysFile::Boot) => out.write_str(self.facts),
             Target::Process(pid, ProcFile::Stat) => self.write_stat(pid, out)?,
             Target::Sys(SysFile::Power) => Ok(()),
-            Target::Sys(_) | Target::Process(..) => return Err(crate::error::EISDIR),
+            Target::Sys(_) | Target::Process(..) => return Err(EISDIR),
             _ => return Err(EINVAL),
         };
         written.map_err(|_never| EINVAL)
     }
 
-    fn write_stat(&self, pid: u32, out: &mut Window<'_>) -> Result<core::fmt::Result, Errno> {
+    fn write_stat(&self, pid: u32, out: &mut Text<'_>) -> Result<core::fmt::Result, Errno> {
         let id = self.process_by_pid(pid)?;
         let process = self.processes.get(id).ok_or(ESRCH)?;
-        let threads = self.threads.iter().filter(|(_, thread)| thread.process == id);
-        let live: u64 = threads.map(|(_, t)| t.cpu_ns).fold(0, u64::saturating_add);
+        let threads = || self.threads.iter().map(|(_, t)| t).filter(|t| t.process == id);
+        let live: u64 = threads().map(|thread| thread.cpu_ns).fold(0, u64::saturating_add);
+        let state = match process.life {
+            Life::Ended(_) => 'Z',
+            Life::Alive if threads().all(|t| matches!(t.state, State::Blocked(_))) => 'S',
+            Life::Alive => 'R',
+        };
         Ok(writeln!(
             out,
             "pid={} ppid={} pgid={} uid={} gid={} state={} threads={} pages={} cpu_ns={} prio={} handles={} name={}",
@@ -154,8 +146,8 @@ impl<M: Machine> Kernel<M> {
             process.group,
             process.uid,
             process.gid,
-            self.state_letter(id),
-            self.thread_count(id),
+            state,
+            process.threads,
             process.space.as_ref().map_or(0, |space| space.resident),
             process.cpu_ns.saturating_add(live),
             process.priority,
@@ -187,24 +179,12 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn write_signal(&mut self, me: ThreadId, pid: u32, transfer: &Transfer) -> Outcome {
         let signal: u32 = self.word(me, transfer)?.parse().map_err(|_word| EINVAL)?;
         let id = self.process_by_pid(pid)?;
-        if self.may_act(me, id).is_err() {
-            return Err(EPERM);
-        }
+        self.may_act(me, id)?;
         if signal >= 32 {
             return Err(EINVAL);
         }
-        let len = wide(transfer.range.len());
-        if let Some(thread) = self.threads.get_mut(me) {
-            thread.result = Some(len);
-        }
-        if signal != 0 {
-            self.post_signal(id, signal);
-        }
-        Ok(if self.threads.get(me).is_some() {
-            crate::sched::Next::To(me)
-        } else {
-            crate::sched::Next::Pick
-        })
+        self.send(id, signal);
+        self.give_if_alive(me, wide(transfer.range.len()))
     }
 
     /// Directory records from position `from` on.
@@ -237,8 +217,7 @@ impl<M: Machine> Kernel<M> {
                 *to = byte;
             }
             let record = record.get(..len).unwrap_or_default();
-            let place = range.skip(done);
-            self.with_space(me, |space, memory| space.write(memory, place, record))?;
+            self.store(me, record, range.skip(done).start())?;
             done = done.saturating_add(len);
         }
         self.give(me, wide(done))
@@ -271,17 +250,16 @@ impl<M: Machine> Kernel<M> {
 
     /// The canonical path of a kernel scheme's handle.
     pub(crate) fn write_path(&mut self, me: ThreadId, target: Target, range: UserSlice) -> Outcome {
-        let mut scratch = core::mem::take(&mut self.scratch);
-        let mut out = Window { buffer: &mut scratch, skip: 0, len: 0 };
-        let written = self.describe_path(target, &mut out);
-        let len = out.len.min(range.len());
-        self.scratch = scratch;
-        written.map_err(|_never| EACCES)?;
-        self.from_scratch(me, range.cut(len))?;
-        self.give(me, wide(len))
+        let len = self.with_scratch(|kernel, scratch| {
+            let mut text = Text { buffer: scratch, skip: 0, len: 0 };
+            kernel.describe_path(target, &mut text).map(|()| text.len)
+        });
+        let range = range.cut(len.map_err(|_never| EACCES)?);
+        self.store_scratch(me, range)?;
+        self.give(me, wide(range.len()))
     }
 
-    fn describe_path(&self, target: Target, out: &mut Window<'_>) -> core::fmt::Result {
+    fn describe_path(&self, target: Target, out: &mut Text<'_>) -> core::fmt::Result {
         match target {
             Target::Memory(window) => {
                 let object = self.memory.objects.get(window.object);
@@ -328,7 +306,7 @@ impl<M: Machine> Kernel<M> {
 /// A number as a name.
 fn number(value: u32) -> Name {
     let mut digits = [0u8; 10];
-    let mut window = Window { buffer: &mut digits, skip: 0, len: 0 };
+    let mut window = Text { buffer: &mut digits, skip: 0, len: 0 };
     // Ten digits hold every u32, and the window never fails.
     let written = write!(window, "{value}");
     debug_assert!(written.is_ok());

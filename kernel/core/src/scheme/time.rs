@@ -1,10 +1,9 @@
 //! `time:`, `rand:` and `debug:`: clocks with an alarm, random bytes, the console.
 
-use crate::num::wide;
-use crate::syscall::time::{CLOCK_MONOTONIC, CLOCK_REALTIME, from_timespec, to_timespec};
+use crate::syscall::time::{CLOCK_REALTIME, from_timespec, to_timespec};
 use crate::{
-    Channel, Due, EAGAIN, EINVAL, ENOENT, Errno, Kernel, Machine, Outcome, Sleep, Source, Target,
-    ThreadId, Transfer,
+    Channel, Due, EAGAIN, EINVAL, Kernel, Machine, Outcome, SCRATCH, Sleep, Source, Target,
+    ThreadId, Transfer, wide,
 };
 
 /// Bytes of a `TimeSpec`.
@@ -13,15 +12,6 @@ const TIMESPEC: usize = 16;
 const POLL: u64 = 10_000_000;
 
 impl<M: Machine> Kernel<M> {
-    /// `time:1` and `time:4`.
-    pub(crate) fn clock_named(name: &str) -> Result<Target, Errno> {
-        match name {
-            "1" => Ok(Target::Clock(CLOCK_REALTIME, 0)),
-            "4" => Ok(Target::Clock(CLOCK_MONOTONIC, 0)),
-            _ => Err(ENOENT),
-        }
-    }
-
     /// A read gives the time; it takes a due alarm back.
     pub(crate) fn read_clock(
         &mut self,
@@ -34,13 +24,10 @@ impl<M: Machine> Kernel<M> {
         }
         let now = self.clock(me, clock)?;
         let words = to_timespec(now);
-        let start = transfer.range.start();
-        self.with_space(me, |space, memory| space.write_words(memory, start, &words))?;
-        if alarm != 0
-            && alarm <= self.memory.machine.now()
-            && let Some(description) = self.descriptions.get_mut(transfer.description)
-        {
-            description.target = Target::Clock(clock, 0);
+        self.put_words(me, transfer.range.start(), words)?;
+        if alarm != 0 && alarm <= self.memory.machine.now() {
+            let target = Target::Clock(clock, 0);
+            self.descriptions.update(transfer.description, |d| d.target = target);
         }
         self.give(me, wide(TIMESPEC))
     }
@@ -50,16 +37,13 @@ impl<M: Machine> Kernel<M> {
         if transfer.range.len() < TIMESPEC {
             return Err(EINVAL);
         }
-        let start = transfer.range.start();
-        let words = self.with_space(me, |space, memory| space.read_words(memory, start))?;
-        let mut at = from_timespec(words)?;
+        let mut at = from_timespec(self.words(me, transfer.range.start())?)?;
         if clock == CLOCK_REALTIME {
             at = at.saturating_sub(self.wall);
         }
         let at = at.max(1);
-        if let Some(description) = self.descriptions.get_mut(transfer.description) {
-            description.target = Target::Clock(clock, at);
-        }
+        let target = Target::Clock(clock, at);
+        self.descriptions.update(transfer.description, |d| d.target = target);
         if at <= self.memory.machine.now() {
             let source = Source::Clock(transfer.description);
             self.notify(source, anode_abi::info::ready::READ);
@@ -70,29 +54,16 @@ impl<M: Machine> Kernel<M> {
     }
 
     pub(crate) fn read_random(&mut self, me: ThreadId, transfer: &Transfer) -> Outcome {
-        let range = transfer.range.cut(crate::kernel::SCRATCH);
+        let range = transfer.range.cut(SCRATCH);
         let Self { random, scratch, .. } = self;
         let buffer = scratch.get_mut(..range.len()).ok_or(EINVAL)?;
         random.fill(buffer);
-        self.from_scratch(me, range)?;
+        self.store_scratch(me, range)?;
         self.give(me, wide(range.len()))
     }
 
-    /// Copies the start of the scratch buffer to the caller.
-    pub(crate) fn from_scratch(
-        &mut self,
-        me: ThreadId,
-        range: crate::mem::user::UserSlice,
-    ) -> Result<(), Errno> {
-        let scratch = core::mem::take(&mut self.scratch);
-        let bytes = scratch.get(..range.len()).unwrap_or_default();
-        let copied = self.with_space(me, |space, memory| space.write(memory, range, bytes));
-        self.scratch = scratch;
-        copied
-    }
-
     pub(crate) fn read_console(&mut self, me: ThreadId, transfer: &Transfer) -> Outcome {
-        let range = transfer.range.cut(crate::kernel::SCRATCH);
+        let range = transfer.range.cut(SCRATCH);
         let mut len = 0usize;
         while len < range.len()
             && let Some(byte) = self.memory.machine.console_read()
@@ -107,28 +78,18 @@ impl<M: Machine> Kernel<M> {
                 return Err(EAGAIN);
             }
             let soon = self.memory.machine.now().saturating_add(POLL);
-            if let Some(thread) = self.threads.get_mut(me) {
-                thread.expired = false;
-            }
+            self.threads.update(me, |thread| thread.expired = false);
             return self.sleep(me, Channel::Console, Sleep::retry_until(transfer.call, soon));
         }
-        self.from_scratch(me, range.cut(len))?;
+        self.store_scratch(me, range.cut(len))?;
         self.give(me, wide(len))
     }
 
     pub(crate) fn write_console(&mut self, me: ThreadId, transfer: &Transfer) -> Outcome {
-        let range = transfer.range.cut(crate::kernel::SCRATCH);
-        let mut scratch = core::mem::take(&mut self.scratch);
-        let copied = match scratch.get_mut(..range.len()) {
-            Some(buffer) => self.with_space(me, |s, memory| s.read(memory, range, buffer)),
-            None => Err(EINVAL),
-        };
-        if copied.is_ok() {
-            let text = scratch.get(..range.len()).unwrap_or_default();
-            self.memory.machine.console_write(text);
-        }
-        self.scratch = scratch;
-        copied?;
+        let range = transfer.range.cut(SCRATCH);
+        self.load_scratch(me, range)?;
+        let text = self.scratch.get(..range.len()).unwrap_or_default();
+        self.memory.machine.console_write(text);
         self.give(me, wide(range.len()))
     }
 }

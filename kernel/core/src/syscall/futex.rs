@@ -1,13 +1,9 @@
 //! Futexes: sleeping on a word of memory; where it is shared, all its addresses are one.
 
-use crate::error::{ETIMEDOUT, encode};
-use crate::machine::Frame;
-use crate::mem::region::Backing;
-use crate::num::{low, size};
 use crate::syscall::time::from_timespec;
 use crate::{
-    Access, Call, Channel, EAGAIN, EINVAL, ENOSYS, Errno, Expiry, Kernel, Machine, Outcome, Sleep,
-    ThreadId,
+    Access, Backing, Call, Channel, EAGAIN, EINVAL, ENOSYS, ETIMEDOUT, Errno, Frame, Kernel,
+    Machine, Outcome, Sleep, ThreadId, encode, low, size,
 };
 
 const WAIT: u64 = 0;
@@ -22,17 +18,15 @@ impl<M: Machine> Kernel<M> {
         }
         let process = self.owner(me)?;
         let offset = u16::try_from(address & 0xFFF).map_err(|_wide| EINVAL)?;
-        self.with_space(me, |space, memory| {
-            let frame = space.frame_at(memory, address, Access::Write)?;
-            let mut bytes = [0; 4];
-            memory.machine.read(frame, usize::from(offset), &mut bytes);
-            let backing = space.regions.find(address >> 12).map(|region| region.backing);
-            let channel = match backing {
-                Some(Backing::Shared(_)) => Channel::Futex(frame, offset),
-                _ => Channel::Word(process, address),
-            };
-            Ok((channel, frame, u32::from_le_bytes(bytes)))
-        })
+        let (space, memory) = self.space(me)?;
+        let frame = space.frame_at(memory, address, Access::Write)?;
+        let mut bytes = [0; 4];
+        memory.machine.read(frame, usize::from(offset), &mut bytes);
+        let channel = match space.regions.find(address >> 12).map(|region| region.backing) {
+            Some(Backing::Shared(_)) => Channel::Futex(frame, offset),
+            _ => Channel::Word(process, address),
+        };
+        Ok((channel, frame, u32::from_le_bytes(bytes)))
     }
 
     pub(crate) fn futex(&mut self, me: ThreadId, call: Call) -> Outcome {
@@ -40,16 +34,11 @@ impl<M: Machine> Kernel<M> {
         match call.b {
             WAIT if value != low(call.c) => Err(EAGAIN),
             WAIT => {
-                let deadline = if call.d == 0 {
-                    u64::MAX
-                } else {
-                    let time = |space: &mut crate::mem::space::Space, memory: &mut _| {
-                        space.read_words(memory, call.d)
-                    };
-                    from_timespec(self.with_space(me, time)?)?
+                let deadline = match call.d {
+                    0 => u64::MAX,
+                    at => from_timespec(self.words(me, at)?)?,
                 };
-                let expiry = Expiry::Value(encode(ETIMEDOUT));
-                self.sleep(me, channel, Sleep { restart: None, deadline, expiry })
+                self.sleep(me, channel, Sleep::until(deadline, encode(ETIMEDOUT)))
             }
             WAKE => {
                 let woken = self.wake_all(channel, call.c);

@@ -2,10 +2,10 @@
 
 use anode_abi::info::id;
 
-use crate::num::{low, size};
+use crate::syscall::thread::thread_number;
 use crate::{
     Call, EINVAL, EPERM, Errno, Kernel, Machine, ORDINARY, Outcome, Place, ProcessId, State,
-    ThreadId,
+    ThreadId, low, size,
 };
 
 impl<M: Machine> Kernel<M> {
@@ -32,7 +32,7 @@ impl<M: Machine> Kernel<M> {
         let value = match size(call.a) {
             id::PID => process.pid,
             id::PPID => process.parent,
-            id::TID => low(Self::thread_number(me)),
+            id::TID => thread_number(me),
             id::UID => process.uid,
             id::GID => process.gid,
             id::PGID => process.group,
@@ -76,22 +76,18 @@ impl<M: Machine> Kernel<M> {
 
     /// Gives all threads of a process a priority.
     pub(crate) fn set_priority(&mut self, id: ProcessId, priority: u8) {
-        if let Some(process) = self.processes.get_mut(id) {
-            process.priority = priority;
-        }
-        let mut at = 0;
-        while let Some(thread) = self.threads.find_from(at, |thread| thread.process == id) {
-            at = thread.index().wrapping_add(1);
-            let Some(state) = self.threads.get(thread).map(|thread| thread.state) else { return };
-            if state == State::Ready {
-                self.unblock(thread);
+        self.processes.update(id, |process| process.priority = priority);
+        let mut last = None;
+        while let Some(id) = self.threads.next(last, |thread| thread.process == id) {
+            let ready = self.threads.get(id).is_some_and(|thread| thread.state == State::Ready);
+            if ready {
+                self.unblock(id);
             }
-            if let Some(content) = self.threads.get_mut(thread) {
-                content.priority = priority;
+            self.threads.update(id, |thread| thread.priority = priority);
+            if ready {
+                self.enqueue(id, Place::Last);
             }
-            if state == State::Ready {
-                self.enqueue(thread, Place::Last);
-            }
+            last = Some(id);
         }
     }
 }

@@ -1,13 +1,11 @@
 //! Mapping memory.
 
-use anode_abi::number::{NONE, SYS_FMAP, SYS_FUNMAP};
+use anode_abi::number::NONE;
 
-use crate::counters::count;
 use crate::mem::space::pages_of;
-use crate::num::{size, wide};
 use crate::{
     Backing, Call, EACCES, EINVAL, ENODEV, EOVERFLOW, Errno, Kernel, Machine, Mapping, Outcome,
-    Protection, Rights, SLICE_PAGES, Target, ThreadId, Window,
+    Protection, Rights, SLICE_PAGES, Target, ThreadId, Window, count, wide,
 };
 
 const EXEC: u64 = 0x1_0000;
@@ -28,86 +26,68 @@ fn protection_of(flags: u64) -> Protection {
 }
 
 impl<M: Machine> Kernel<M> {
-    pub(crate) fn memory_call(&mut self, me: ThreadId, call: Call) -> Outcome {
-        match size(call.number) {
-            SYS_FMAP => self.fmap(me, call),
-            SYS_FUNMAP => {
-                let range = pages_of(call.a, call.b)?;
-                let mut budget = SLICE_PAGES;
-                let unmap =
-                    self.with_space(me, |space, memory| space.unmap(memory, range, &mut budget));
-                if !unmap? {
-                    return self.again(me, call);
-                }
-                self.grave.objects = true;
-                count(&mut self.counters.unmaps);
-                self.give(me, 0)
-            }
-            _ => {
-                let range = pages_of(call.a, call.b)?;
-                let protection = protection_of(call.c);
-                self.with_space(me, |space, memory| space.protect(memory, range, protection))?;
-                self.give(me, 0)
-            }
-        }
+    /// Unmaps a slice of some pages; `true`: nothing is left there.
+    pub(crate) fn unmap(&mut self, me: ThreadId, range: (u64, u64)) -> Result<bool, Errno> {
+        let mut budget = SLICE_PAGES;
+        let (space, memory) = self.space(me)?;
+        space.unmap(memory, range, &mut budget)
     }
 
-    fn fmap(&mut self, me: ThreadId, call: Call) -> Outcome {
+    pub(crate) fn funmap(&mut self, me: ThreadId, call: Call) -> Outcome {
+        let range = pages_of(call.a, call.b)?;
+        if !self.unmap(me, range)? {
+            return self.again(me, call);
+        }
+        count(&mut self.counters.unmaps);
+        self.give(me, 0)
+    }
+
+    pub(crate) fn mprotect(&mut self, me: ThreadId, call: Call) -> Outcome {
+        let range = pages_of(call.a, call.b)?;
+        let (space, memory) = self.space(me)?;
+        space.protect(memory, range, protection_of(call.c))?;
+        self.give(me, 0)
+    }
+
+    pub(crate) fn fmap(&mut self, me: ThreadId, call: Call) -> Outcome {
         if call.c != 32 {
             return Err(EINVAL);
         }
-        let [offset, bytes, flags, address] =
-            self.with_space(me, |space, memory| space.read_words(memory, call.b))?;
+        let [offset, bytes, flags, address] = self.words(me, call.b)?;
         let protection = protection_of(flags);
         let shared = flags & SHARED != 0;
         let fixed = flags & FIXED != 0;
         if (fixed && address & 0xFFF != 0) || offset & 0xFFF != 0 || bytes == 0 {
             return Err(EINVAL);
         }
-        let backing = if call.a == wide(NONE) {
-            if shared { self.shared_memory(bytes)? } else { Backing::Private(None) }
-        } else {
-            let wanted = self.mappable(me, call.a, (protection.write && shared, offset))?;
-            if shared { Backing::Shared(wanted) } else { Backing::Private(Some(wanted)) }
-        };
         if fixed && flags & FIXED_NOREPLACE != FIXED_NOREPLACE {
             let range = pages_of(address, bytes)?;
-            let mut budget = SLICE_PAGES;
-            if !self.with_space(me, |s, memory| s.unmap(memory, range, &mut budget))? {
+            if !self.unmap(me, range)? {
                 return self.again(me, call);
             }
         }
-        let wanted = Mapping {
-            address: address & !0xFFF,
-            bytes,
-            protection,
-            backing,
-            lazy: flags & LAZY != 0,
-            fixed,
-            unforkable: false,
+        let anonymous = call.a == wide(NONE);
+        let backing = match (anonymous, shared) {
+            (true, false) => Backing::Private(None),
+            (true, true) => {
+                let object = self.memory.anonymous(bytes)?;
+                Backing::Shared(Window { object, offset: 0, bytes })
+            }
+            (false, _) => {
+                let wanted = self.mappable(me, call.a, (protection.write && shared, offset))?;
+                if shared { Backing::Shared(wanted) } else { Backing::Private(Some(wanted)) }
+            }
         };
-        let mapped = self.with_space(me, |space, memory| space.map(memory, &wanted));
-        if shared
-            && call.a == wide(NONE)
-            && let Backing::Shared(window) = backing
-        {
+        let lazy = flags & LAZY != 0;
+        let at = Mapping::at(address & !0xFFF, bytes, protection, backing);
+        let (space, memory) = self.space(me)?;
+        let mapped = space.map(memory, &Mapping { lazy, fixed, ..at });
+        if let (true, Backing::Shared(window)) = (anonymous, backing) {
             // The region holds it now, or nobody does.
-            self.let_go(window);
+            memory.release(window.object);
         }
         count(&mut self.counters.maps);
         self.give(me, mapped?)
-    }
-
-    /// A fresh object for anonymous shared memory.
-    fn shared_memory(&mut self, bytes: u64) -> Result<Backing, Errno> {
-        let window = self.new_object()?;
-        let crate::mem::Memory { machine, frames, objects } = &mut self.memory;
-        let object = objects.get_mut(window.object).ok_or(ENODEV)?;
-        if let Err(errno) = object.resize(bytes, frames, machine) {
-            self.let_go(window);
-            return Err(errno);
-        }
-        Ok(Backing::Shared(Window { bytes, ..window }))
     }
 
     /// The window that a handle offers for mapping, from `offset` on; its offset is absolute.
@@ -129,7 +109,7 @@ impl<M: Machine> Kernel<M> {
             _ => return Err(ENODEV),
         };
         let object = self.memory.objects.get(window.object).ok_or(ENODEV)?;
-        if writes && (!own || object.is_read_only()) {
+        if writes && (!own || object.read_only) {
             return Err(EACCES);
         }
         let start = window.offset.checked_add(offset).ok_or(EOVERFLOW)?;

@@ -3,11 +3,10 @@
 use anode_abi::info::policy;
 use anode_abi::number::NONE;
 
-use crate::num::wide;
 use crate::object::namespace::Policy;
 use crate::{
     Binding, Call, EEXIST, EINVAL, ENOENT, EPERM, Errno, Kernel, Machine, Name, Namespace,
-    NamespaceId, Outcome, Rights, Scheme, SchemeId, Target, ThreadId,
+    NamespaceId, O_CLOEXEC, O_RDWR, Outcome, Rights, Scheme, SchemeId, Target, ThreadId, wide,
 };
 
 impl<M: Machine> Kernel<M> {
@@ -46,31 +45,20 @@ impl<M: Machine> Kernel<M> {
             policy,
             orphan_since: None,
             epoch: 0,
-            references: 2,
         })?;
-        let binding = Binding::Scheme(scheme, 0);
-        let bound = self.namespaces.get_mut(namespace).ok_or(ENOENT)?.bind(name, binding);
-        if let Err(errno) = bound {
+        let names = self.namespaces.get_mut(namespace).ok_or(ENOENT)?;
+        if let Err(errno) = names.bind(name, Binding::Scheme(scheme, 0)) {
             self.schemes.remove(scheme);
             return Err(errno);
         }
-        let description = self.describe(Target::Owner(scheme), 0, u64::MAX)?;
-        self.install(me, description, Rights::all(), true)
+        // The binding has one reference, the owner's handle another.
+        self.schemes.retain(scheme);
+        self.open_target(me, Target::Owner(scheme), O_RDWR | O_CLOEXEC)
     }
 
     fn policy(&mut self, me: ThreadId, at: u64) -> Result<Policy, Errno> {
-        if at == 0 {
-            let tries = 2;
-            return Ok(Policy {
-                stream: false,
-                reissue: false,
-                orphan_ns: 0,
-                max_tries: tries,
-                per_client: 0,
-            });
-        }
         let [flags, orphan_ns, tries, per_client] =
-            self.with_space(me, |space, memory| space.read_words(memory, at))?;
+            if at == 0 { [0, 0, 2, 0] } else { self.words(me, at)? };
         Ok(Policy {
             stream: flags & policy::STREAM != 0,
             reissue: flags & policy::REISSUE != 0,
@@ -81,8 +69,8 @@ impl<M: Machine> Kernel<M> {
     }
 
     pub(crate) fn ns_new(&mut self, me: ThreadId) -> Outcome {
-        let namespace = self.namespaces.insert(Namespace::new())?;
-        self.open_target(me, Target::Namespace(namespace), 0x3_0000, u64::MAX)
+        let namespace = self.namespaces.insert(Namespace::default())?;
+        self.open_target(me, Target::Namespace(namespace), O_RDWR)
     }
 
     pub(crate) fn ns_bind(&mut self, me: ThreadId, call: Call) -> Outcome {
@@ -103,52 +91,35 @@ impl<M: Machine> Kernel<M> {
                 Target::Scheme(scheme, id, _) => {
                     self.check_epoch(scheme, handle.description)?;
                     // The root stays open for as long as there may be names for it.
-                    self.retain_description(handle.description);
+                    self.descriptions.retain(handle.description);
                     Binding::Scheme(scheme, id)
                 }
                 _ => return Err(EINVAL),
             }
         };
         if let Binding::Scheme(scheme, _) = binding {
-            self.retain_scheme(scheme);
+            self.schemes.retain(scheme);
         }
-        let before = self.namespaces.get_mut(namespace).ok_or(ENOENT)?.bind(name, binding);
-        match before {
-            Ok(before) => {
-                if let Some(Binding::Scheme(scheme, _)) = before {
-                    self.drop_scheme(scheme);
-                }
-                self.give(me, 0)
-            }
-            Err(errno) => {
-                if let Binding::Scheme(scheme, _) = binding {
-                    self.drop_scheme(scheme);
-                }
-                Err(errno)
-            }
+        let bound = self.namespaces.get_mut(namespace).ok_or(ENOENT)?.bind(name, binding);
+        // What is not bound any more, or could not be, is let go.
+        if let Some(Binding::Scheme(scheme, _)) = bound.unwrap_or(Some(binding)) {
+            self.drop_scheme(scheme);
         }
+        bound?;
+        self.give(me, 0)
     }
 
     pub(crate) fn ns_enter(&mut self, me: ThreadId, call: Call) -> Outcome {
         let namespace = self.namespace_of(me, call.a)?;
-        self.retain_namespace(namespace);
+        self.namespaces.retain(namespace);
         let old = core::mem::replace(&mut self.process(me)?.namespace, namespace);
         self.drop_namespace(old);
         self.give(me, 0)
     }
 
-    /// One more user of a namespace.
-    pub(crate) fn retain_namespace(&mut self, id: NamespaceId) {
-        if let Some(namespace) = self.namespaces.get_mut(id) {
-            namespace.references = namespace.references.saturating_add(1);
-        }
-    }
-
-    /// One user less; the last one drops its names.
+    /// One user of a namespace less; the last one drops its names.
     pub(crate) fn drop_namespace(&mut self, id: NamespaceId) {
-        let Some(namespace) = self.namespaces.get_mut(id) else { return };
-        namespace.references = namespace.references.saturating_sub(1);
-        if namespace.references == 0
+        if self.namespaces.release(id)
             && let Some(namespace) = self.namespaces.remove(id)
         {
             for (_, binding) in namespace.iter() {
@@ -159,20 +130,10 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// One more reference to a scheme.
-    pub(crate) fn retain_scheme(&mut self, id: SchemeId) {
-        if let Some(scheme) = self.schemes.get_mut(id) {
-            scheme.references = scheme.references.saturating_add(1);
-        }
-    }
-
-    /// One reference less.
+    /// One reference to a scheme less.
     pub(crate) fn drop_scheme(&mut self, id: SchemeId) {
-        if let Some(scheme) = self.schemes.get_mut(id) {
-            scheme.references = scheme.references.saturating_sub(1);
-            if scheme.references == 0 {
-                self.schemes.remove(id);
-            }
+        if self.schemes.release(id) {
+            self.schemes.remove(id);
         }
     }
 }

@@ -3,34 +3,35 @@
 use anode_abi::number::{NONE, SYS_FLINK, SYS_FRENAME, SYS_UNLINKAT};
 use redox::flag::{O_APPEND, O_NONBLOCK, O_RDONLY, O_WRONLY};
 
-use crate::error::EXDEV;
-use crate::num::{size, wide};
-use crate::scheme::route::Route;
+use crate::scheme::route::Destination;
 use crate::scheme::submit::op;
 use crate::{
-    Binding, Call, DescriptionId, EBADF, EINVAL, ENOENT, ENOTDIR, EPERM, Errno, Finish, Handle,
-    Input, Kernel, Machine, Outcome, Request, Rights, SchemeId, Target, ThreadId,
+    Call, DescriptionId, EBADF, EINVAL, EIO, ENOTDIR, EPERM, EXDEV, Errno, Finish, Handle, Input,
+    Kernel, Machine, Outcome, ProcessId, Request, Rights, SchemeId, Target, ThreadId, size, wide,
 };
 
 /// Close-on-exec, as libc and the kernel know it.
 pub(crate) const O_CLOEXEC: u64 = 0x0100_0000;
+/// Read and write.
+pub(crate) const O_RDWR: u64 = 0x3_0000;
 /// Flags that stay with a description.
 pub(crate) const STATUS_FLAGS: usize = O_NONBLOCK | O_APPEND;
+/// `open(path, len, flags)` of redox_syscall 0.4 and 0.5: the one number of old that published
+/// crates still use (winit 0.30) and that is not today's.
+pub(crate) const SYS_OPEN: usize = 0x1010_0005;
 
-/// The rights that open flags ask for.
-pub(crate) fn rights_of(flags: u64) -> Rights {
-    let mut rights = Rights::PASS;
-    if flags & wide(O_RDONLY) != 0 {
-        rights |= Rights::READ;
+impl Handle {
+    /// A handle with the rights that open flags ask for.
+    pub(crate) fn opened(description: DescriptionId, flags: u64) -> Self {
+        let mut rights = Rights::PASS;
+        rights.set(Rights::READ, flags & wide(O_RDONLY) != 0);
+        rights.set(Rights::WRITE, flags & wide(O_WRONLY) != 0);
+        Self { description, rights, close_on_exec: flags & O_CLOEXEC != 0 }
     }
-    if flags & wide(O_WRONLY) != 0 {
-        rights |= Rights::WRITE;
-    }
-    rights
 }
 
 impl<M: Machine> Kernel<M> {
-    /// The handle of a number, if it has those rights, and its description.
+    /// The handle of a number, if it has those rights, and what it names.
     pub(crate) fn named_handle(
         &mut self,
         me: ThreadId,
@@ -45,127 +46,6 @@ impl<M: Machine> Kernel<M> {
         Ok((handle, description.target))
     }
 
-    pub(crate) fn openat(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let Call { a: directory, b, c, d: flags, .. } = call;
-        let has_directory = directory != wide(NONE);
-        let len = self.take_path(me, b, c)?;
-        self.process(me)?.handles.reserve(0)?;
-        match self.route(me, len, has_directory)? {
-            Route::Names => {
-                let namespace = self.process(me)?.namespace;
-                self.retain_namespace(namespace);
-                self.open_target(me, Target::Names(namespace), flags, u64::MAX)
-            }
-            Route::Scheme(Binding::Builtin(builtin), rest) => {
-                self.open_builtin(me, builtin, rest, flags)
-            }
-            Route::Scheme(Binding::Scheme(scheme, root), rest) => {
-                let request = Self::open_request(call, root, flags);
-                self.submit(me, scheme, &Request { input: Input::Scratch(rest), ..request })
-            }
-            Route::Relative(_) if !has_directory => Err(ENOENT),
-            Route::Relative(path) => {
-                let (handle, target) = self.named_handle(me, directory, Rights::empty())?;
-                match target {
-                    Target::Scheme(scheme, id, _) => {
-                        self.check_epoch(scheme, handle.description)?;
-                        let request = Self::open_request(call, id, flags);
-                        self.submit(me, scheme, &Request { input: Input::Scratch(path), ..request })
-                    }
-                    target => self.open_beneath(me, target, path, flags),
-                }
-            }
-        }
-    }
-
-    fn open_request(call: Call, directory: u64, flags: u64) -> Request {
-        Request {
-            opcode: op::OPEN_AT,
-            args: [directory, 0, 0, flags & !O_CLOEXEC, 0],
-            finish: Finish::Open { flags, at: None },
-            ..Request::new(call)
-        }
-    }
-
-    /// A handle on something of the kernel's own.
-    pub(crate) fn open_target(
-        &mut self,
-        me: ThreadId,
-        target: Target,
-        flags: u64,
-        offset: u64,
-    ) -> Outcome {
-        let status = flags & wide(STATUS_FLAGS);
-        let description = match self.describe(target, status, offset) {
-            Ok(description) => description,
-            Err(errno) => {
-                self.drop_target(target);
-                return Err(errno);
-            }
-        };
-        let rights = rights_of(flags);
-        self.install(me, description, rights, flags & O_CLOEXEC != 0)
-    }
-
-    /// Gives the caller a handle on a description whose one reference it takes over.
-    pub(crate) fn install(
-        &mut self,
-        me: ThreadId,
-        description: DescriptionId,
-        rights: Rights,
-        close_on_exec: bool,
-    ) -> Outcome {
-        let handles = &mut self.process(me)?.handles;
-        match handles.reserve(0) {
-            Ok(number) => {
-                handles.put(number, Handle { description, rights, close_on_exec });
-                self.give(me, number)
-            }
-            Err(errno) => {
-                self.drop_description(description);
-                Err(errno)
-            }
-        }
-    }
-
-    pub(crate) fn close(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let handle = self.process(me)?.handles.take(call.a)?;
-        self.drop_handle(handle);
-        self.give(me, 0)
-    }
-
-    /// `unlinkat`, `frename`, `flink`: a path goes to the scheme that it lies in.
-    pub(crate) fn path_call(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let number = size(call.number);
-        let unlink = number == SYS_UNLINKAT;
-        let directory = if unlink { call.a } else { call.d };
-        let len = self.take_path(me, call.b, call.c)?;
-        let has_directory = directory != wide(NONE);
-        let (scheme, id, path) = match self.route(me, len, has_directory)? {
-            Route::Scheme(Binding::Scheme(scheme, root), rest) => (scheme, root, rest),
-            Route::Relative(path) if has_directory => {
-                let (scheme, id) = self.scheme_handle(me, directory)?;
-                (scheme, id, path)
-            }
-            Route::Relative(_) => return Err(ENOENT),
-            Route::Names | Route::Scheme(..) => return Err(EPERM),
-        };
-        let (opcode, args) = match number {
-            SYS_UNLINKAT => (op::UNLINK_AT, [id, 0, 0, call.d, 0]),
-            SYS_FRENAME | SYS_FLINK => {
-                let (other, named) = self.scheme_handle(me, call.a)?;
-                if other != scheme {
-                    return Err(EXDEV);
-                }
-                let opcode = if number == SYS_FRENAME { op::FRENAME } else { op::FLINK };
-                (opcode, [named, 0, 0, id, 0])
-            }
-            _ => return Err(EINVAL),
-        };
-        let request = Request { opcode, args, input: Input::Scratch(path), ..Request::new(call) };
-        self.submit(me, scheme, &request)
-    }
-
     /// The scheme and id behind a handle that a daemon opened.
     pub(crate) fn scheme_handle(
         &mut self,
@@ -176,5 +56,94 @@ impl<M: Machine> Kernel<M> {
         let Target::Scheme(scheme, id, _) = target else { return Err(ENOTDIR) };
         self.check_epoch(scheme, handle.description)?;
         Ok((scheme, id))
+    }
+
+    /// The call of old.
+    pub(crate) fn open(&mut self, me: ThreadId, call: Call) -> Outcome {
+        let Call { a, b, c, .. } = call;
+        self.openat(me, Call { a: wide(NONE), b: a, c: b, d: c, ..call })
+    }
+
+    pub(crate) fn openat(&mut self, me: ThreadId, call: Call) -> Outcome {
+        let flags = call.d;
+        self.process(me)?.handles.reserve(0)?;
+        match self.resolve(me, call.a, (call.b, call.c))? {
+            Destination::Names => {
+                let namespace = self.process(me)?.namespace;
+                self.namespaces.retain(namespace);
+                self.open_target(me, Target::Names(namespace), flags)
+            }
+            Destination::Builtin(builtin, rest) => self.open_builtin(me, builtin, rest, flags),
+            Destination::Beneath(target, path) => self.open_beneath(me, target, path, flags),
+            Destination::Daemon(scheme, id, path) => {
+                let request = Request {
+                    input: Input::Scratch(path),
+                    finish: Finish::Open { flags, at: None },
+                    ..Request::new(call, op::OPEN_AT, [id, 0, 0, flags & !O_CLOEXEC, 0])
+                };
+                self.submit(me, scheme, &request)
+            }
+        }
+    }
+
+    /// A handle on something of the kernel's own.
+    pub(crate) fn open_target(&mut self, me: ThreadId, target: Target, flags: u64) -> Outcome {
+        let description = self.describe(target, flags & wide(STATUS_FLAGS));
+        let description = description.inspect_err(|_full| self.drop_target(target))?;
+        let process = self.owner(me)?;
+        let number = self.install(process, None, Handle::opened(description, flags))?;
+        self.give(me, number)
+    }
+
+    /// Gives a process a handle, at a number or the lowest free one. The handle's reference is
+    /// taken over.
+    pub(crate) fn install(
+        &mut self,
+        process: ProcessId,
+        at: Option<u64>,
+        handle: Handle,
+    ) -> Result<u64, Errno> {
+        let handles = self.processes.get_mut(process).map(|process| &mut process.handles);
+        let put = handles.ok_or(EIO).and_then(|handles| {
+            let number = match at {
+                Some(exact) => handles.reach(exact)?,
+                None => handles.reserve(0)?,
+            };
+            Ok((number, handles.put(number, handle)))
+        });
+        let (number, old) = put.inspect_err(|_| self.drop_description(handle.description))?;
+        if let Some(old) = old {
+            self.drop_description(old.description);
+        }
+        Ok(number)
+    }
+
+    pub(crate) fn close(&mut self, me: ThreadId, call: Call) -> Outcome {
+        let handle = self.process(me)?.handles.take(call.a)?;
+        self.drop_description(handle.description);
+        self.give(me, 0)
+    }
+
+    /// `unlinkat`, `frename`, `flink`: a path goes to the scheme that it lies in.
+    pub(crate) fn path_call(&mut self, me: ThreadId, call: Call) -> Outcome {
+        let number = size(call.number);
+        let directory = if number == SYS_UNLINKAT { call.a } else { call.d };
+        let (scheme, id, path) = match self.resolve(me, directory, (call.b, call.c))? {
+            Destination::Daemon(scheme, id, path) => (scheme, id, path),
+            Destination::Beneath(..) => return Err(ENOTDIR),
+            Destination::Names | Destination::Builtin(..) => return Err(EPERM),
+        };
+        let mut named = || match self.scheme_handle(me, call.a)? {
+            (other, named) if other == scheme => Ok(named),
+            _ => Err(EXDEV),
+        };
+        let (opcode, args) = match number {
+            SYS_UNLINKAT => (op::UNLINK_AT, [id, 0, 0, call.d, 0]),
+            SYS_FRENAME => (op::FRENAME, [named()?, 0, 0, id, 0]),
+            SYS_FLINK => (op::FLINK, [named()?, 0, 0, id, 0]),
+            _ => return Err(EINVAL),
+        };
+        let request = Request { input: Input::Scratch(path), ..Request::new(call, opcode, args) };
+        self.submit(me, scheme, &request)
     }
 }

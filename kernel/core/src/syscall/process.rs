@@ -2,12 +2,10 @@
 
 use anode_abi::info::WAIT_NO_HANG;
 
-use crate::error::ECHILD;
-use crate::num::wide;
 use crate::syscall::signal::SIGCHLD;
 use crate::{
-    Call, Channel, ESRCH, Errno, Kernel, Life, Machine, Next, Outcome, Power, ProcessId, Sleep,
-    ThreadId,
+    Call, Channel, ECHILD, ESRCH, Errno, Kernel, Life, Machine, Next, Outcome, Power, Process,
+    ProcessId, Sleep, ThreadId, wide,
 };
 
 impl<M: Machine> Kernel<M> {
@@ -21,10 +19,8 @@ impl<M: Machine> Kernel<M> {
     /// The process of that number.
     pub(crate) fn process_by_pid(&self, pid: u32) -> Result<ProcessId, Errno> {
         let capacity = self.memory.machine.contexts().max(1);
-        let at = pid.wrapping_sub(1).checked_rem(capacity).ok_or(ESRCH)?;
-        let id = self.processes.at(at).ok_or(ESRCH)?;
-        let process = self.processes.get(id).ok_or(ESRCH)?;
-        if process.pid == pid { Ok(id) } else { Err(ESRCH) }
+        let id = self.processes.at(pid.wrapping_sub(1).checked_rem(capacity).ok_or(ESRCH)?);
+        id.filter(|id| self.pid_of(*id) == pid).ok_or(ESRCH)
     }
 
     pub(crate) fn exit(&mut self, me: ThreadId, call: Call) -> Outcome {
@@ -37,7 +33,7 @@ impl<M: Machine> Kernel<M> {
     /// Ends a process with a wait status. Its threads stop now; what it held is given back in
     /// slices; its children belong to init; its parent is told.
     pub(crate) fn end_process(&mut self, id: ProcessId, status: u32) {
-        while let Some(thread) = self.thread_of(id, None) {
+        while let Some(thread) = self.threads.next(None, |thread| thread.process == id) {
             self.drop_thread(thread);
         }
         self.close_rings(id);
@@ -45,14 +41,11 @@ impl<M: Machine> Kernel<M> {
         process.life = Life::Ended(status);
         process.signals.pending = 0;
         let (pid, parent, namespace) = (process.pid, process.parent, process.namespace);
-        let handles = core::mem::take(&mut process.handles);
-        let space = process.space.take();
-        if let Some((_, frame)) = process.signals.page.take() {
+        let page = process.signals.page.take();
+        self.grave.handles.push(core::mem::take(&mut process.handles));
+        self.grave.spaces.extend(process.space.take());
+        if let Some((_, frame)) = page {
             self.memory.frames.release(frame);
-        }
-        self.grave.handles.push(handles);
-        if let Some(space) = space {
-            self.bury_space(space);
         }
         self.drop_namespace(namespace);
         self.orphan(pid);
@@ -60,42 +53,40 @@ impl<M: Machine> Kernel<M> {
             log::error!("init ended with status {status:#x}: the machine restarts");
             self.memory.machine.power(Power::Reboot);
         }
-        if let Ok(parent) = self.process_by_pid(parent) {
-            self.post_signal(parent, SIGCHLD);
-            self.wake_all(Channel::Child(parent), u64::MAX);
-        } else {
-            self.processes.remove(id);
+        match self.process_by_pid(parent) {
+            Ok(parent) => self.tell_parent(parent),
+            Err(_) => drop(self.processes.remove(id)),
         }
     }
 
-    /// A thread of a process, other than `but`.
-    pub(crate) fn thread_of(&self, process: ProcessId, but: Option<ThreadId>) -> Option<ThreadId> {
-        let mut all = self.threads.iter();
-        all.find(|(id, thread)| thread.process == process && Some(*id) != but).map(|(id, _)| id)
+    fn tell_parent(&mut self, parent: ProcessId) {
+        self.post_signal(parent, SIGCHLD);
+        self.wake_all(Channel::Child(parent), u64::MAX);
     }
 
     /// Ends all threads of the caller's process but itself.
     pub(crate) fn drop_other_threads(&mut self, me: ThreadId) {
         let Ok(process) = self.owner(me) else { return };
-        while let Some(other) = self.thread_of(process, Some(me)) {
+        let others = |kernel: &Self| {
+            let mut all = kernel.threads.iter();
+            all.find(|(id, thread)| thread.process == process && *id != me).map(|(id, _)| id)
+        };
+        while let Some(other) = others(self) {
             self.drop_thread(other);
         }
     }
 
     /// Gives the children of a process that ended to init.
     fn orphan(&mut self, pid: u32) {
-        let mut at = 0;
         let mut told = false;
-        while let Some(id) = self.processes.find_from(at, |process| process.parent == pid) {
-            at = id.index().wrapping_add(1);
-            if let Some(process) = self.processes.get_mut(id) {
-                told |= matches!(process.life, Life::Ended(_));
+        while let Some(id) = self.processes.next(None, |process| process.parent == pid) {
+            self.processes.update(id, |process| {
+                told |= process.life != Life::Alive;
                 process.parent = 1;
-            }
+            });
         }
         if told && let Ok(init) = self.process_by_pid(1) {
-            self.post_signal(init, SIGCHLD);
-            self.wake_all(Channel::Child(init), u64::MAX);
+            self.tell_parent(init);
         }
     }
 
@@ -110,24 +101,14 @@ impl<M: Machine> Kernel<M> {
             1.. => i64::from(child) == wanted,
             _ => i64::from(its_group) == wanted.wrapping_neg(),
         };
-        let mut any = false;
-        let mut ended = None;
-        for (id, process) in self.processes.iter() {
-            if process.parent == pid && matches(process.pid, process.group) {
-                any = true;
-                if let Life::Ended(status) = process.life {
-                    ended = Some((id, process.pid, status));
-                    break;
-                }
-            }
-        }
-        if let Some((id, child, status)) = ended {
-            self.processes.remove(id);
+        let mine = |child: &Process<M>| child.parent == pid && matches(child.pid, child.group);
+        if let Some(id) = self.processes.next(None, |c| mine(c) && c.life != Life::Alive)
+            && let Some(Process { pid: child, life: Life::Ended(status), .. }) =
+                self.processes.remove(id)
+        {
             return self.give(me, u64::from(child) | u64::from(status) << 32);
         }
-        if !any {
-            return Err(ECHILD);
-        }
+        self.processes.next(None, mine).ok_or(ECHILD)?;
         if call.b & wide(WAIT_NO_HANG) != 0 {
             return self.give(me, 0);
         }

@@ -2,14 +2,15 @@
 
 use anode_ring::Layout;
 
-use crate::num::{low, size, wide};
 use crate::object::ring::MAX_OBJECTS;
 use crate::{
-    Access, Backing, Blocked, Call, Channel, EBUSY, EINVAL, EMFILE, EPERM, ESRCH, Errno, Kernel,
-    MAX_BYTES, Machine, Mapping, Memory, Next, Object, ObjectId, Outcome, Place, Protection,
-    Rights, Ring, RingId, SchemeId, Sleep, State, Target, ThreadId, UserSlice, Window,
+    Backing, Blocked, Call, Channel, EBUSY, EINVAL, EMFILE, EPERM, ESRCH, Errno, Handle, Kernel,
+    MAX_BYTES, Machine, Mapping, Next, ObjectId, Outcome, PAGE, Place, Protection, Rights, Ring,
+    RingId, Sleep, State, Target, ThreadId, UserSlice, Window, low, size, wide,
 };
 
+/// Rings that one process may serve.
+const MAX_RINGS: usize = 8;
 /// Bit of `ring_copy`'s length: bytes go to the client.
 const TO_CLIENT: u64 = 1 << 63;
 
@@ -20,86 +21,50 @@ impl<M: Machine> Kernel<M> {
         let layout = u32::try_from(call.b).ok().and_then(Layout::new).ok_or(EINVAL)?;
         let process = self.owner(me)?;
         self.process(me)?.handles.reserve(0)?;
-        if self.process(me)?.rings.iter().all(Option::is_some) || !self.rings.has_room() {
+        let rings = self.rings.iter().filter(|(_, ring)| ring.process == process).count();
+        if rings >= MAX_RINGS || !self.rings.has_room() {
             return Err(EMFILE);
         }
-        if self.schemes.get(scheme).is_none_or(|scheme| scheme.ring.is_some()) {
-            return Err(EBUSY);
-        }
-        let object = self.ring_object(layout)?;
-        let epoch = self.schemes.get(scheme).map_or(0, |s| s.epoch).wrapping_add(1);
+        let door = self.schemes.get(scheme).filter(|scheme| scheme.ring.is_none()).ok_or(EBUSY)?;
+        let epoch = door.epoch.wrapping_add(1);
+        let object = self.memory.anonymous(u64::from(layout.pages).saturating_mul(PAGE))?;
         let made = Ring::new((scheme, process), layout, epoch, object, &mut self.memory);
         let mapped = made.and_then(|ring| {
             let base = self.map_ring(me, layout, object)?;
-            Ok(Ring { base, ..ring })
+            self.rings.insert(Ring { base, ..ring })
         });
-        let ring = match mapped.and_then(|ring| self.rings.insert(ring)) {
-            Ok(ring) => ring,
-            Err(errno) => {
-                self.memory.objects.release(object);
-                self.grave.objects = true;
-                return Err(errno);
-            }
-        };
-        let base = self.serve(scheme, ring, epoch);
-        if let Some(free) = self.process(me)?.rings.iter_mut().find(|ring| ring.is_none()) {
-            *free = Some(ring);
-        }
-        let bytes = u64::from(layout.pages).saturating_mul(4096);
-        let info = [base, bytes, u64::from(layout.entries.get()) | 4096 << 32];
-        let told = self.with_space(me, |s, memory| s.write_words(memory, call.c, &info));
-        if let Err(errno) = told {
-            self.close_rings(process);
-            return Err(errno);
-        }
+        let id = mapped.inspect_err(|_| self.memory.release(object))?;
+        self.schemes.retain(scheme);
+        self.schemes.update(scheme, |scheme| {
+            scheme.ring = Some(id);
+            scheme.epoch = epoch;
+            scheme.orphan_since = None;
+        });
+        let info = self.rings.get(id).map(Ring::info).ok_or(EINVAL)?;
+        self.put_words(me, call.c, info.to_words()).inspect_err(|_| self.close_rings(process))?;
         self.wake_all(Channel::Scheme(scheme), u64::MAX);
-        // A ring's handle is for this process alone: neither PASS nor inherited.
-        let description = self.describe(Target::Ring(ring), 0, u64::MAX)?;
-        self.install(me, description, Rights::READ | Rights::WRITE, true)
-    }
-
-    fn ring_object(&mut self, layout: Layout) -> Result<ObjectId, Errno> {
-        let Memory { machine, frames, objects } = &mut self.memory;
-        let mut object = Object::anonymous(frames, machine)?;
-        let bytes = u64::from(layout.pages).saturating_mul(4096);
-        object.resize(bytes, frames, machine)?;
-        objects.insert(object, frames, machine)
+        // A ring's handle is for this process alone: neither passed on nor inherited.
+        let description = self.describe(Target::Ring(id), 0)?;
+        let rights = Rights::READ | Rights::WRITE;
+        let handle = Handle { description, rights, close_on_exec: true };
+        let number = self.install(process, None, handle)?;
+        self.give(me, number)
     }
 
     /// Maps a ring into its daemon: first what it may only read, then what it writes.
     fn map_ring(&mut self, me: ThreadId, layout: Layout, object: ObjectId) -> Result<u64, Errno> {
-        let pages = |count: u32| u64::from(count).saturating_mul(4096);
-        let (all, read_only) = (pages(layout.pages), pages(layout.control));
-        self.with_space(me, |space, memory| {
-            let base = space.regions.place(0, u64::from(layout.pages))?.saturating_mul(4096);
-            let part = |offset: u64, end: u64, write: bool| Mapping {
-                address: base.saturating_add(offset),
-                bytes: end.saturating_sub(offset),
-                protection: Protection { read: true, write, execute: false },
-                backing: Backing::Shared(Window {
-                    object,
-                    offset,
-                    bytes: end.saturating_sub(offset),
-                }),
-                lazy: false,
-                fixed: true,
-                unforkable: true,
-            };
-            space.map(memory, &part(0, read_only, false))?;
-            space.map(memory, &part(read_only, all, true))?;
-            Ok(base)
-        })
-    }
-
-    /// A ring begins to serve its scheme.
-    fn serve(&mut self, scheme: SchemeId, ring: RingId, epoch: u32) -> u64 {
-        self.retain_scheme(scheme);
-        if let Some(scheme) = self.schemes.get_mut(scheme) {
-            scheme.ring = Some(ring);
-            scheme.epoch = epoch;
-            scheme.orphan_since = None;
+        let (space, memory) = self.space(me)?;
+        let base = space.regions.place(0, layout.pages.into())?.saturating_mul(PAGE);
+        let middle = u64::from(layout.control).saturating_mul(PAGE);
+        let end = u64::from(layout.pages).saturating_mul(PAGE);
+        for (offset, end, write) in [(0, middle, false), (middle, end, true)] {
+            let bytes = end.saturating_sub(offset);
+            let backing = Backing::Shared(Window { object, offset, bytes });
+            let protection = Protection { read: true, write, execute: false };
+            let at = Mapping::at(base.saturating_add(offset), bytes, protection, backing);
+            space.map(memory, &Mapping { unforkable: true, ..at })?;
         }
-        self.rings.get(ring).map_or(0, |ring| ring.base)
+        Ok(base)
     }
 
     /// The ring behind a handle of its own daemon.
@@ -118,7 +83,9 @@ impl<M: Machine> Kernel<M> {
         let heir = self.take_answers(id);
         let woken = self.pump(id);
         // The daemon itself is here, so nobody sleeps in the ring; a violation ended it above.
-        let Some(ring) = self.rings.get_mut(id) else { return Ok(self.only(heir)) };
+        let Some(ring) = self.rings.get_mut(id) else {
+            return Ok(heir.map_or(Next::Pick, Next::To));
+        };
         debug_assert_eq!(woken, None);
         let tail = u64::from(ring.producer.tail());
         let expired = self.threads.get(me).is_some_and(|thread| thread.expired);
@@ -133,25 +100,20 @@ impl<M: Machine> Kernel<M> {
         }
         ring.idle = Some(me);
         self.set_sleep(me, Sleep::retry_until(call, deadline));
-        if let Some(thread) = self.threads.get_mut(me) {
-            thread.state = State::Blocked(Blocked::Ring(id));
-        }
-        Ok(self.only(heir))
-    }
-
-    fn only(&self, heir: Option<ThreadId>) -> Next {
-        heir.map_or(Next::Pick, Next::To)
+        self.threads.update(me, |thread| thread.state = State::Blocked(Blocked::Ring(id)));
+        Ok(heir.map_or(Next::Pick, Next::To))
     }
 
     /// Answers of a daemon that does something else for long are taken at the tick.
     pub(crate) fn reap_rings_of(&mut self, me: ThreadId) {
-        let Ok(process) = self.process(me) else { return };
-        for ring in process.rings.into_iter().flatten() {
-            if let Some(heir) = self.take_answers(ring) {
+        let Ok(process) = self.owner(me) else { return };
+        let mut last = None;
+        while let Some(id) = self.rings.next(last, |ring| ring.process == process) {
+            if let Some(heir) = self.take_answers(id) {
                 self.enqueue(heir, Place::Last);
             }
-            let woken = self.pump(ring);
-            self.hand_over(ring, woken);
+            self.nudge(id);
+            last = Some(id);
         }
     }
 
@@ -162,43 +124,28 @@ impl<M: Machine> Kernel<M> {
         let range = UserSlice::new(address, len & !TO_CLIENT)?.cut(MAX_BYTES);
         let process = self.owner(me)?;
         let Self { rings, processes, memory, counters, .. } = self;
-        let ring = rings.get_mut(id).ok_or(EINVAL)?;
-        let (_, slot) = ring.open_slot(low(tag)).ok_or(EINVAL)?;
+        let (_, slot) = rings.get_mut(id).and_then(|r| r.open_slot(low(tag))).ok_or(EINVAL)?;
         let space = processes.get_mut(process).and_then(|p| p.space.as_mut()).ok_or(ESRCH)?;
         let end = size(offset).checked_add(range.len()).ok_or(EINVAL)?;
         if slot.output != to_client || end > slot.pins.len() {
             return Err(EINVAL);
         }
-        let access = if to_client { Access::Read } else { Access::Write };
-        let mut failed = None;
-        let done = slot.pins.pieces(size(offset), range.len(), |frame, at, done, piece| {
-            let mut moved = 0usize;
-            while moved < piece && failed.is_none() {
-                let rest = range.skip(done.saturating_add(moved));
-                let inside = size(rest.start() & 0xFFF);
-                let part = 4096usize.saturating_sub(inside).min(piece.saturating_sub(moved));
-                let client = (frame, at.saturating_add(moved));
-                match space.frame_at(memory, rest.start(), access) {
-                    Ok(own) if to_client => memory.machine.copy((own, inside), client, part),
-                    Ok(own) => memory.machine.copy(client, (own, inside), part),
-                    Err(fault) => failed = Some(Errno::from(fault)),
-                }
-                moved = moved.saturating_add(part);
-            }
-        });
-        if let Some(errno) = failed {
-            return Err(errno);
+        let (own, client) = ((space, range), (&slot.pins, size(offset)));
+        if to_client {
+            memory.copy(own, client, range.len())?;
+        } else {
+            memory.copy(client, own, range.len())?;
         }
-        counters.copied = counters.copied.wrapping_add(wide(done));
-        self.give(me, wide(done))
+        let len = wide(range.len());
+        counters.copied = counters.copied.wrapping_add(len);
+        self.give(me, len)
     }
 
     pub(crate) fn ring_register(&mut self, me: ThreadId, call: Call) -> Outcome {
         let id = self.own_ring(me, call.a)?;
         let (_, target) = self.named_handle(me, call.b, Rights::READ)?;
         let Target::Memory(window) = target else { return Err(EINVAL) };
-        let all = self.memory.objects.get(window.object).ok_or(EINVAL)?.bytes();
-        let bytes = window.bytes.min(all.saturating_sub(window.offset));
+        let bytes = self.memory.len(window);
         let ring = self.rings.get_mut(id).ok_or(EINVAL)?;
         if ring.objects.len() >= MAX_OBJECTS {
             return Err(EMFILE);
@@ -212,9 +159,10 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn ring_take(&mut self, me: ThreadId, call: Call) -> Outcome {
         let id = self.own_ring(me, call.a)?;
         self.process(me)?.handles.reserve(0)?;
-        let ring = self.rings.get_mut(id).ok_or(EINVAL)?;
-        let (_, slot) = ring.open_slot(low(call.b)).ok_or(EINVAL)?;
-        let passed = slot.passed.take().ok_or(EINVAL)?;
-        self.install(me, passed.description, passed.rights, true)
+        let slot = self.rings.get_mut(id).and_then(|ring| ring.open_slot(low(call.b)));
+        let passed = slot.and_then(|(_, slot)| slot.passed.take()).ok_or(EINVAL)?;
+        let process = self.owner(me)?;
+        let number = self.install(process, None, Handle { close_on_exec: true, ..passed })?;
+        self.give(me, number)
     }
 }

@@ -4,22 +4,20 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use anode_abi::signal::{MASK_WORD, SignalFrame};
 
-use crate::counters::count;
-use crate::error::encode;
 use crate::machine::reg;
 use crate::mem::fault::Fault;
-use crate::num::{index, wide};
 use crate::{
-    Access, Call, Channel, EFAULT, EINTR, EINVAL, EPERM, ESRCH, Errno, Expiry, FLAGS, Kernel, Life,
-    Machine, Next, Outcome, ProcessId, Regs, Sleep, State, ThreadId, USER_END,
+    Access, Call, Channel, EFAULT, EINTR, EINVAL, EPERM, ESRCH, Errno, FLAGS, Kernel, Life,
+    Machine, Next, Outcome, Process, ProcessId, Regs, Sleep, Thread, ThreadId, USER_END, count,
+    encode, wide,
 };
 
 /// Kills, always.
-pub const SIGKILL: u32 = 9;
+pub(crate) const SIGKILL: u32 = 9;
 /// A write to a pipe that nobody reads.
-pub const SIGPIPE: u32 = 13;
+pub(crate) const SIGPIPE: u32 = 13;
 /// A child ended.
-pub const SIGCHLD: u32 = 17;
+pub(crate) const SIGCHLD: u32 = 17;
 const SIGILL: u32 = 4;
 const SIGTRAP: u32 = 5;
 const SIGBUS: u32 = 7;
@@ -47,102 +45,91 @@ enum Action {
 }
 
 impl<M: Machine> Kernel<M> {
-    fn action(&self, process: ProcessId, signal: u32) -> Action {
+    /// A word of a process's signal page; what there is none of is 0.
+    fn signal_word(&self, process: ProcessId, at: usize) -> u64 {
         let page = self.processes.get(process).and_then(|process| process.signals.page.as_ref());
-        let (ignored, caught) = page.map_or((0, 0), |(page, _)| {
-            let [ignored, caught, ..]: &[_; 512] = page;
-            (ignored.load(Relaxed), caught.load(Relaxed))
-        });
-        let this = bit(signal);
+        page.and_then(|(page, _)| page.get(at)).map_or(0, |word| word.load(Relaxed))
+    }
+
+    fn action(&self, process: ProcessId, signal: u32) -> Action {
+        let [ignored, caught] = [0, 1].map(|word| self.signal_word(process, word) & bit(signal));
         match signal {
             SIGKILL => Action::End,
-            _ if ignored & this != 0 => Action::Nothing,
-            _ if caught & this != 0 => Action::Handler,
-            _ if HARMLESS & this != 0 => Action::Nothing,
+            _ if ignored != 0 => Action::Nothing,
+            _ if caught != 0 => Action::Handler,
+            _ if HARMLESS & bit(signal) != 0 => Action::Nothing,
             _ => Action::End,
         }
     }
 
-    /// A thread's blocked signals.
-    fn mask(&self, process: ProcessId, slot: u16) -> u64 {
-        let page = self.processes.get(process).and_then(|process| process.signals.page.as_ref());
-        page.map_or(0, |(page, _)| {
-            let words: &[_; 512] = page;
-            words.get(MASK_WORD.wrapping_add(usize::from(slot))).map_or(0, |w| w.load(Relaxed))
-        })
+    /// The signals that a thread blocks.
+    fn mask(&self, thread: &Thread) -> u64 {
+        self.signal_word(thread.process, MASK_WORD.wrapping_add(thread.signal_slot.into()))
     }
 
-    fn set_mask(&mut self, process: ProcessId, slot: u16, mask: u64) {
-        let page = self.processes.get(process).and_then(|process| process.signals.page.as_ref());
-        if let Some((page, _)) = page {
-            let words: &[_; 512] = page;
-            if let Some(word) = words.get(MASK_WORD.wrapping_add(usize::from(slot))) {
-                word.store(mask, Relaxed);
-            }
+    fn set_mask(&self, thread: &Thread, mask: u64) {
+        let process = self.processes.get(thread.process);
+        let page = process.and_then(|process| process.signals.page.as_ref());
+        let at = MASK_WORD.wrapping_add(thread.signal_slot.into());
+        if let Some(word) = page.and_then(|(page, _)| page.get(at)) {
+            word.store(mask, Relaxed);
         }
     }
 
     /// Sends a signal to a process: one that ends it acts at once.
     pub(crate) fn post_signal(&mut self, id: ProcessId, signal: u32) {
-        let Some(process) = self.processes.get_mut(id) else { return };
-        if process.life != Life::Alive {
+        if self.processes.get(id).is_none_or(|process| process.life != Life::Alive) {
             return;
         }
+        let receiver = self.receiver(id, signal);
         match self.action(id, signal) {
             Action::Nothing => {}
-            Action::End if signal == SIGKILL || self.receiver(id, signal).is_some() => {
-                self.end_process(id, signal);
-            }
+            Action::End if signal == SIGKILL || receiver.is_some() => self.end_process(id, signal),
             Action::End | Action::Handler => {
-                if let Some(process) = self.processes.get_mut(id) {
-                    process.signals.pending |= bit(signal);
-                }
-                if let Some(thread) = self.receiver(id, signal) {
+                self.processes.update(id, |process| process.signals.pending |= bit(signal));
+                if let Some(thread) = receiver {
                     self.interrupt_sleep(thread);
                 }
             }
         }
     }
 
-    /// A thread that does not block the signal, best one that sleeps.
+    /// A thread that does not block the signal.
     fn receiver(&self, id: ProcessId, signal: u32) -> Option<ThreadId> {
-        let open = |slot: u16| self.mask(id, slot) & bit(signal) == 0;
-        let mut all = self.threads.iter().filter(|(_, thread)| thread.process == id);
-        all.find(|(_, thread)| open(thread.signal_slot)).map(|(id, _)| id)
+        let open = |t: &Thread| t.process == id && self.mask(t) & bit(signal) == 0;
+        self.threads.next(None, open)
     }
 
     /// Sends a signal that a thread caused by what it did; blocked or ignored, it ends it.
     pub(crate) fn force_signal(&mut self, me: ThreadId, signal: u32, address: u64) -> Next {
-        let Ok(process) = self.owner(me) else { return Next::Pick };
-        let slot = self.threads.get(me).map_or(0, |thread| thread.signal_slot);
-        let blocked = self.mask(process, slot) & bit(signal) != 0;
-        if blocked || self.action(process, signal) != Action::Handler {
-            let (pid, name) = self.processes.get(process).map(|p| (p.pid, p.name)).unzip();
-            let rip = self.threads.get(me).map(|t| t.context);
-            let rip = rip.map_or(0, |context| self.memory.machine.regs(context).rip);
+        let Some(thread) = self.threads.get(me) else { return Next::Pick };
+        let (id, context) = (thread.process, thread.context);
+        let blocked = self.mask(thread) & bit(signal) != 0;
+        if !blocked && self.action(id, signal) == Action::Handler {
+            self.threads.update(me, |thread| {
+                thread.pending |= bit(signal);
+                thread.fault_address = address;
+            });
+            return Next::To(me);
+        }
+        if let Some(Process { name, pid, .. }) = self.processes.get(id) {
+            let rip = self.memory.machine.regs(context).rip;
             log::warn!(
-                "{} (pid {}) ended by signal {signal} at {rip:#x}, address {address:#x}",
-                name.as_ref().map_or(&"?" as &dyn core::fmt::Display, |name| name),
-                pid.unwrap_or(0),
+                "{name} (pid {pid}) ended by signal {signal} at {rip:#x}, address {address:#x}"
             );
-            self.end_process(process, signal);
-            return Next::Pick;
         }
-        if let Some(thread) = self.threads.get_mut(me) {
-            thread.pending |= bit(signal);
-            thread.fault_address = address;
-        }
-        Next::To(me)
+        self.end_process(id, signal);
+        Next::Pick
     }
 
     /// A page fault of the running thread.
     pub(crate) fn user_fault(&mut self, me: ThreadId, address: u64, access: Access) -> Next {
-        let served = self.with_space(me, |space, memory| Ok(space.fault(memory, address, access)));
-        match served {
-            Ok(Ok(_)) => Next::To(me),
-            Ok(Err(Fault::Beyond)) => self.force_signal(me, SIGBUS, address),
-            Ok(Err(Fault::Unmapped)) => self.force_signal(me, SIGSEGV, address),
-            Ok(Err(Fault::NoMemory)) | Err(_) => self.out_of_memory(me),
+        let Ok((space, memory)) = self.space(me) else { return Next::Pick };
+        match space.fault(memory, address, access) {
+            Ok(_) => Next::To(me),
+            Err(Fault::Beyond) => self.force_signal(me, SIGBUS, address),
+            Err(Fault::Unmapped) => self.force_signal(me, SIGSEGV, address),
+            Err(Fault::NoMemory) => self.out_of_memory(me),
         }
     }
 
@@ -150,12 +137,12 @@ impl<M: Machine> Kernel<M> {
     /// the process itself, which had asked for memory without a promise.
     fn out_of_memory(&mut self, me: ThreadId) -> Next {
         let Ok(id) = self.owner(me) else { return Next::Pick };
-        let pid = self.processes.get(id).map_or(0, |process| process.pid);
-        let borrower = self.processes.iter().find(|(_, process)| {
-            process.borrowing && process.parent == pid && process.life == Life::Alive
+        let borrower = self.processes.get(id).and_then(|parent| {
+            let borrows = |p: &Process<M>| p.borrowing && p.life == Life::Alive;
+            self.processes.next(None, |p| p.parent == parent.pid && borrows(p))
         });
-        let victim = borrower.map_or(id, |(borrower, _)| borrower);
-        let pid = self.processes.get(victim).map_or(0, |process| process.pid);
+        let victim = borrower.unwrap_or(id);
+        let pid = self.pid_of(victim);
         log::warn!("pid {pid} ended: no memory is left for a page that was not promised");
         self.end_process(victim, SIGKILL);
         if victim == id { Next::Pick } else { Next::To(me) }
@@ -178,91 +165,76 @@ impl<M: Machine> Kernel<M> {
     #[inline]
     pub(crate) fn deliver(&mut self, me: ThreadId) -> bool {
         let Some(thread) = self.threads.get(me) else { return false };
-        let (id, slot) = (thread.process, thread.signal_slot);
-        let process = self.processes.get(id);
+        let process = self.processes.get(thread.process);
         let pending = thread.pending | process.map_or(0, |process| process.signals.pending);
-        pending == 0 || self.deliver_pending(me, id, pending & !self.mask(id, slot))
+        pending == 0
+            || thread.work.is_some()
+            || self.deliver_first(me, pending & !self.mask(thread))
     }
 
-    fn deliver_pending(&mut self, me: ThreadId, id: ProcessId, pending: u64) -> bool {
-        if pending == 0 || self.threads.get(me).is_some_and(|thread| thread.work.is_some()) {
-            return true;
-        }
+    fn deliver_first(&mut self, me: ThreadId, pending: u64) -> bool {
+        let Some(thread) = self.threads.get_mut(me).filter(|_| pending != 0) else { return true };
         let signal = pending.trailing_zeros().wrapping_add(1);
-        if let Some(process) = self.processes.get_mut(id) {
-            process.signals.pending &= !bit(signal);
-        }
-        if let Some(thread) = self.threads.get_mut(me) {
-            thread.pending &= !bit(signal);
-        }
-        match self.action(id, signal) {
-            Action::Nothing => self.deliver(me),
-            Action::End => {
-                self.end_process(id, signal);
-                false
-            }
-            Action::Handler => {
+        thread.pending &= !bit(signal);
+        let id = thread.process;
+        self.processes.update(id, |process| process.signals.pending &= !bit(signal));
+        let fatal = match self.action(id, signal) {
+            Action::Nothing => return self.deliver(me),
+            Action::End => signal,
+            Action::Handler if self.enter_handler(me, signal).is_ok() => {
                 count(&mut self.counters.signals);
-                if self.enter_handler(me, id, signal).is_err() {
-                    self.end_process(id, SIGSEGV);
-                    return false;
-                }
-                true
+                return true;
             }
-        }
+            Action::Handler => SIGSEGV,
+        };
+        self.end_process(id, fatal);
+        false
     }
 
     /// Pushes a [`SignalFrame`] and points the thread at the trampoline.
-    fn enter_handler(&mut self, me: ThreadId, id: ProcessId, signal: u32) -> Result<(), Errno> {
+    fn enter_handler(&mut self, me: ThreadId, signal: u32) -> Result<(), Errno> {
         let thread = self.threads.get_mut(me).ok_or(ESRCH)?;
-        if thread.restart.take().is_some() {
+        if thread.sleep.restart.take().is_some() {
             thread.result = Some(encode(EINTR));
         }
-        let (slot, context) = (thread.signal_slot, thread.context);
+        let (id, context) = (thread.process, thread.context);
         let address = core::mem::take(&mut thread.fault_address);
         self.settle_result(me);
-        let mask = self.mask(id, slot);
+        let mask = self.threads.get(me).map_or(0, |thread| self.mask(thread));
         let regs = *self.memory.machine.regs(context);
         let size = wide(size_of::<SignalFrame>());
         let frame = regs.rsp.checked_sub(RED_ZONE.saturating_add(size)).ok_or(EFAULT)? & !0xF;
-        let mut words = [0u64; size_of::<SignalFrame>() / 8];
-        let tail = [regs.rsp, regs.rip, regs.rflags, u64::from(signal), address, mask, 0];
-        for (word, value) in words.iter_mut().zip(regs.general.into_iter().chain(tail)) {
-            *word = value;
-        }
+        let tail = [regs.rsp, regs.rip, regs.rflags, signal.into(), address, mask, 0];
+        let general = size_of_val(&regs.general);
+        self.put_words(me, frame, regs.general)?;
+        self.put_words(me, frame.saturating_add(wide(general)), tail)?;
         let stack = frame.checked_sub(8).ok_or(EFAULT)?;
-        self.with_space(me, |space, memory| {
-            space.write_words(memory, frame, &words)?;
-            space.write_words(memory, stack, &[0])
-        })?;
+        self.put_words(me, stack, [0])?;
         let trampoline = self.processes.get(id).map_or(0, |process| process.signals.trampoline);
         let regs = self.memory.machine.regs(context);
-        regs.rsp = stack;
-        regs.rip = trampoline;
-        regs.rflags = FLAGS;
-        for (at, value) in [(reg::RDI, u64::from(signal)), (reg::RSI, frame)] {
-            if let Some(register) = regs.general.get_mut(at) {
-                *register = value;
-            }
+        (regs.rsp, regs.rip, regs.rflags) = (stack, trampoline, FLAGS);
+        regs.set(reg::RDI, signal.into());
+        regs.set(reg::RSI, frame);
+        if let Some(thread) = self.threads.get(me) {
+            self.set_mask(thread, mask | bit(signal));
         }
-        self.set_mask(id, slot, mask | bit(signal));
         Ok(())
     }
 
     pub(crate) fn signal_return(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let words: [u64; 22] =
-            self.with_space(me, |space, memory| space.read_words(memory, call.a))?;
+        let words: [u64; 22] = self.words(me, call.a)?;
         let [general @ .., rsp, rip, rflags, _signal, _address, mask, _reserved] = words;
         if rip >= USER_END || rsp >= USER_END {
             return Err(EFAULT);
         }
         let thread = self.threads.get_mut(me).ok_or(ESRCH)?;
-        let (slot, process) = (thread.signal_slot, thread.process);
         thread.result = None;
         let regs = self.memory.machine.regs(thread.context);
         let rflags = (rflags & USER_FLAGS) | FLAGS;
         *regs = Regs { general, rsp, rip, rflags, fs_base: regs.fs_base };
-        self.set_mask(process, slot, mask);
+        if let Some(thread) = self.threads.get(me) {
+            self.set_mask(thread, mask);
+        }
         Ok(Next::To(me))
     }
 
@@ -270,114 +242,83 @@ impl<M: Machine> Kernel<M> {
         if call.a & 0xFFF != 0 || call.b >= USER_END {
             return Err(EINVAL);
         }
-        let (page, frame) = self.with_space(me, |space, memory| {
-            let frame = space.frame_at(memory, call.a, Access::Write)?;
-            let page = memory.machine.share(frame).ok_or(EFAULT)?;
-            if memory.frames.retain(frame) { Ok((page, frame)) } else { Err(EFAULT) }
-        })?;
-        let process = self.process(me)?;
-        process.signals.address = call.a;
-        process.signals.trampoline = call.b;
-        if let Some((_, old)) = process.signals.page.replace((page, frame)) {
-            self.memory.frames.release(old);
-        }
+        let process = self.owner(me)?;
+        self.use_signal_page(process, call.a, call.b)?;
         self.give(me, 0)
     }
 
-    /// A forked child registers its own copy of the signal page.
-    pub(crate) fn inherit_signals(&mut self, me: ThreadId, child: ProcessId) {
-        let Ok(parent) = self.process(me) else { return };
-        let (address, trampoline) = (parent.signals.address, parent.signals.trampoline);
-        if parent.signals.page.is_none() {
-            return;
-        }
+    /// Takes a page of a process as its signal page.
+    pub(crate) fn use_signal_page(
+        &mut self,
+        id: ProcessId,
+        address: u64,
+        trampoline: u64,
+    ) -> Result<(), Errno> {
         let Self { processes, memory, .. } = self;
-        let Some(child) = processes.get_mut(child) else { return };
-        let Some(space) = child.space.as_mut() else { return };
-        if let Ok(frame) = space.frame_at(memory, address, Access::Write)
-            && let Some(page) = memory.machine.share(frame)
-            && memory.frames.retain(frame)
-        {
-            child.signals.page = Some((page, frame));
-            child.signals.address = address;
-            child.signals.trampoline = trampoline;
+        let process = processes.get_mut(id).ok_or(ESRCH)?;
+        let space = process.space.as_mut().ok_or(ESRCH)?;
+        let frame = space.frame_at(memory, address, Access::Write)?;
+        let page = memory.machine.share(frame).ok_or(EFAULT)?;
+        if !memory.frames.retain(frame) {
+            return Err(EFAULT);
         }
+        let old = process.signals.page.replace((page, frame));
+        (process.signals.address, process.signals.trampoline) = (address, trampoline);
+        if let Some((_, old)) = old {
+            memory.frames.release(old);
+        }
+        Ok(())
     }
 
     pub(crate) fn kill(&mut self, me: ThreadId, call: Call) -> Outcome {
         let target = call.a.cast_signed();
         let signal = u32::try_from(call.b).ok().filter(|signal| *signal < 32).ok_or(EINVAL)?;
+        let number = |value: i64| u32::try_from(value).map_err(|_wide| ESRCH);
         let group = match target {
             1.. => {
-                let pid = u32::try_from(target).map_err(|_wide| ESRCH)?;
-                let id = self.process_by_pid(pid)?;
+                let id = self.process_by_pid(number(target)?)?;
                 self.may_act(me, id)?;
-                if signal != 0 {
-                    self.post_signal(id, signal);
-                }
-                return self.killed(me);
+                self.send(id, signal);
+                return self.give_if_alive(me, 0);
             }
             0 => self.process(me)?.group,
             -1 => return Err(EPERM),
-            _ => u32::try_from(target.wrapping_neg()).map_err(|_wide| ESRCH)?,
+            _ => number(target.wrapping_neg())?,
         };
-        let (mut at, mut found) = (0, false);
-        let member = |process: &crate::object::process::Process<M>| {
-            process.group == group && process.life == Life::Alive
-        };
-        while let Some(id) = self.processes.find_from(at, member) {
-            at = id.index().wrapping_add(1);
+        let (mut last, mut found) = (None, false);
+        let member = |process: &Process<M>| process.group == group && process.life == Life::Alive;
+        while let Some(id) = self.processes.next(last, member) {
             if self.may_act(me, id).is_ok() {
                 found = true;
-                if signal != 0 {
-                    self.post_signal(id, signal);
-                }
+                self.send(id, signal);
             }
+            last = Some(id);
         }
-        if found { self.killed(me) } else { Err(ESRCH) }
+        if found { self.give_if_alive(me, 0) } else { Err(ESRCH) }
     }
 
-    /// The end of `kill`, whose caller may have been among those who were hit.
-    fn killed(&mut self, me: ThreadId) -> Outcome {
-        if self.threads.get(me).is_some() { self.give(me, 0) } else { Ok(Next::Pick) }
+    /// Sends a signal; 0 only asks.
+    pub(crate) fn send(&mut self, id: ProcessId, signal: u32) {
+        if signal != 0 {
+            self.post_signal(id, signal);
+        }
     }
 
     pub(crate) fn thread_kill(&mut self, me: ThreadId, call: Call) -> Outcome {
         let thread = self.thread_by_number(me, call.a).ok_or(ESRCH)?;
         let signal = u32::try_from(call.b).ok().filter(|signal| *signal < 32).ok_or(EINVAL)?;
         let process = self.owner(me)?;
-        match (signal, self.action(process, signal.max(1))) {
-            (0, _) | (_, Action::Nothing) => {}
-            (_, Action::End | Action::Handler) => {
-                if let Some(thread) = self.threads.get_mut(thread) {
-                    thread.pending |= bit(signal);
-                }
-                let slot = self.threads.get(thread).map_or(0, |thread| thread.signal_slot);
-                if self.mask(process, slot) & bit(signal) == 0 {
-                    self.interrupt_sleep(thread);
-                }
+        if signal != 0 && self.action(process, signal) != Action::Nothing {
+            self.threads.update(thread, |thread| thread.pending |= bit(signal));
+            let open = |thread| self.mask(thread) & bit(signal) == 0;
+            if self.threads.get(thread).is_some_and(open) {
+                self.interrupt_sleep(thread);
             }
         }
         self.give(me, 0)
     }
 
     pub(crate) fn signal_wait(&mut self, me: ThreadId) -> Outcome {
-        let expiry = Expiry::Value(encode(EINTR));
-        self.sleep(me, Channel::Time, Sleep { restart: None, deadline: u64::MAX, expiry })
-    }
-
-    /// One letter for what a process does, as `ps` shows it.
-    pub(crate) fn state_letter(&self, id: ProcessId) -> char {
-        if self.processes.get(id).is_none_or(|process| process.life != Life::Alive) {
-            return 'Z';
-        }
-        let mut threads = self.threads.iter().filter(|(_, thread)| thread.process == id);
-        let runs = threads.any(|(_, thread)| !matches!(thread.state, State::Blocked(_)));
-        if runs { 'R' } else { 'S' }
-    }
-
-    /// How many threads a process has.
-    pub(crate) fn thread_count(&self, id: ProcessId) -> usize {
-        self.processes.get(id).map_or(0, |process| index(process.threads))
+        self.sleep(me, Channel::Time, Sleep::NONE)
     }
 }

@@ -3,13 +3,11 @@
 use anode_abi::info::ThreadArgs;
 use anode_abi::signal::THREADS;
 
-use crate::counters::count;
 use crate::machine::reg;
 use crate::mem::space::pages_of;
-use crate::num::{index, size, wide};
 use crate::{
     Call, Cpu, EAGAIN, EINVAL, ENOMEM, Errno, Kernel, Machine, Next, Outcome, Place, ProcessId,
-    Regs, Thread, ThreadId, USER_END,
+    Regs, Sleep, Thread, ThreadId, USER_END, count, index, size,
 };
 
 /// Interrupts on: the flags a program starts with.
@@ -29,14 +27,9 @@ impl<M: Machine> Kernel<M> {
         if index(owner.threads) >= THREADS {
             return Err(EAGAIN);
         }
+        // There is a place for each context, so the insertion is not refused.
         let context = self.contexts.pop().ok_or(EAGAIN)?;
-        let thread = match self.threads.insert(Thread::new(process, context, owner.priority)) {
-            Ok(thread) => thread,
-            Err(errno) => {
-                self.contexts.push(context);
-                return Err(errno);
-            }
-        };
+        let thread = self.threads.insert(Thread::new(process, context, owner.priority))?;
         owner.threads = owner.threads.saturating_add(1);
         *self.memory.machine.regs(context) = *regs;
         self.memory.machine.reset_vector(context);
@@ -48,25 +41,19 @@ impl<M: Machine> Kernel<M> {
         if size(call.b) != size_of::<ThreadArgs>() {
             return Err(EINVAL);
         }
-        let [entry, stack, tls, argument, slot] =
-            self.with_space(me, |space, memory| space.read_words(memory, call.a))?;
+        let [entry, stack, tls, argument, slot] = self.words(me, call.a)?;
         let slot = u16::try_from(slot).ok().filter(|slot| usize::from(*slot) < THREADS);
         let slot = slot.ok_or(EINVAL)?;
         if entry >= USER_END || stack >= USER_END || tls >= USER_END {
             return Err(EINVAL);
         }
-        let mut regs =
-            Regs { rsp: stack, rip: entry, rflags: FLAGS, fs_base: tls, ..Regs::default() };
-        if let Some(rdi) = regs.general.get_mut(reg::RDI) {
-            *rdi = argument;
-        }
+        let mut regs = Regs::starting(entry, stack, (argument, 0));
+        regs.fs_base = tls;
         let process = self.owner(me)?;
         let thread = self.make_thread(process, &regs)?;
-        if let Some(thread) = self.threads.get_mut(thread) {
-            thread.signal_slot = slot;
-        }
+        self.threads.update(thread, |thread| thread.signal_slot = slot);
         self.enqueue(thread, Place::Last);
-        self.give(me, u64::from(thread.index()).wrapping_add(1))
+        self.give(me, thread_number(thread).into())
     }
 
     pub(crate) fn set_tls(&mut self, me: ThreadId, call: Call) -> Outcome {
@@ -82,11 +69,7 @@ impl<M: Machine> Kernel<M> {
         let Call { a: word, b: address, c: bytes, .. } = call;
         if bytes != 0 {
             let range = pages_of(address, bytes)?;
-            let mut budget = SLICE_PAGES;
-            let done = self
-                .with_space(me, |space, memory| space.unmap(memory, range, &mut budget))
-                .unwrap_or(true);
-            if !done {
+            if self.unmap(me, range) == Ok(false) {
                 return self.again(me, call);
             }
         }
@@ -104,10 +87,7 @@ impl<M: Machine> Kernel<M> {
 
     /// Lets long work go on later: the call is made again, and others get the lock first.
     pub(crate) fn again(&mut self, me: ThreadId, call: Call) -> Outcome {
-        if let Some(thread) = self.threads.get_mut(me) {
-            thread.restart = Some(call);
-            thread.result = None;
-        }
+        self.threads.update(me, |thread| thread.sleep = Sleep::retry(call));
         self.breathe = true;
         self.enqueue(me, Place::First);
         Ok(Next::Pick)
@@ -118,26 +98,24 @@ impl<M: Machine> Kernel<M> {
         self.forget_requests(id);
         self.unblock(id);
         let Some(thread) = self.threads.remove(id) else { return };
-        let now = self.memory.machine.now();
-        if let Some(process) = self.processes.get_mut(thread.process) {
-            process.threads = process.threads.saturating_sub(1);
-            process.cpu_ns = process.cpu_ns.saturating_add(thread.cpu_ns);
-        }
         let running = (0..).zip(&self.cpus).find(|(_, cpu)| cpu.current == Some(id));
-        match running.map(|(number, _)| number) {
-            Some(number) => {
-                let ran = now.saturating_sub(thread.since);
-                if let Some(process) = self.processes.get_mut(thread.process) {
-                    process.cpu_ns = process.cpu_ns.saturating_add(ran);
-                }
-                let cpu = self.cpu(Cpu(number));
+        let running = running.map(|(number, _)| Cpu(number));
+        let now = self.memory.machine.now();
+        let ran = running.map_or(0, |_cpu| now.saturating_sub(thread.since));
+        self.processes.update(thread.process, |process| {
+            process.threads = process.threads.saturating_sub(1);
+            let cpu_ns = process.cpu_ns.saturating_add(thread.cpu_ns);
+            process.cpu_ns = cpu_ns.saturating_add(ran);
+        });
+        let free = match running {
+            Some(cpu) => {
+                let cpu = self.cpu(cpu);
                 cpu.current = None;
-                if let Some(older) = cpu.stale.replace(thread.context) {
-                    self.contexts.push(older);
-                }
+                cpu.stale.replace(thread.context)
             }
-            None => self.contexts.push(thread.context),
-        }
+            None => Some(thread.context),
+        };
+        self.contexts.extend(free);
     }
 
     /// The thread that a process means by an id.
@@ -147,9 +125,19 @@ impl<M: Machine> Kernel<M> {
         let process = self.owner(me).ok()?;
         (self.threads.get(id)?.process == process).then_some(id)
     }
+}
 
-    /// A thread's number, as `getid` gives it.
-    pub(crate) fn thread_number(id: ThreadId) -> u64 {
-        wide(index(id.index())).wrapping_add(1)
+/// A thread's number, as its process knows it.
+pub(crate) fn thread_number(id: ThreadId) -> u32 {
+    id.index().wrapping_add(1)
+}
+
+impl Regs {
+    /// The registers that a thread starts with.
+    pub(crate) fn starting(rip: u64, rsp: u64, (first, second): (u64, u64)) -> Self {
+        let mut regs = Self { rip, rsp, rflags: FLAGS, ..Self::default() };
+        regs.set(reg::RDI, first);
+        regs.set(reg::RSI, second);
+        regs
     }
 }

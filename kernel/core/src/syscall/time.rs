@@ -1,20 +1,18 @@
 //! Clocks and sleeping.
 
-use crate::{
-    Call, Channel, EINVAL, EPERM, Errno, Expiry, Kernel, Machine, Outcome, Sleep, ThreadId,
-};
+use crate::{Call, Channel, EINVAL, EPERM, Errno, Kernel, Machine, Outcome, Sleep, ThreadId};
 
 /// Wall time.
-pub const CLOCK_REALTIME: u64 = 1;
+pub(crate) const CLOCK_REALTIME: u64 = 1;
 /// CPU time of the process.
-pub const CLOCK_PROCESS_CPUTIME: u64 = 2;
+pub(crate) const CLOCK_PROCESS_CPUTIME: u64 = 2;
 /// Time since boot.
-pub const CLOCK_MONOTONIC: u64 = 4;
+pub(crate) const CLOCK_MONOTONIC: u64 = 4;
 
 const SECOND: u64 = 1_000_000_000;
 
 /// A `TimeSpec` (seconds, then nanoseconds in 32 bits) as its two words.
-pub fn to_timespec(ns: u64) -> [u64; 2] {
+pub(crate) fn to_timespec(ns: u64) -> [u64; 2] {
     [ns / SECOND, ns % SECOND]
 }
 
@@ -23,7 +21,7 @@ pub fn to_timespec(ns: u64) -> [u64; 2] {
 /// # Errors
 ///
 /// `EINVAL`: negative, or not less than a second of nanoseconds.
-pub fn from_timespec([seconds, nanos]: [u64; 2]) -> Result<u64, Errno> {
+pub(crate) fn from_timespec([seconds, nanos]: [u64; 2]) -> Result<u64, Errno> {
     // The second word's upper half is padding.
     let nanos = nanos & 0xFFFF_FFFF;
     if nanos >= SECOND || seconds.cast_signed() < 0 {
@@ -54,13 +52,12 @@ impl<M: Machine> Kernel<M> {
 
     pub(crate) fn clock_gettime(&mut self, me: ThreadId, call: Call) -> Outcome {
         let time = to_timespec(self.clock(me, call.a)?);
-        self.with_space(me, |space, memory| space.write_words(memory, call.b, &time))?;
+        self.put_words(me, call.b, time)?;
         self.give(me, 0)
     }
 
     pub(crate) fn clock_settime(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let time = self.with_space(me, |space, memory| space.read_words(memory, call.b))?;
-        let time = from_timespec(time)?;
+        let time = from_timespec(self.words(me, call.b)?)?;
         if self.process(me)?.uid != 0 {
             return Err(EPERM);
         }
@@ -72,9 +69,8 @@ impl<M: Machine> Kernel<M> {
     }
 
     pub(crate) fn nanosleep(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let time = self.with_space(me, |space, memory| space.read_words(memory, call.a))?;
-        let until = self.memory.machine.now().saturating_add(from_timespec(time)?);
-        let sleep = Sleep { restart: None, deadline: until, expiry: Expiry::Value(0) };
-        self.sleep(me, Channel::Time, sleep)
+        let time = from_timespec(self.words(me, call.a)?)?;
+        let until = self.memory.machine.now().saturating_add(time);
+        self.sleep(me, Channel::Time, Sleep::until(until, 0))
     }
 }

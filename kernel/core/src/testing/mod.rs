@@ -151,14 +151,14 @@ impl World {
     /// Puts bytes into a program's memory.
     pub(crate) fn poke(&mut self, thread: ThreadId, at: u64, bytes: &[u8]) {
         let range = UserSlice::new(at, wide(bytes.len())).unwrap();
-        self.kernel.with_space(thread, |s, memory| s.write(memory, range, bytes)).unwrap();
+        self.kernel.store(thread, bytes, range.start()).unwrap();
     }
 
     /// Bytes of a program's memory.
     pub(crate) fn peek(&mut self, thread: ThreadId, at: u64, len: usize) -> Vec<u8> {
         let mut bytes = std::vec![0; len];
         let range = UserSlice::new(at, wide(len)).unwrap();
-        self.kernel.with_space(thread, |s, memory| s.read(memory, range, &mut bytes)).unwrap();
+        self.kernel.load(thread, range, &mut bytes).unwrap();
         bytes
     }
 
@@ -217,7 +217,7 @@ impl World {
     /// Lets all that is owed to the dead happen.
     pub(crate) fn settle(&mut self) {
         for _ in 0..10_000 {
-            if self.kernel.grave.is_empty() {
+            if self.kernel.is_settled() {
                 return;
             }
             self.kernel.reap(64);
