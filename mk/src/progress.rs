@@ -22,15 +22,17 @@ pub(crate) struct Stage {
     shown: u64,
     /// Whether a line without an end stands on the terminal.
     live: bool,
+    failed: bool,
 }
 
 /// Does `work` under a line that says how long it takes: `kernel       ✓ 24.8 s`.
 pub(crate) fn stage<T>(name: &str, work: impl FnOnce(&mut Stage) -> Result<T>) -> Result<T> {
     let live = io::stderr().is_terminal() && std::env::var_os("CI").is_none();
-    let mut stage = Stage { name: name.to_owned(), started: Instant::now(), shown: 0, live };
+    let mut stage =
+        Stage { name: name.to_owned(), started: Instant::now(), shown: 0, live, failed: false };
     stage.show("…");
     let result = work(&mut stage);
-    let mark = if result.is_ok() { '✓' } else { '✗' };
+    let mark = if result.is_ok() && !stage.failed { '✓' } else { '✗' };
     let start = if live { "\r\x1b[K" } else { "" };
     eprintln!("{start}{name:<12} {mark} {:.1} s", stage.started.elapsed().as_secs_f32());
     result
@@ -60,6 +62,19 @@ impl Stage {
         let log = self.log_path();
         let status = self.capture(command, &log)?;
         Ok((status, String::from_utf8_lossy(&files::read(&log)?).into_owned()))
+    }
+
+    /// Prints a line that stays.
+    pub(crate) fn say(&self, text: &str) {
+        if self.live {
+            eprint!("\r\x1b[K");
+        }
+        println!("{text}");
+    }
+
+    /// Marks the stage as failed, although it goes on.
+    pub(crate) const fn fail(&mut self) {
+        self.failed = true;
     }
 
     fn log_path(&self) -> PathBuf {

@@ -42,6 +42,9 @@ pub(crate) struct Output {
     pub(crate) status: i32,
 }
 
+/// What the kernel says when it will say no more.
+const FATAL: [&str; 2] = ["The machine is halted.", "Anode cannot start"];
+
 static MACHINES: AtomicU32 = AtomicU32::new(0);
 
 impl Machine {
@@ -56,7 +59,7 @@ impl Machine {
         let mut command = Command::new(PROGRAM);
         command.args(config.arguments()?).args(["-display", "none", "-serial", "chardev:serial"]);
         command.arg("-chardev").arg(socket("socket,id=serial,wait=on,server=on,path=", &serial));
-        command.arg("-qmp").arg(socket("server=on,wait=off,unix:", &folder.join("qmp")));
+        command.arg("-qmp").arg(socket("unix:", &folder.join("qmp,server=on,wait=off")));
         command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| cannot_start(&command, &error))?;
@@ -80,8 +83,10 @@ impl Machine {
 
     /// Waits for any of `words`; gives the text up to and including them, and which it was.
     pub(crate) fn expect_any(&mut self, words: &[&str]) -> Result<(String, usize)> {
-        match self.serial.expect(words, LIMIT) {
-            (Wait::Found, text, which) => Ok((text, which)),
+        let heard: Vec<&str> = words.iter().copied().chain(FATAL).collect();
+        match self.serial.expect(&heard, LIMIT) {
+            (Wait::Found, text, which) if which < words.len() => Ok((text, which)),
+            (Wait::Found, ..) => Err(Failure::new(Code::Crash, "the kernel gave up")),
             (Wait::TimedOut, ..) => Err(Failure::new(
                 Code::Timeout,
                 format!("the guest did not say {words:?} within {} s", LIMIT.as_secs()),

@@ -7,7 +7,7 @@ use crate::{
     failure::{Code, Failure, Result},
     guest::{Case, GROUPS, Group, Length},
     needs::{self, Need},
-    progress::stage,
+    progress::{Stage, stage},
     qemu::Machine,
     test::{Selection, Tally},
     workspace,
@@ -31,7 +31,7 @@ pub(super) fn run(selection: &Selection) -> Result<Tally> {
     needs::ensure(&[Need::Qemu, Need::Ovmf])?;
     let image = build::image()?;
     for (group, cases) in groups {
-        tally.add(stage(group.name, |_stage| Ok(run_group(group, &cases, &image)))?);
+        tally.add(stage(group.name, |stage| Ok(run_group(stage, group, &cases, &image)))?);
     }
     Ok(tally)
 }
@@ -41,7 +41,7 @@ fn chosen<'a>(group: &'a Group, selection: &Selection) -> Vec<&'a Case> {
     group.cases.iter().filter(wanted).collect()
 }
 
-fn run_group(group: &Group, cases: &[&Case], image: &Path) -> Tally {
+fn run_group(stage: &mut Stage, group: &Group, cases: &[&Case], image: &Path) -> Tally {
     let mut tally = Tally::default();
     let mut machine = None;
     let mut unbootable = None;
@@ -56,12 +56,13 @@ fn run_group(group: &Group, cases: &[&Case], image: &Path) -> Tally {
         let outcome = outcome.and_then(|machine| attempt(case, machine));
         match outcome {
             Ok(running) => {
-                println!("ok {}: {}", group.name, case.name);
+                stage.say(&format!("ok {}: {}", group.name, case.name));
                 tally.passed = tally.passed.saturating_add(1);
                 machine = running;
             }
             Err(failure) => {
-                println!("FAILED {}: {}", group.name, case.name);
+                stage.fail();
+                stage.say(&format!("FAILED {}: {}", group.name, case.name));
                 eprintln!("    {failure}");
                 tally.failed = tally.failed.saturating_add(1);
             }
