@@ -13,6 +13,7 @@ use anode_kernel::symbol;
 use rustc_demangle::demangle;
 use spin::Once;
 use x86_64::instructions::{hlt, interrupts};
+use x86_64::registers::control::Cr2;
 
 use crate::arch::trap::Frame;
 use crate::arch::{apic, gdt, serial};
@@ -88,16 +89,13 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 
 /// Ends with what an exception in the kernel left.
 pub(crate) fn exception(frame: &Frame) -> ! {
+    let [.., rbp, vector, error, rip, _cs, _flags, _rsp, _ss] = *frame;
     stop();
-    print(format_args!(
-        "\nkernel panic: exception {} (error {:#x}, address {:#x})\n  {:x?}\n",
-        frame.vector,
-        frame.error,
-        x86_64::registers::control::Cr2::read_raw(),
-        frame
-    ));
-    entry(frame.rip);
-    end(frame.rbp)
+    let address = Cr2::read_raw();
+    print(format_args!("\nkernel panic: exception {vector} ({error:#x}, address {address:#x})\n"));
+    print(format_args!("  {frame:x?}\n"));
+    entry(rip);
+    end(rbp)
 }
 
 fn end(frame: u64) -> ! {

@@ -1,9 +1,9 @@
 //! The local interrupt controller of each CPU: its timer, and interrupts to other CPUs.
 
-use anode_kernel::num::low;
-use spin::Once;
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use x86_64::instructions::port::Port;
-use x86_64::registers::model_specific::{ApicBase, ApicBaseFlags, Msr};
+use x86_64::registers::model_specific::{ApicBase, ApicBaseFlags};
 
 use super::paging::device_word;
 use super::tsc;
@@ -30,59 +30,20 @@ mod register {
     pub(super) const DIVIDE: u32 = 0x3E0;
 }
 
-/// How its registers are reached: both ways reach those of the CPU that runs.
-#[derive(Clone, Copy, Debug)]
-enum Access {
-    /// A page of registers at a virtual address.
-    Page(u64),
-    /// By MSR, if the firmware has switched to x2APIC; that cannot simply be undone.
-    Msr,
+/// The page of registers, mapped: each CPU finds its own controller there.
+static PAGE: AtomicU64 = AtomicU64::new(0);
+/// Ticks of the timer in a ns, times 2^32.
+static SCALE: AtomicU64 = AtomicU64::new(0);
+
+fn write(register: u32, value: u32) {
+    // SAFETY: the page is the controller's, mapped for good by `init`, before which nobody calls;
+    // the registers of the module touch no memory.
+    unsafe { device_word(PAGE.load(Ordering::Relaxed), register).write_volatile(value) };
 }
 
-#[derive(Debug)]
-struct Lapic {
-    access: Access,
-    /// Ticks of the timer in a ns, times 2^32.
-    scale: u64,
-}
-
-static LAPIC: Once<Lapic> = Once::new();
-
-impl Access {
-    fn write(self, register: u32, value: u32) {
-        // SAFETY: the page is the controller's, mapped for good by `init`; in the other case the
-        // CPU is in x2APIC mode and has the MSR. The registers of the module touch no memory.
-        unsafe {
-            match self {
-                Self::Page(base) => device_word(base, register).write_volatile(value),
-                Self::Msr => Msr::new(0x800 | register >> 4).write(value.into()),
-            }
-        }
-    }
-
-    fn read(self, register: u32) -> u32 {
-        // SAFETY: as in `write`.
-        unsafe {
-            match self {
-                Self::Page(base) => device_word(base, register).read_volatile(),
-                Self::Msr => low(Msr::new(0x800 | register >> 4).read()),
-            }
-        }
-    }
-
-    /// Sends a command to the CPU with that id, or to whom the command itself names.
-    fn command(self, target: u32, command: u32) {
-        match self {
-            Self::Page(_) => {
-                self.write(register::COMMAND_HIGH, target << 24);
-                self.write(register::COMMAND, command);
-            }
-            // SAFETY: as in `write`; in this mode the register has 64 bits.
-            Self::Msr => unsafe {
-                Msr::new(0x830).write(u64::from(target) << 32 | u64::from(command));
-            },
-        }
-    }
+fn read(register: u32) -> u32 {
+    // SAFETY: as in `write`.
+    unsafe { device_word(PAGE.load(Ordering::Relaxed), register).read_volatile() }
 }
 
 /// Takes the old controllers out of the way and switches this CPU's on; `map` maps a page of
@@ -94,32 +55,32 @@ impl Access {
 pub(crate) fn init(map: impl FnOnce(u64) -> Result<u64, &'static str>) -> Result<(), &'static str> {
     silence_pic();
     let (frame, flags) = ApicBase::read();
-    let access = if flags.contains(ApicBaseFlags::X2APIC_ENABLE) {
-        Access::Msr
-    } else {
-        // SAFETY: only the enable bit changes.
-        unsafe { ApicBase::write(frame, flags | ApicBaseFlags::LAPIC_ENABLE) };
-        Access::Page(map(frame.start_address().as_u64())?)
-    };
-    access.write(register::SPURIOUS, 0x100 | SPURIOUS);
-    access.write(register::PRIORITY, 0);
-    access.write(register::LINT0, MASKED);
-    access.write(register::ERROR, MASKED);
-    access.write(register::DIVIDE, 0b1011);
-    access.write(register::TIMER, MASKED | u32::from(TIMER));
-    let per_5_ms = tsc::median(|| {
-        access.write(register::INITIAL, u32::MAX);
+    // SAFETY: only the mode changes: from x2APIC, where firmware has that on, a CPU gets back to
+    // the page of registers by way of switching the controller off.
+    unsafe {
+        if flags.contains(ApicBaseFlags::X2APIC_ENABLE) {
+            ApicBase::write(frame, flags & ApicBaseFlags::BSP);
+        }
+        ApicBase::write(frame, (flags & ApicBaseFlags::BSP) | ApicBaseFlags::LAPIC_ENABLE);
+    }
+    PAGE.store(map(frame.start_address().as_u64())?, Ordering::Relaxed);
+    write(register::SPURIOUS, 0x100 | SPURIOUS);
+    write(register::PRIORITY, 0);
+    write(register::LINT0, MASKED);
+    write(register::ERROR, MASKED);
+    write(register::DIVIDE, 0b1011);
+    write(register::TIMER, MASKED | u32::from(TIMER));
+    let per_second = tsc::median(|| {
+        write(register::INITIAL, u32::MAX);
         let begin = tsc::count();
         tsc::wait(5_000_000);
-        let ticks = u64::from(u32::MAX.wrapping_sub(access.read(register::CURRENT)));
-        // As if it had been 5 ms to the tick.
-        let took = tsc::count().wrapping_sub(begin).max(1);
-        ticks.checked_mul(tsc::hertz())?.checked_div(took.checked_mul(200)?)
+        let ticks = u64::from(u32::MAX.wrapping_sub(read(register::CURRENT)));
+        ticks.checked_mul(tsc::hertz())?.checked_div(tsc::count().wrapping_sub(begin))
     });
-    access.write(register::INITIAL, 0);
-    let ticks = per_5_ms.filter(|ticks| *ticks > 0).ok_or("the CPU's timer does not run")?;
-    access.write(register::TIMER, TIMER.into());
-    LAPIC.call_once(|| Lapic { access, scale: tsc::scale_of(ticks, 5_000_000) });
+    write(register::INITIAL, 0);
+    let ticks = per_second.filter(|ticks| *ticks > 0).ok_or("the CPU's timer does not run")?;
+    write(register::TIMER, TIMER.into());
+    SCALE.store(tsc::scale_of(ticks, 1_000_000_000), Ordering::Relaxed);
     Ok(())
 }
 
@@ -138,38 +99,30 @@ fn silence_pic() {
 
 /// This CPU's id, as interrupts are addressed.
 pub(crate) fn id() -> u32 {
-    LAPIC.get().map_or(0, |lapic| match lapic.access {
-        Access::Page(_) => lapic.access.read(register::ID) >> 24,
-        Access::Msr => lapic.access.read(register::ID),
-    })
+    read(register::ID) >> 24
 }
 
 /// Ends the interrupt that is being served.
 #[inline]
 pub(crate) fn end() {
-    if let Some(lapic) = LAPIC.get() {
-        lapic.access.write(register::END, 0);
-    }
+    write(register::END, 0);
 }
 
 /// Lets the timer fire once, in that many ns (or sooner, if that is too far for it); `None`: not.
 pub(crate) fn arm(ns: Option<u64>) {
-    if let Some(lapic) = LAPIC.get() {
-        let ticks = ns.map_or(0, |ns| tsc::clamp(tsc::scaled(ns, lapic.scale)));
-        lapic.access.write(register::INITIAL, ticks);
-    }
+    let scale = SCALE.load(Ordering::Relaxed);
+    write(register::INITIAL, ns.map_or(0, |ns| tsc::clamp(tsc::scaled(ns, scale))));
 }
 
 /// Interrupts the CPU with that id.
 pub(crate) fn kick(target: u32) {
-    if let Some(lapic) = LAPIC.get() {
-        lapic.access.command(target, 1 << 14 | u32::from(KICK));
-    }
+    write(register::COMMAND_HIGH, target << 24);
+    write(register::COMMAND, 1 << 14 | u32::from(KICK));
 }
 
 /// Sends all other CPUs an interrupt that they cannot hold back.
 pub(crate) fn stop_others() {
-    if let Some(lapic) = LAPIC.get() {
-        lapic.access.command(0, 0b11 << 18 | 1 << 14 | 0b100 << 8);
+    if PAGE.load(Ordering::Relaxed) != 0 {
+        write(register::COMMAND, 0b11 << 18 | 1 << 14 | 0b100 << 8);
     }
 }

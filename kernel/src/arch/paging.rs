@@ -68,7 +68,7 @@ impl Tables {
             if into < len && into.is_multiple_of(STACK) {
                 continue;
             }
-            let Some(entry) = self.look_up(info.cr3, at) else { continue };
+            let entry = self.look_up(info.cr3, at);
             let flags = Flags::from_bits_truncate(entry & !ADDRESS);
             if flags.contains(Flags::WRITABLE) && !flags.contains(Flags::NO_EXECUTE) {
                 return Err("the loader mapped code of the kernel writable");
@@ -141,20 +141,14 @@ impl Tables {
         Ok(self.word(table, virt, level))
     }
 
-    /// The entry for a page of 4 KiB in other tables, if it is there.
-    fn look_up(&self, root: u64, virt: u64) -> Option<u64> {
-        let mut table = root & ADDRESS;
-        let mut entry = 0;
-        for level in (1..=self.levels).rev() {
-            // SAFETY: the loader's tables lie in RAM, which the direct map reaches.
-            entry = unsafe { self.word(table, virt, level).read() };
-            let flags = Flags::from_bits_truncate(entry);
-            if !flags.contains(Flags::PRESENT) || (level > 1 && flags.contains(Flags::HUGE_PAGE)) {
-                return None;
-            }
-            table = entry & ADDRESS;
-        }
-        Some(entry)
+    /// The entry for a page of 4 KiB in the loader's tables; 0 if there is none.
+    fn look_up(&self, root: u64, virt: u64) -> u64 {
+        (1..=self.levels).rev().fold(root | Flags::PRESENT.bits(), |entry, level| {
+            // SAFETY: the loader's tables lie in RAM, which the direct map reaches, and map the
+            // kernel in pages of 4 KiB.
+            let next = |entry| unsafe { self.word(entry & ADDRESS, virt, level).read() };
+            if entry & Flags::PRESENT.bits() == 0 { 0 } else { next(entry) }
+        })
     }
 }
 

@@ -3,7 +3,6 @@
 use core::arch::asm;
 use core::cell::{Cell, UnsafeCell};
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use anode_kernel::machine::{Cpu, Regs};
 use x86_64::structures::gdt::GlobalDescriptorTable;
@@ -28,8 +27,8 @@ pub(crate) const LENT: u64 = 2;
 ///
 /// # Safety
 ///
-/// Only that CPU touches its block, with interrupts off, but for `pending`, which an interrupt
-/// of that CPU changes, and atomically. That makes the cells safe to share.
+/// Only that CPU touches its block, with interrupts off but for `kept`, which an interrupt of it
+/// sets while nothing else looks. That makes the cells safe to share.
 #[repr(C)]
 pub(crate) struct PerCpu {
     this: Cell<*const Self>,
@@ -43,8 +42,9 @@ pub(crate) struct PerCpu {
     pub(crate) root: Cell<u64>,
     /// Its number.
     pub(crate) cpu: Cpu,
-    /// Interrupts that came in while the kernel ran, a bit for each vector.
-    pending: [AtomicU64; 4],
+    /// The vector of an interrupt that came in and is not handled yet; 0: none. There is at most
+    /// one, as it leaves interrupts off.
+    pub(crate) kept: Cell<u8>,
     pub(crate) gdt: UnsafeCell<GlobalDescriptorTable>,
     pub(crate) tss: UnsafeCell<TaskStateSegment>,
 }
@@ -60,7 +60,7 @@ pub(crate) static FIRST: PerCpu = PerCpu {
     scratch: Cell::new(0),
     root: Cell::new(0),
     cpu: Cpu(0),
-    pending: [const { AtomicU64::new(0) }; 4],
+    kept: Cell::new(0),
     gdt: UnsafeCell::new(GlobalDescriptorTable::new()),
     tss: UnsafeCell::new(TaskStateSegment::new()),
 };
@@ -82,30 +82,5 @@ impl PerCpu {
             asm!("mov {}, gs:[0]", out(reg) this, options(nostack, preserves_flags, readonly, pure));
             &*this
         }
-    }
-
-    /// Keeps an interrupt for [`PerCpu::take`].
-    pub(crate) fn keep(&self, vector: u8) {
-        if let Some(word) = self.pending.get(usize::from(vector >> 6)) {
-            word.fetch_or(1 << (vector & 63), Ordering::Relaxed);
-        }
-    }
-
-    /// Whether no interrupt is kept.
-    #[inline(always)]
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.pending.iter().fold(0, |all, word| all | word.load(Ordering::Relaxed)) == 0
-    }
-
-    /// An interrupt that came in while the kernel ran; the most urgent first.
-    #[cold]
-    pub(crate) fn take(&self) -> Option<u8> {
-        for (base, word) in [0u8, 64, 128, 192].into_iter().zip(&self.pending).rev() {
-            if let Some(bit) = word.load(Ordering::Relaxed).checked_ilog2() {
-                word.fetch_and(!(1 << bit), Ordering::Relaxed);
-                return Some(base | u8::try_from(bit).unwrap_or(0));
-            }
-        }
-        None
     }
 }

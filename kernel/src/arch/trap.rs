@@ -5,8 +5,8 @@
 //! ```
 //!
 //! The kernel has interrupts off, but for two windows: when a CPU idles, and when the core lets
-//! go of long work. An interrupt that comes in there is only kept (`PerCpu::keep`) and handled
-//! right after; so nothing ever nests on a kernel stack but a fault, which is the end.
+//! go of long work. An interrupt that comes in there is only kept, closes the window, and is
+//! handled right after; so nothing ever nests on a kernel stack but a fault, which is the end.
 
 use core::arch::global_asm;
 use core::mem::{MaybeUninit, offset_of};
@@ -18,6 +18,7 @@ use anode_kernel::trap::{Access, Call, Resume, Trap};
 use spin::mutex::TicketMutex;
 use x86_64::instructions::interrupts;
 use x86_64::registers::control::Cr2;
+use x86_64::registers::rflags::RFlags;
 
 use super::gdt::{STACK, USER_CODE, USER_DATA};
 use super::paging::write_root;
@@ -55,23 +56,9 @@ global_asm!(
 // The entry code counts on these by number.
 const _: () = assert!(offset_of!(Context, regs) == 0 && offset_of!(Regs, general) == 0);
 
-/// What an interrupt of the kernel itself left on the stack (entry.s).
-#[derive(Debug)]
-#[repr(C)]
-pub(crate) struct Frame {
-    /// rax, rcx, rdx, rsi, rdi, r8 to r11.
-    registers: [u64; 9],
-    /// Frame pointer.
-    pub(crate) rbp: u64,
-    /// Which interrupt.
-    pub(crate) vector: u64,
-    /// What the CPU says about it.
-    pub(crate) error: u64,
-    /// The instruction.
-    pub(crate) rip: u64,
-    /// cs, rflags, rsp, ss.
-    rest: [u64; 4],
-}
+/// What an interrupt of the kernel itself left on the stack: rax, rcx, rdx, rsi, rdi, r8 to r11,
+/// rbp (9), vector (10), error code, rip, cs, rflags (14), rsp, ss.
+pub(crate) type Frame = [u64; 17];
 
 /// The kernel. Locked only by [`run`], whose `assume_init` [`start`] makes true.
 static KERNEL: TicketMutex<MaybeUninit<Kernel<Hardware>>> = TicketMutex::new(MaybeUninit::uninit());
@@ -110,24 +97,29 @@ extern "sysv64" fn interrupt(vector: u64, error: u64) -> *mut Context {
         }
         0..EXCEPTIONS => run(Some(Trap::Exception { vector: vector8 })),
         _ => {
-            PerCpu::here().keep(vector8);
+            PerCpu::here().kept.set(vector8);
             run(None)
         }
     }
 }
 
-/// An interrupt of the kernel itself. GS is only ours in a window, where devices interrupt.
-extern "sysv64" fn kernel_interrupt(frame: &Frame) {
-    match frame.vector {
+/// An interrupt of the kernel itself. GS is only ours in a window, where devices interrupt; the
+/// first of them closes it.
+extern "sysv64" fn kernel_interrupt(frame: &mut Frame) {
+    let [.., vector, _error, _rip, _cs, flags, _rsp, _ss] = frame;
+    match *vector {
         NMI if panic::is_stopped() => panic::halt(),
         NMI => {}
         0..EXCEPTIONS => panic::exception(frame),
-        _ => PerCpu::here().keep(u8::try_from(frame.vector).unwrap_or(u8::MAX)),
+        _ => {
+            *flags &= !RFlags::INTERRUPT_FLAG.bits();
+            PerCpu::here().kept.set(u8::try_from(*vector).unwrap_or(u8::MAX));
+        }
     }
 }
 
-/// Lets the core handle a trap, and all interrupts that were kept; gives the context to run,
-/// which is loaded.
+/// Lets the core handle a trap, or the interrupt that is kept; gives the context to run, which is
+/// loaded.
 #[inline(always)]
 fn run(first: Option<Trap>) -> *mut Context {
     let cpu = PerCpu::here();
@@ -136,31 +128,27 @@ fn run(first: Option<Trap>) -> *mut Context {
     loop {
         // SAFETY: traps come from userspace, which `start` enters after it put the kernel there.
         let kernel = unsafe { guard.assume_init_mut() };
-        if trap.is_none() {
-            let kept = cpu.take();
-            trap = kept.and_then(|vector| kernel.memory.machine.lines.deliver(vector));
+        if cpu.kept.get() != 0 {
+            // For the core, any trap is as good as `Again`.
+            trap = kernel.memory.machine.lines.deliver(cpu.kept.take()).or(trap);
         }
         let resume = match trap {
             Some(trap) => kernel.handle(cpu.cpu, trap),
             None if cpu.current.get().is_null() => Resume::Idle,
             None => return cpu.current.get(),
         };
-        trap = None;
         if let Resume::Run { context, root, value } = resume {
             switch(cpu, &kernel.memory.machine, context, root, value);
-            if cpu.is_quiet() {
-                return cpu.current.get();
-            }
-            continue;
+            return cpu.current.get();
         }
         park(cpu, &kernel.memory.machine);
         drop(guard);
-        if resume == Resume::Again {
-            trap = Some(Trap::Again);
+        trap = (resume == Resume::Again).then_some(Trap::Again);
+        if trap.is_some() {
             interrupts::enable();
             // They come in only after the instruction that follows STI.
             x86_64::instructions::nop();
-        } else if cpu.is_quiet() {
+        } else {
             interrupts::enable_and_hlt();
         }
         interrupts::disable();
