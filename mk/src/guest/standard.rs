@@ -13,12 +13,17 @@ pub(super) const GROUP: Group = Group {
     begin: Machine::log_in,
     cases: &[
         Case { name: "files, threads, processes and panics behave", run: everything },
+        Case { name: "signals, poll and terminals behave", run: beyond },
         Case { name: "10,000 forks leave memory and locks whole", run: forks },
     ],
 };
 
 fn everything(machine: &mut Machine) -> Result<()> {
     succeeds(machine, "/test/stdtest")
+}
+
+fn beyond(machine: &mut Machine) -> Result<()> {
+    succeeds(machine, "/test/posix")
 }
 
 fn forks(machine: &mut Machine) -> Result<()> {
