@@ -8,8 +8,11 @@ use crate::sched::Next;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Errno(pub i32);
 
+/// What may fail with an errno.
+pub type Result<T, E = Errno> = core::result::Result<T, E>;
+
 /// What a call leads to: who runs next, or the errno that the caller gets.
-pub type Outcome = Result<Next, Errno>;
+pub type Outcome = Result<Next>;
 
 macro_rules! name_errnos {
     ($($name:ident)*) => {$(

@@ -45,7 +45,7 @@ pub(crate) use counters::{Counters, count};
 pub(crate) use error::{
     E2BIG, EACCES, EAGAIN, EBADF, EBUSY, ECHILD, EDEADLK, EEXIST, EFAULT, EINTR, EINVAL, EIO,
     EISDIR, EMFILE, ENAMETOOLONG, ENODEV, ENOENT, ENOEXEC, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, ENOTTY,
-    EOVERFLOW, EPERM, EPIPE, ESPIPE, ESRCH, ETIMEDOUT, EXDEV, Errno, Outcome, encode,
+    EOVERFLOW, EPERM, EPIPE, ESPIPE, ESRCH, ETIMEDOUT, EXDEV, Errno, Outcome, Result, encode,
 };
 pub(crate) use kernel::{CpuState, Kernel, SCRATCH};
 pub(crate) use machine::{

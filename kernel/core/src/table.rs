@@ -9,7 +9,7 @@ use core::num::NonZeroU32;
 use alloc::vec::Vec;
 
 use crate::num::index as index_of;
-use crate::{ENOMEM, Errno, narrow};
+use crate::{ENOMEM, Result, narrow};
 
 /// The name of an object in a [`Slab`]: index and generation.
 pub struct Id<K> {
@@ -73,7 +73,7 @@ impl<T, K> core::fmt::Debug for Slab<T, K> {
 /// # Errors
 ///
 /// `ENOMEM`: the kernel's heap has no room for it.
-pub fn reserved<T>(count: usize) -> Result<Vec<T>, Errno> {
+pub fn reserved<T>(count: usize) -> Result<Vec<T>> {
     let mut list = Vec::new();
     list.try_reserve_exact(count).map_err(|_full| ENOMEM)?;
     Ok(list)
@@ -85,7 +85,7 @@ impl<T, K> Slab<T, K> {
     /// # Errors
     ///
     /// `ENOMEM`: the kernel's heap has no room for it.
-    pub fn new(capacity: usize) -> Result<Self, Errno> {
+    pub fn new(capacity: usize) -> Result<Self> {
         let (entries, free) = (reserved(capacity)?, reserved(capacity)?);
         Ok(Self { entries, free, kind: PhantomData })
     }
@@ -110,7 +110,7 @@ impl<T, K> Slab<T, K> {
     /// # Errors
     ///
     /// `ENOMEM`: the slab is full; the object is dropped.
-    pub fn insert(&mut self, value: T) -> Result<Id<K>, Errno> {
+    pub fn insert(&mut self, value: T) -> Result<Id<K>> {
         if !self.has_room() {
             return Err(ENOMEM);
         }

@@ -6,8 +6,8 @@ use goblin::elf64::header::{EM_X86_64, ET_DYN, ET_EXEC, Header, SIZEOF_EHDR};
 use goblin::elf64::program_header::{PF_R, PF_W, PF_X, PT_LOAD, ProgramHeader};
 
 use crate::{
-    Backing, ENOEXEC, ENOMEM, Errno, Machine, Mapping, Memory, PAGE, Protection, Space, USER_END,
-    USER_START, Window, wide,
+    Backing, ENOEXEC, ENOMEM, Errno, Machine, Mapping, Memory, PAGE, Protection, Result, Space,
+    USER_END, USER_START, Window, wide,
 };
 
 /// Most program headers that a file may have.
@@ -21,12 +21,12 @@ const DYNAMIC_BASE: u64 = 0x5555_5555_0000;
 /// # Errors
 ///
 /// `ENOEXEC`: the range is not in it, or not readable.
-pub(crate) fn read_window<M: Machine>(
-    memory: &mut Memory<M>,
+pub(crate) fn read_window(
+    memory: &mut Memory<impl Machine>,
     window: Window,
     at: u64,
     to: &mut [u8],
-) -> Result<(), Errno> {
+) -> Result<()> {
     let part = window.part(at, wide(to.len())).ok_or(ENOEXEC)?;
     memory.load(part, to).map_err(|_errno| ENOEXEC)
 }
@@ -37,11 +37,11 @@ pub(crate) fn read_window<M: Machine>(
 ///
 /// `ENOEXEC`: not a static ELF64 for x86-64, or numbers in it contradict each other;
 /// `ENOMEM`. The space is to be dropped then.
-pub(crate) fn load<M: Machine>(
-    memory: &mut Memory<M>,
+pub(crate) fn load(
+    memory: &mut Memory<impl Machine>,
     space: &mut Space,
     file: Window,
-) -> Result<u64, Errno> {
+) -> Result<u64> {
     let mut raw = [0u8; SIZEOF_EHDR];
     read_window(memory, file, 0, &mut raw)?;
     let header = Header::from_bytes(&raw);
@@ -71,7 +71,7 @@ pub(crate) fn load<M: Machine>(
 #[repr(align(8))]
 struct Aligned([u8; HEADER_SIZE]);
 
-fn check(header: &Header) -> Result<(), Errno> {
+fn check(header: &Header) -> Result<()> {
     let [magic0, magic1, magic2, magic3, class, data, version, ..] = header.e_ident;
     let known = [magic0, magic1, magic2, magic3] == *b"\x7fELF"
         && (class, data, version) == (2, 1, 1)
@@ -82,13 +82,13 @@ fn check(header: &Header) -> Result<(), Errno> {
     if known { Ok(()) } else { Err(ENOEXEC) }
 }
 
-fn load_segment<M: Machine>(
-    memory: &mut Memory<M>,
+fn load_segment(
+    memory: &mut Memory<impl Machine>,
     space: &mut Space,
     file: Window,
     segment: &ProgramHeader,
     base: u64,
-) -> Result<(), Errno> {
+) -> Result<()> {
     let start = segment.p_vaddr.checked_add(base).ok_or(ENOEXEC)?;
     let end = start.checked_add(segment.p_memsz).ok_or(ENOEXEC)?;
     let file_end = segment.p_offset.checked_add(segment.p_filesz).ok_or(ENOEXEC)?;

@@ -7,9 +7,9 @@ use crate::kernel::Grave;
 use crate::object::namespace::BUILTINS;
 use crate::syscall::spawn::Birth;
 use crate::{
-    Binding, Cache, Context, Counters, CpuState, Description, DescriptionId, ENOMEM, Errno, Frames,
-    Handle, Kernel, Machine, Memory, Name, Namespace, Object, ProgramName, Random, Rights, SCRATCH,
-    Slab, Target, Timers, Waits, Window, index, reserved, wide,
+    Binding, Cache, Context, Counters, CpuState, Description, DescriptionId, ENOMEM, Frames,
+    Handle, Kernel, Machine, Memory, Name, Namespace, Object, ProgramName, Random, Result, Rights,
+    SCRATCH, Slab, Target, Timers, Waits, Window, index, reserved, wide,
 };
 
 /// A range of frames: first frame number and count.
@@ -61,7 +61,7 @@ impl<M: Machine> Kernel<M> {
         Ok(kernel)
     }
 
-    fn empty(mut machine: M, boot: &Boot<'_>) -> Result<Self, Errno> {
+    fn empty(mut machine: M, boot: &Boot<'_>) -> Result<Self> {
         let frames = Frames::new(boot.free)?;
         let threads = index(machine.contexts());
         // A process has at least one thread; the rest follows from what programs use.
@@ -100,7 +100,7 @@ impl<M: Machine> Kernel<M> {
         })
     }
 
-    fn start_init(&mut self, boot: &Boot<'_>) -> Result<(), Errno> {
+    fn start_init(&mut self, boot: &Boot<'_>) -> Result<()> {
         let mut names = Namespace::default();
         for (name, builtin) in BUILTINS {
             names.bind(Name::new(name.as_bytes())?, Binding::Builtin(builtin))?;
@@ -124,7 +124,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// An object over what the loader left.
-    fn loaded(&mut self, loaded: Loaded) -> Result<Window, Errno> {
+    fn loaded(&mut self, loaded: Loaded) -> Result<Window> {
         let mut object = Object::physical(loaded.address, loaded.len, Cache::WriteBack)?;
         object.read_only = true;
         let object = self.memory.objects.insert(object)?;
@@ -132,7 +132,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// init's args object: its name as the one argument, the command line's words as environment.
-    fn first_args(&mut self, command_line: &str) -> Result<Window, Errno> {
+    fn first_args(&mut self, command_line: &str) -> Result<Window> {
         let (start, bytes) = (size_of::<Header>(), SCRATCH);
         let page = self.scratch.get_mut(..bytes).ok_or(ENOMEM)?;
         page.fill(0);
@@ -165,7 +165,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A new description, with one reference.
-    pub(crate) fn describe(&mut self, target: Target, flags: u64) -> Result<DescriptionId, Errno> {
+    pub(crate) fn describe(&mut self, target: Target, flags: u64) -> Result<DescriptionId> {
         self.descriptions.insert(Description {
             target,
             flags,

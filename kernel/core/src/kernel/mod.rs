@@ -14,8 +14,8 @@ use alloc::vec::Vec;
 use crate::sched::Ready;
 use crate::table::mark;
 use crate::{
-    Context, Counters, Description, EINVAL, ESRCH, Errno, Irq, Machine, Memory, Namespace, Pipe,
-    Process, ProcessId, Queue, Random, Ring, Scheme, Slab, Space, Subscription, ThreadId, Threads,
+    Context, Counters, Description, EINVAL, ESRCH, Irq, Machine, Memory, Namespace, Pipe, Process,
+    ProcessId, Queue, Random, Result, Ring, Scheme, Slab, Space, Subscription, ThreadId, Threads,
     Timers, UserSlice, Waits, wide,
 };
 
@@ -80,47 +80,38 @@ pub(crate) const SCRATCH: usize = 4096;
 
 impl<M: Machine> Kernel<M> {
     /// The process of a thread.
-    pub(crate) fn owner(&self, thread: ThreadId) -> Result<ProcessId, Errno> {
+    pub(crate) fn owner(&self, thread: ThreadId) -> Result<ProcessId> {
         self.threads.get(thread).map(|thread| thread.process).ok_or(ESRCH)
     }
 
     /// A thread's process itself.
-    pub(crate) fn process(&mut self, thread: ThreadId) -> Result<&mut Process<M>, Errno> {
+    pub(crate) fn process(&mut self, thread: ThreadId) -> Result<&mut Process<M>> {
         let id = self.owner(thread)?;
         self.processes.get_mut(id).ok_or(ESRCH)
     }
 
     /// The memory of a thread's process.
-    pub(crate) fn space(&mut self, me: ThreadId) -> Result<(&mut Space, &mut Memory<M>), Errno> {
+    pub(crate) fn space(&mut self, me: ThreadId) -> Result<(&mut Space, &mut Memory<M>)> {
         let id = self.owner(me)?;
         let process = self.processes.get_mut(id).ok_or(ESRCH)?;
         Ok((process.space.as_mut().ok_or(ESRCH)?, &mut self.memory))
     }
 
     /// Copies bytes of the caller's.
-    pub(crate) fn load(
-        &mut self,
-        me: ThreadId,
-        range: UserSlice,
-        to: &mut [u8],
-    ) -> Result<(), Errno> {
+    pub(crate) fn load(&mut self, me: ThreadId, range: UserSlice, to: &mut [u8]) -> Result<()> {
         let (space, memory) = self.space(me)?;
         memory.load((space, range), to)
     }
 
     /// Copies bytes to the caller.
-    pub(crate) fn store(&mut self, me: ThreadId, from: &[u8], at: u64) -> Result<(), Errno> {
+    pub(crate) fn store(&mut self, me: ThreadId, from: &[u8], at: u64) -> Result<()> {
         let range = UserSlice::new(at, wide(from.len()))?;
         let (space, memory) = self.space(me)?;
         memory.store(from, (space, range))
     }
 
     /// Reads words of the caller's.
-    pub(crate) fn words<const N: usize>(
-        &mut self,
-        me: ThreadId,
-        at: u64,
-    ) -> Result<[u64; N], Errno> {
+    pub(crate) fn words<const N: usize>(&mut self, me: ThreadId, at: u64) -> Result<[u64; N]> {
         let mut bytes = [[0; 8]; N];
         let range = UserSlice::new(at, wide(N.saturating_mul(8)))?;
         self.load(me, range, bytes.as_flattened_mut())?;
@@ -133,7 +124,7 @@ impl<M: Machine> Kernel<M> {
         me: ThreadId,
         at: u64,
         words: [u64; N],
-    ) -> Result<(), Errno> {
+    ) -> Result<()> {
         self.store(me, words.map(u64::to_le_bytes).as_flattened(), at)
     }
 
@@ -146,14 +137,14 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Copies bytes of the caller's to the start of the scratch buffer.
-    pub(crate) fn load_scratch(&mut self, me: ThreadId, range: UserSlice) -> Result<(), Errno> {
+    pub(crate) fn load_scratch(&mut self, me: ThreadId, range: UserSlice) -> Result<()> {
         self.with_scratch(|kernel, scratch| {
             kernel.load(me, range, scratch.get_mut(..range.len()).ok_or(EINVAL)?)
         })
     }
 
     /// Copies the start of the scratch buffer to the caller.
-    pub(crate) fn store_scratch(&mut self, me: ThreadId, range: UserSlice) -> Result<(), Errno> {
+    pub(crate) fn store_scratch(&mut self, me: ThreadId, range: UserSlice) -> Result<()> {
         self.with_scratch(|kernel, scratch| {
             kernel.store(me, scratch.get(..range.len()).ok_or(EINVAL)?, range.start())
         })

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Errno, Handles, Kernel, Machine, Space, reserved};
+use crate::{Handles, Kernel, Machine, Result, Space, reserved};
 
 /// What ended processes left; there are never more than processes.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ impl Grave {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn new(capacity: usize) -> Result<Self, Errno> {
+    pub fn new(capacity: usize) -> Result<Self> {
         Ok(Self { spaces: reserved(capacity)?, handles: reserved(capacity)? })
     }
 }

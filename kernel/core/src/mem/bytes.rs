@@ -2,12 +2,12 @@
 //! sides. Nothing that was found stays valid beyond its piece, so nothing is held meanwhile.
 
 use crate::{
-    Access, EFAULT, Errno, Frame, Machine, Memory, PAGE_SIZE, Pins, Space, UserSlice, Window, size,
-    wide,
+    Access, EFAULT, Frame, Machine, Memory, PAGE_SIZE, Pins, Result, Space, UserSlice, Window,
+    size, wide,
 };
 
 /// The frame that holds a byte, and where in the frame.
-pub type Located = Result<(Frame, usize), Errno>;
+pub type Located = Result<(Frame, usize)>;
 
 /// A run of bytes somewhere in memory.
 pub trait Bytes<M: Machine> {
@@ -60,7 +60,7 @@ impl<M: Machine> Memory<M> {
         mut from: impl Bytes<M>,
         mut to: impl Bytes<M>,
         len: usize,
-    ) -> Result<(), Errno> {
+    ) -> Result<()> {
         let mut done = 0usize;
         while done < len {
             let source = from.locate(self, done, Access::Read)?;
@@ -78,7 +78,7 @@ impl<M: Machine> Memory<M> {
     /// # Errors
     ///
     /// As [`Bytes::locate`].
-    pub fn load(&mut self, mut from: impl Bytes<M>, to: &mut [u8]) -> Result<(), Errno> {
+    pub fn load(&mut self, mut from: impl Bytes<M>, to: &mut [u8]) -> Result<()> {
         let mut done = 0usize;
         while let Some(rest) = to.get_mut(done..).filter(|rest| !rest.is_empty()) {
             let (frame, at) = from.locate(self, done, Access::Read)?;
@@ -94,7 +94,7 @@ impl<M: Machine> Memory<M> {
     /// # Errors
     ///
     /// As [`Bytes::locate`]; some bytes may have been copied.
-    pub fn store(&mut self, from: &[u8], mut to: impl Bytes<M>) -> Result<(), Errno> {
+    pub fn store(&mut self, from: &[u8], mut to: impl Bytes<M>) -> Result<()> {
         let mut done = 0usize;
         while let Some(rest) = from.get(done..).filter(|rest| !rest.is_empty()) {
             let (frame, at) = to.locate(self, done, Access::Write)?;

@@ -3,7 +3,7 @@
 use crate::mem::table::{PRESENT, PROMISED, Slot, USER, WRITE, entry, frame_of};
 use crate::{
     Access, Backing, Cache, EFAULT, ENOMEM, Errno, Frame, Machine, Memory, PAGE, PAGE_SIZE, Region,
-    Space, USER_END, Window, size,
+    Result, Space, USER_END, Window, size,
 };
 
 /// Why a fault could not be served.
@@ -33,9 +33,9 @@ impl Space {
     ///
     /// A [`Fault`]; nothing changed.
     #[inline]
-    pub fn frame_at<M: Machine>(
+    pub fn frame_at(
         &mut self,
-        memory: &mut Memory<M>,
+        memory: &mut Memory<impl Machine>,
         address: u64,
         access: Access,
     ) -> Result<Frame, Fault> {
@@ -58,9 +58,9 @@ impl Space {
     /// # Errors
     ///
     /// A [`Fault`]; nothing changed.
-    pub fn fault<M: Machine>(
+    pub fn fault(
         &mut self,
-        memory: &mut Memory<M>,
+        memory: &mut Memory<impl Machine>,
         address: u64,
         access: Access,
     ) -> Result<Frame, Fault> {
@@ -117,7 +117,7 @@ impl Space {
     }
 
     /// One more mapping of a frame that is not only ours.
-    fn hold<M: Machine>(&mut self, memory: &mut Memory<M>, frame: Frame) -> Result<(), Fault> {
+    fn hold(&mut self, memory: &mut Memory<impl Machine>, frame: Frame) -> Result<(), Fault> {
         if !memory.frames.retain(frame) {
             return Err(Fault::NoMemory);
         }
@@ -127,9 +127,9 @@ impl Space {
 
     /// The entry for a page of a private region that has none yet: a whole page of the source
     /// is shared until it is written, anything else is a fresh page.
-    fn first_touch<M: Machine>(
+    fn first_touch(
         &mut self,
-        memory: &mut Memory<M>,
+        memory: &mut Memory<impl Machine>,
         region: &Region,
         source: Option<Window>,
         (page, access): (u64, Access),
@@ -157,8 +157,8 @@ impl Space {
 }
 
 /// The entry for a copy of a page that is shared and about to be written.
-fn copied<M: Machine>(
-    memory: &mut Memory<M>,
+fn copied(
+    memory: &mut Memory<impl Machine>,
     region: &Region,
     frame: Frame,
     drawn: u64,
@@ -173,8 +173,8 @@ fn copied<M: Machine>(
 ///
 /// A page that was drawn already (`drawn`) and is shared with a fork's child has no second
 /// promise: the child holds the frame.
-fn take_page<M: Machine>(
-    memory: &mut Memory<M>,
+fn take_page(
+    memory: &mut Memory<impl Machine>,
     region: &Region,
     drawn: u64,
 ) -> Result<(Frame, u64), Fault> {

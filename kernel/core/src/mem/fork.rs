@@ -1,7 +1,7 @@
 //! Fork: a second space with the same private pages, shared until one side writes.
 
 use crate::mem::table::{PROMISED, WRITE, frame_of};
-use crate::{Backing, ENOMEM, Errno, Machine, Memory, PAGE_SIZE, Region, Space};
+use crate::{Backing, ENOMEM, Machine, Memory, PAGE_SIZE, Region, Result, Space};
 
 impl Space {
     /// Gives `child`, an empty space, the same regions. It takes no promises: until exec it
@@ -10,11 +10,7 @@ impl Space {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn fork_regions<M: Machine>(
-        &self,
-        memory: &mut Memory<M>,
-        child: &mut Self,
-    ) -> Result<(), Errno> {
+    pub fn fork_regions(&self, memory: &mut Memory<impl Machine>, child: &mut Self) -> Result<()> {
         for region in self.regions.iter().filter(|region| !region.unforkable) {
             child.regions.reserve()?;
             child.regions.insert(Region { promised: false, ..*region });
@@ -34,13 +30,13 @@ impl Space {
     /// # Errors
     ///
     /// `ENOMEM`: the child is incomplete and must be dropped.
-    pub fn fork_pages<M: Machine>(
+    pub fn fork_pages(
         &mut self,
-        memory: &mut Memory<M>,
+        memory: &mut Memory<impl Machine>,
         child: &mut Self,
         from: u64,
         mut budget: u32,
-    ) -> Result<Option<u64>, Errno> {
+    ) -> Result<Option<u64>> {
         let mut at = from;
         while budget > 0
             && let Some(region) = self.regions.first_in(at, u64::MAX).copied()
@@ -64,12 +60,12 @@ impl Space {
     }
 
     /// Takes the parent's page into this space; gives the parent's new entry.
-    fn share_page<M: Machine>(
+    fn share_page(
         &mut self,
-        memory: &mut Memory<M>,
+        memory: &mut Memory<impl Machine>,
         page: u64,
         entry: u64,
-    ) -> Result<u64, Errno> {
+    ) -> Result<u64> {
         let Some(frame) = frame_of(entry) else { return Ok(entry) };
         let Memory { machine, frames, .. } = memory;
         let slot = self.tree.reach(machine, page, || frames.take()).ok_or(ENOMEM)?;

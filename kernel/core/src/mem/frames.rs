@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use crate::kernel::FrameRange;
-use crate::{ENOMEM, Errno, Frame, index, narrow, reserved};
+use crate::{ENOMEM, Frame, Result, index, narrow, reserved};
 
 /// A frame that is not the allocator's: devices, firmware, what the loader filled.
 const FOREIGN: u16 = u16::MAX;
@@ -36,7 +36,7 @@ impl Frames {
     /// # Errors
     ///
     /// `ENOMEM`: the heap cannot hold 18 bits a frame.
-    pub fn new(ranges: &[FrameRange]) -> Result<Self, Errno> {
+    pub fn new(ranges: &[FrameRange]) -> Result<Self> {
         let end = ranges.iter().map(|range| range.first.saturating_add(range.count)).max();
         let count = index(end.unwrap_or(0));
         let mut references = reserved(count)?;
@@ -92,7 +92,7 @@ impl Frames {
     /// # Errors
     ///
     /// `ENOMEM`: so many are not free.
-    pub fn promise(&mut self, count: u64) -> Result<(), Errno> {
+    pub fn promise(&mut self, count: u64) -> Result<()> {
         let available = self.free.saturating_sub(self.promised);
         let count = u32::try_from(count).ok().filter(|count| *count <= available).ok_or(ENOMEM)?;
         self.promised = self.promised.saturating_add(count);

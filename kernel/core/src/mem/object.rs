@@ -2,7 +2,7 @@
 
 use crate::mem::table::{PRESENT, Tree, frame_of};
 use crate::{
-    Cache, EFAULT, EINVAL, ENOMEM, ENOSPC, Errno, Frame, Id, Machine, Memory, PAGE, PAGE_SIZE,
+    Cache, EFAULT, EINVAL, ENOMEM, ENOSPC, Frame, Id, Machine, Memory, PAGE, PAGE_SIZE, Result,
     narrow, size,
 };
 
@@ -60,7 +60,7 @@ impl Object {
     /// # Errors
     ///
     /// `EINVAL`: not aligned, empty, or beyond what a page table can name.
-    pub fn physical(address: u64, bytes: u64, cache: Cache) -> Result<Self, Errno> {
+    pub fn physical(address: u64, bytes: u64, cache: Cache) -> Result<Self> {
         let end = address.checked_add(bytes).ok_or(EINVAL)?;
         let first = Frame::containing(address).ok_or(EINVAL)?.number();
         if address & 0xFFF != 0 || bytes == 0 || end > 1 << 44 {
@@ -93,7 +93,7 @@ impl<M: Machine> Memory<M> {
     /// # Errors
     ///
     /// `ENOMEM`: only promised ones are left.
-    pub fn take_zeroed(&mut self) -> Result<Frame, Errno> {
+    pub fn take_zeroed(&mut self) -> Result<Frame> {
         let frame = self.frames.take().ok_or(ENOMEM)?;
         self.machine.zero(frame);
         Ok(frame)
@@ -104,7 +104,7 @@ impl<M: Machine> Memory<M> {
     /// # Errors
     ///
     /// `ENOMEM`: no frame for its tree, or too many objects; `ENOSPC`: more than 512 GiB.
-    pub fn anonymous(&mut self, bytes: u64) -> Result<ObjectId, Errno> {
+    pub fn anonymous(&mut self, bytes: u64) -> Result<ObjectId> {
         if bytes.div_ceil(PAGE) > MAX_PAGES {
             return Err(ENOSPC);
         }
@@ -120,7 +120,7 @@ impl<M: Machine> Memory<M> {
     /// # Errors
     ///
     /// `EINVAL`: empty or over 16 MiB; `ENOMEM`: no such run is free, or too many objects.
-    pub fn dma(&mut self, bytes: u64) -> Result<ObjectId, Errno> {
+    pub fn dma(&mut self, bytes: u64) -> Result<ObjectId> {
         if bytes == 0 || bytes > MAX_DMA {
             return Err(EINVAL);
         }
@@ -142,7 +142,7 @@ impl<M: Machine> Memory<M> {
     /// # Errors
     ///
     /// `EINVAL`: not an anonymous object; `ENOSPC`: more than 512 GiB.
-    pub fn resize(&mut self, id: ObjectId, bytes: u64) -> Result<(), Errno> {
+    pub fn resize(&mut self, id: ObjectId, bytes: u64) -> Result<()> {
         let object = self.objects.get_mut(id).ok_or(EINVAL)?;
         let Kind::Anonymous(tree) = object.kind else { return Err(EINVAL) };
         let pages = bytes.div_ceil(PAGE);
@@ -160,7 +160,7 @@ impl<M: Machine> Memory<M> {
     /// # Errors
     ///
     /// `EFAULT`: beyond the end; `ENOMEM`: no frame.
-    pub fn page(&mut self, id: ObjectId, number: u64) -> Result<Frame, Errno> {
+    pub fn page(&mut self, id: ObjectId, number: u64) -> Result<Frame> {
         let object = self.objects.get(id).ok_or(EFAULT)?;
         if number >= object.bytes.div_ceil(PAGE) {
             return Err(EFAULT);

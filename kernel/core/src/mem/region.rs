@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{ENOMEM, Errno, PAGE, Protection, USER_END, USER_START, Window};
+use crate::{ENOMEM, PAGE, Protection, Result, USER_END, USER_START, Window};
 
 /// Most regions that one space may have.
 pub const MAX_REGIONS: usize = 1024;
@@ -106,7 +106,7 @@ impl Regions {
     /// # Errors
     ///
     /// `ENOMEM`: the space's limit, or the heap.
-    pub fn reserve(&mut self) -> Result<(), Errno> {
+    pub fn reserve(&mut self) -> Result<()> {
         if self.list.len().saturating_add(2) > MAX_REGIONS {
             return Err(ENOMEM);
         }
@@ -118,7 +118,7 @@ impl Regions {
     /// # Errors
     ///
     /// `ENOMEM`: no such range.
-    pub fn place(&mut self, wanted: u64, pages: u64) -> Result<u64, Errno> {
+    pub fn place(&mut self, wanted: u64, pages: u64) -> Result<u64> {
         let free = |start: u64| {
             let end = start.checked_add(pages).filter(|end| *end <= USER_END / PAGE)?;
             (start >= USER_START / PAGE && self.first_in(start, end).is_none()).then_some(start)

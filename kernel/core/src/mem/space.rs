@@ -3,8 +3,8 @@
 use crate::mem::region::Regions;
 use crate::mem::table::{CACHE, PROMISED, Tree, WRITE, entry, frame_of};
 use crate::{
-    Backing, Cache, EACCES, EEXIST, EINVAL, ENOMEM, Errno, Machine, Memory, PAGE, Protection,
-    Region, USER_END, USER_START,
+    Backing, Cache, EACCES, EEXIST, EINVAL, ENOMEM, Machine, Memory, PAGE, Protection, Region,
+    Result, USER_END, USER_START,
 };
 
 /// An address space.
@@ -57,7 +57,7 @@ fn table_cost(pages: u64) -> u64 {
 /// # Errors
 ///
 /// `EINVAL`: not aligned, empty, or outside of the user half.
-pub fn pages_of(address: u64, bytes: u64) -> Result<(u64, u64), Errno> {
+pub fn pages_of(address: u64, bytes: u64) -> Result<(u64, u64)> {
     let end = address.checked_add(bytes).ok_or(EINVAL)?;
     if address & 0xFFF != 0 || bytes == 0 || address < USER_START || end > USER_END {
         return Err(EINVAL);
@@ -71,7 +71,7 @@ impl Space {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn new<M: Machine>(memory: &mut Memory<M>) -> Result<Self, Errno> {
+    pub fn new(memory: &mut Memory<impl Machine>) -> Result<Self> {
         let root = memory.take_zeroed()?;
         memory.machine.adopt_root(root);
         let tree = Tree { root, levels: memory.machine.levels() };
@@ -79,7 +79,7 @@ impl Space {
     }
 
     /// Promises frames for so many pages and for the tables that they may need.
-    fn promise<M: Machine>(&mut self, memory: &mut Memory<M>, pages: u64) -> Result<(), Errno> {
+    fn promise(&mut self, memory: &mut Memory<impl Machine>, pages: u64) -> Result<()> {
         let tables = table_cost(pages);
         memory.frames.promise(pages.saturating_add(tables))?;
         self.table_promise = self.table_promise.saturating_add(tables);
@@ -92,11 +92,7 @@ impl Space {
     ///
     /// `EACCES`: writable and executable at once; `EINVAL`: bad range; `ENOMEM`: no room, no
     /// frames to promise, too many regions; `EEXIST`: a fixed address is taken.
-    pub fn map<M: Machine>(
-        &mut self,
-        memory: &mut Memory<M>,
-        wanted: &Mapping,
-    ) -> Result<u64, Errno> {
+    pub fn map(&mut self, memory: &mut Memory<impl Machine>, wanted: &Mapping) -> Result<u64> {
         let Mapping { protection, backing, unforkable, .. } = *wanted;
         if protection.write && protection.execute {
             return Err(EACCES);
@@ -135,12 +131,12 @@ impl Space {
     /// # Errors
     ///
     /// `ENOMEM`: splitting a region would exceed the limit; nothing was changed.
-    pub fn unmap<M: Machine>(
+    pub fn unmap(
         &mut self,
-        memory: &mut Memory<M>,
+        memory: &mut Memory<impl Machine>,
         (start, end): (u64, u64),
         budget: &mut u32,
-    ) -> Result<bool, Errno> {
+    ) -> Result<bool> {
         let before = *budget;
         while let Some(region) = self.regions.first_in(start, end).copied()
             && *budget > 0
@@ -176,9 +172,9 @@ impl Space {
 
     /// Takes pages off the regions. The part cut out keeps one reference to its object, as does
     /// each piece that is left of the region.
-    fn cut<M: Machine>(
+    fn cut(
         &mut self,
-        memory: &mut Memory<M>,
+        memory: &mut Memory<impl Machine>,
         (from, until): (u64, u64),
     ) -> Option<Region> {
         let (part, left) = self.regions.cut(from, until)?;
@@ -189,7 +185,7 @@ impl Space {
     }
 
     /// Takes pages that are empty now off the regions, with what was promised for them.
-    fn forget<M: Machine>(&mut self, memory: &mut Memory<M>, range: (u64, u64), drawn: u64) {
+    fn forget(&mut self, memory: &mut Memory<impl Machine>, range: (u64, u64), drawn: u64) {
         let Some(part) = self.cut(memory, range) else { return };
         if part.promised {
             let tables = table_cost(part.pages()).min(self.table_promise);
@@ -208,12 +204,12 @@ impl Space {
     ///
     /// `EACCES`: writable and executable at once; `ENOMEM`: a page is not mapped (then nothing
     /// after it was changed), or there is nothing to promise.
-    pub fn protect<M: Machine>(
+    pub fn protect(
         &mut self,
-        memory: &mut Memory<M>,
+        memory: &mut Memory<impl Machine>,
         (start, end): (u64, u64),
         protection: Protection,
-    ) -> Result<(), Errno> {
+    ) -> Result<()> {
         if protection.write && protection.execute {
             return Err(EACCES);
         }
@@ -247,7 +243,7 @@ impl Space {
 
     /// Rewrites present entries; a private page becomes writable at its next fault, which knows
     /// whether it is shared.
-    fn recast<M: Machine>(&self, memory: &Memory<M>, range: (u64, u64), protection: Protection) {
+    fn recast(&self, memory: &Memory<impl Machine>, range: (u64, u64), protection: Protection) {
         let (mut at, end) = range;
         while let Some((page, slot)) = self.tree.next_used(&memory.machine, at, end) {
             if let Some(frame) = frame_of(slot.get()) {
@@ -259,7 +255,7 @@ impl Space {
     }
 
     /// Gives a dead space's frames back, at most `budget`; `true` when it is gone.
-    pub fn reap<M: Machine>(&mut self, memory: &mut Memory<M>, budget: &mut u32) -> bool {
+    pub fn reap(&mut self, memory: &mut Memory<impl Machine>, budget: &mut u32) -> bool {
         if self.unmap(memory, (0, USER_END / PAGE), budget) != Ok(true) {
             return false;
         }

@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use crate::{
-    Access, EFAULT, ENOMEM, Errno, Frame, Machine, Memory, PAGE_SIZE, Space, USER_END, reserved,
-    size, wide,
+    Access, EFAULT, ENOMEM, Errno, Frame, Machine, Memory, PAGE_SIZE, Result, Space, USER_END,
+    reserved, size, wide,
 };
 
 /// A range of user addresses that a process *claims* to own; proves nothing yet.
@@ -24,7 +24,7 @@ impl UserSlice {
     /// # Errors
     ///
     /// `EFAULT`: the range leaves the user half.
-    pub fn new(start: u64, len: u64) -> Result<Self, Errno> {
+    pub fn new(start: u64, len: u64) -> Result<Self> {
         match start.checked_add(len) {
             Some(end) if end <= USER_END => Ok(Self { start, len: size(len) }),
             _ => Err(EFAULT),
@@ -73,7 +73,7 @@ impl Pins {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn with_room(pages: usize) -> Result<Self, Errno> {
+    pub fn with_room(pages: usize) -> Result<Self> {
         Ok(Self { frames: reserved(pages)?, offset: 0, len: 0 })
     }
 
@@ -94,7 +94,7 @@ impl Pins {
     }
 
     /// Gives the references back.
-    pub fn clear<M: Machine>(&mut self, memory: &mut Memory<M>) {
+    pub fn clear(&mut self, memory: &mut Memory<impl Machine>) {
         self.frames.drain(..).for_each(|frame| memory.frames.release(frame));
         self.len = 0;
     }
@@ -104,12 +104,12 @@ impl Pins {
     /// # Errors
     ///
     /// `EFAULT` or `ENOMEM`: nothing stays pinned. More pages than there is room for: `ENOMEM`.
-    pub fn pin<M: Machine>(
+    pub fn pin(
         &mut self,
         (space, range): (&mut Space, UserSlice),
-        memory: &mut Memory<M>,
+        memory: &mut Memory<impl Machine>,
         access: Access,
-    ) -> Result<(), Errno> {
+    ) -> Result<()> {
         self.offset = size(range.start & 0xFFF);
         self.len = range.len;
         let pages = self.offset.saturating_add(range.len).div_ceil(PAGE_SIZE);

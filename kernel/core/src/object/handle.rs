@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use bitflags::bitflags;
 
 use crate::{
-    Builtin, EBADF, EMFILE, ENOMEM, End, Errno, Id, IrqId, NamespaceId, PipeId, QueueId, RingId,
+    Builtin, EBADF, EMFILE, ENOMEM, End, Id, IrqId, NamespaceId, PipeId, QueueId, Result, RingId,
     SchemeId, Window, size, wide,
 };
 
@@ -157,7 +157,7 @@ impl Handles {
     ///
     /// `EBADF`: not open.
     #[inline]
-    pub fn get(&self, number: u64) -> Result<Handle, Errno> {
+    pub fn get(&self, number: u64) -> Result<Handle> {
         self.list.get(size(number)).copied().flatten().ok_or(EBADF)
     }
 
@@ -166,7 +166,7 @@ impl Handles {
     /// # Errors
     ///
     /// `EBADF`: not open.
-    pub fn get_mut(&mut self, number: u64) -> Result<&mut Handle, Errno> {
+    pub fn get_mut(&mut self, number: u64) -> Result<&mut Handle> {
         self.list.get_mut(size(number)).and_then(Option::as_mut).ok_or(EBADF)
     }
 
@@ -175,7 +175,7 @@ impl Handles {
     /// # Errors
     ///
     /// `EMFILE`: the table is full; `ENOMEM`.
-    pub fn reserve(&mut self, least: u64) -> Result<u64, Errno> {
+    pub fn reserve(&mut self, least: u64) -> Result<u64> {
         let least = size(least);
         let free = self.list.iter().enumerate().skip(least).find(|(_, entry)| entry.is_none());
         self.reach(wide(free.map_or(self.list.len().max(least), |(number, _)| number)))
@@ -186,7 +186,7 @@ impl Handles {
     /// # Errors
     ///
     /// `EMFILE`: beyond the limit; `ENOMEM`.
-    pub fn reach(&mut self, number: u64) -> Result<u64, Errno> {
+    pub fn reach(&mut self, number: u64) -> Result<u64> {
         let len = size(number).saturating_add(1);
         if len > MAX_HANDLES {
             return Err(EMFILE);
@@ -210,7 +210,7 @@ impl Handles {
     /// # Errors
     ///
     /// `EBADF`: not open.
-    pub fn take(&mut self, number: u64) -> Result<Handle, Errno> {
+    pub fn take(&mut self, number: u64) -> Result<Handle> {
         self.list.get_mut(size(number)).and_then(Option::take).ok_or(EBADF)
     }
 

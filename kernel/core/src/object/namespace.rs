@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{EINVAL, EMFILE, ENOMEM, Errno, Id, RingId};
+use crate::{EINVAL, EMFILE, ENOMEM, Id, Result, RingId};
 
 /// Names a namespace.
 pub type NamespaceId = Id<Namespace>;
@@ -25,7 +25,7 @@ impl<const N: usize> Name<N> {
     /// # Errors
     ///
     /// `EINVAL`: it is none.
-    pub fn new(text: &[u8]) -> Result<Self, Errno> {
+    pub fn new(text: &[u8]) -> Result<Self> {
         let bad = |byte: &u8| matches!(byte, b'/' | b':' | b'=' | 0..=32 | 127..);
         if text.is_empty() || text.len() > N || text.iter().any(bad) {
             return Err(EINVAL);
@@ -128,7 +128,7 @@ impl Namespace {
     /// # Errors
     ///
     /// `EMFILE`: the limit of names; `ENOMEM`.
-    pub fn bind(&mut self, name: Name, binding: Binding) -> Result<Option<Binding>, Errno> {
+    pub fn bind(&mut self, name: Name, binding: Binding) -> Result<Option<Binding>> {
         match self.names.binary_search_by(|(other, _)| other.as_bytes().cmp(name.as_bytes())) {
             Ok(at) => {
                 Ok(self.names.get_mut(at).map(|entry| core::mem::replace(&mut entry.1, binding)))

@@ -12,8 +12,8 @@ use anode_ring::{CqConsumer, Layout, SqProducer, Tag};
 use redox::schemev2::Sqe;
 
 use crate::{
-    DescriptionId, ENOMEM, Errno, Frame, Handle, Id, Machine, Memory, ObjectId, PAGE, PAGE_SIZE,
-    Pins, ProcessId, SchemeId, Subscription, ThreadId, Window, index, reserved,
+    DescriptionId, ENOMEM, Frame, Handle, Id, Machine, Memory, ObjectId, PAGE, PAGE_SIZE, Pins,
+    ProcessId, Result, SchemeId, Subscription, ThreadId, Window, index, reserved,
 };
 
 /// Objects that a daemon may register with its ring.
@@ -124,7 +124,7 @@ pub struct Ring<M: Machine> {
     pub events: bool,
 }
 
-fn queue(capacity: usize) -> Result<VecDeque<u16>, Errno> {
+fn queue(capacity: usize) -> Result<VecDeque<u16>> {
     let mut queue = VecDeque::new();
     queue.try_reserve_exact(capacity).map_err(|_full| ENOMEM)?;
     Ok(queue)
@@ -142,13 +142,13 @@ impl<M: Machine> Ring<M> {
         epoch: u32,
         object: ObjectId,
         memory: &mut Memory<M>,
-    ) -> Result<Self, Errno> {
+    ) -> Result<Self> {
         let entries = index(layout.entries.get());
         let mut pages = reserved(index(layout.pages))?;
         for page in 0..layout.pages {
             pages.push(memory.page(object, page.into())?);
         }
-        let shared = |from: u32, to: u32| -> Result<Vec<M::Shared>, Errno> {
+        let shared = |from: u32, to: u32| -> Result<Vec<M::Shared>> {
             let part = pages.get(index(from)..index(to)).ok_or(ENOMEM)?;
             let mut list = reserved(part.len())?;
             for frame in part {

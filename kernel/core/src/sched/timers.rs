@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{DescriptionId, Errno, ThreadId, reserved};
+use crate::{DescriptionId, Result, ThreadId, reserved};
 
 /// What a deadline belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Timers {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn new(capacity: usize) -> Result<Self, Errno> {
+    pub fn new(capacity: usize) -> Result<Self> {
         Ok(Self { heap: reserved(capacity)? })
     }
 

@@ -8,8 +8,8 @@ use crate::scheme::submit::op;
 use crate::syscall::signal::SIGKILL;
 use crate::{
     Channel, DescriptionId, EINVAL, EIO, Errno, Finish, Frame, Handle, Kernel, Machine, Memory,
-    PAGE_SIZE, Place, Rights, RingId, STATUS_FLAGS, SlotState, Source, Target, ThreadId, Window,
-    count, encode, index, size, wide,
+    PAGE_SIZE, Place, Result, Rights, RingId, STATUS_FLAGS, SlotState, Source, Target, ThreadId,
+    Window, count, encode, index, size, wide,
 };
 
 /// Answers that one trap takes.
@@ -94,7 +94,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// What a good answer leads to; gives the value for the client.
-    fn succeed(&mut self, id: RingId, number: u16, cqe: &Cqe) -> Result<u64, Errno> {
+    fn succeed(&mut self, id: RingId, number: u16, cqe: &Cqe) -> Result<u64> {
         let slot = self.rings.get_mut(id).and_then(|ring| ring.slot(number)).ok_or(EIO)?;
         let (finish, opcode) = (slot.finish, slot.sqe.opcode);
         if let Finish::Open { flags, at } = finish {
@@ -126,7 +126,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Copies an answer's bytes to the client; gives their number, never more than asked for.
-    fn finish_data(&mut self, id: RingId, number: u16, cqe: &Cqe) -> Result<u64, Errno> {
+    fn finish_data(&mut self, id: RingId, number: u16, cqe: &Cqe) -> Result<u64> {
         let Self { rings, memory, counters, .. } = self;
         let ring = rings.get(id).ok_or(EIO)?;
         let (frame, _) = ring.output(number).ok_or(EIO)?;
@@ -157,7 +157,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A path from a daemon is beneath its root: the client gets the whole one.
-    fn finish_path(&mut self, id: RingId, number: u16, len: u64) -> Result<u64, Errno> {
+    fn finish_path(&mut self, id: RingId, number: u16, len: u64) -> Result<u64> {
         let Self { rings, memory, schemes, .. } = self;
         let ring = rings.get(id).ok_or(EIO)?;
         let pins = &ring.slots.get(usize::from(number)).ok_or(EIO)?.pins;
@@ -186,7 +186,7 @@ impl<M: Machine> Kernel<M> {
         number: u16,
         cqe: &Cqe,
         (flags, at): (u64, Option<u64>),
-    ) -> Result<u64, Errno> {
+    ) -> Result<u64> {
         let description = match kind(cqe) {
             RESPOND_FD => self.moved_description(id, cqe.result)?,
             RESPOND | RESPOND_DETACH | ANSWER_OPENED => {
@@ -204,7 +204,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A handle that the daemon gives away.
-    fn moved_description(&mut self, id: RingId, number: u64) -> Result<DescriptionId, Errno> {
+    fn moved_description(&mut self, id: RingId, number: u64) -> Result<DescriptionId> {
         let daemon = self.rings.get(id).ok_or(EIO)?.process;
         let handles = &mut self.processes.get_mut(daemon).ok_or(EIO)?.handles;
         let handle = handles.get(number).ok().filter(|handle| handle.rights.contains(Rights::PASS));
@@ -220,7 +220,7 @@ impl<M: Machine> Kernel<M> {
         number: u16,
         cqe: &Cqe,
         flags: u64,
-    ) -> Result<DescriptionId, Errno> {
+    ) -> Result<DescriptionId> {
         let ring = self.rings.get(id).ok_or(EIO)?;
         let (frame, _) = ring.output(number).ok_or(EIO)?;
         let [low, ..] = cqe.extra_raw;

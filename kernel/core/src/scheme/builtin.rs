@@ -7,8 +7,8 @@ use anode_abi::number::{SYS_CALL, SYS_FPATH, SYS_FSTAT, SYS_FSYNC, SYS_FTRUNCATE
 use crate::scheme::text::{process_file, sys_file};
 use crate::syscall::time::{CLOCK_MONOTONIC, CLOCK_REALTIME};
 use crate::{
-    Binding, Builtin, Call, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTTY, ESPIPE, EXDEV, Errno, Kernel,
-    Machine, Outcome, ProcFile, Queue, Sink, Source, SysFile, Target, ThreadId, Transfer,
+    Binding, Builtin, Call, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTTY, ESPIPE, EXDEV, Kernel,
+    Machine, Outcome, ProcFile, Queue, Result, Sink, Source, SysFile, Target, ThreadId, Transfer,
     UserSlice, Window, size,
 };
 
@@ -169,7 +169,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// How many bytes a positioned thing has.
-    pub(crate) fn size_of(&self, target: Target) -> Result<u64, Errno> {
+    pub(crate) fn size_of(&self, target: Target) -> Result<u64> {
         match target {
             Target::Memory(window) => Ok(self.memory.len(window)),
             Target::Sys(_) | Target::Process(..) => Ok(0),
@@ -178,7 +178,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// One more description of a target that is opened again by itself.
-    fn retain_target(&mut self, target: Target) -> Result<(), Errno> {
+    fn retain_target(&mut self, target: Target) -> Result<()> {
         match target {
             Target::Memory(window) => self.memory.objects.retain(window.object),
             Target::Names(namespace) => self.namespaces.retain(namespace),

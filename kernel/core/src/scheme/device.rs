@@ -4,8 +4,8 @@ use core::ops::Range;
 
 use crate::scheme::memory::hex;
 use crate::{
-    Cache, Channel, EBUSY, EINVAL, ENOENT, ENOSPC, Errno, Irq, IrqId, IrqOp, Kernel, Machine,
-    Object, Outcome, PAGE, Source, Target, ThreadId, Transfer, UserSlice, Window, low, wide,
+    Cache, Channel, EBUSY, EINVAL, ENOENT, ENOSPC, Irq, IrqId, IrqOp, Kernel, Machine, Object,
+    Outcome, PAGE, Result, Source, Target, ThreadId, Transfer, UserSlice, Window, low, wide,
 };
 
 /// The first serial port: when a driver takes it, the kernel gives it up.
@@ -15,7 +15,7 @@ const PORT_BYTES: usize = 512;
 
 impl<M: Machine> Kernel<M> {
     /// What a path relative to the machine handle names.
-    pub(crate) fn machine_part(&mut self, path: Range<usize>) -> Result<Target, Errno> {
+    pub(crate) fn machine_part(&mut self, path: Range<usize>) -> Result<Target> {
         let mut words = self.path(path)?.split('/');
         let mut word = || words.next().unwrap_or("");
         match word() {
@@ -60,7 +60,7 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    fn take_line(&mut self, line: u32, op: IrqOp) -> Result<Target, Errno> {
+    fn take_line(&mut self, line: u32, op: IrqOp) -> Result<Target> {
         if self.irqs.iter().any(|(_, irq)| irq.line == line) {
             return Err(EBUSY);
         }
@@ -76,7 +76,7 @@ impl<M: Machine> Kernel<M> {
         Ok(Target::Irq(id))
     }
 
-    fn take_message(&mut self) -> Result<Target, Errno> {
+    fn take_message(&mut self) -> Result<Target> {
         if !self.irqs.has_room() {
             return Err(ENOSPC);
         }
@@ -123,10 +123,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// The port of a transfer, and whether it is a string of bytes.
-    fn port(
-        (first, count): (u16, u16),
-        transfer: &Transfer,
-    ) -> Result<(u16, usize, UserSlice), Errno> {
+    fn port((first, count): (u16, u16), transfer: &Transfer) -> Result<(u16, usize, UserSlice)> {
         let range = transfer.range.cut(PORT_BYTES);
         let at = u16::try_from(transfer.offset).map_err(|_far| EINVAL)?;
         let width = match range.len() {

@@ -4,8 +4,8 @@ use anode_abi::info::ready;
 
 use crate::scheme::submit::op;
 use crate::{
-    Call, Channel, EBADF, EINVAL, EPERM, Errno, Finish, Kernel, Machine, Outcome, QueueId, Request,
-    Rights, Sink, Sleep, Source, Subscription, Target, ThreadId, Transfer, UserSlice, wide,
+    Call, Channel, EBADF, EINVAL, EPERM, Finish, Kernel, Machine, Outcome, QueueId, Request,
+    Result, Rights, Sink, Sleep, Source, Subscription, Target, ThreadId, Transfer, UserSlice, wide,
 };
 
 /// Bytes of an event record: handle, flags, data.
@@ -91,12 +91,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Writes ready events as records; gives the bytes.
-    fn take_events(
-        &mut self,
-        me: ThreadId,
-        queue: QueueId,
-        range: UserSlice,
-    ) -> Result<u64, Errno> {
+    fn take_events(&mut self, me: ThreadId, queue: QueueId, range: UserSlice) -> Result<u64> {
         if range.len() < RECORD {
             return Err(EINVAL);
         }

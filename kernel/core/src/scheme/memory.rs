@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use crate::{
-    EINVAL, ENOENT, ENOSPC, EPERM, Errno, Kernel, Machine, Outcome, Target, ThreadId, Transfer,
+    EINVAL, ENOENT, ENOSPC, EPERM, Kernel, Machine, Outcome, Result, Target, ThreadId, Transfer,
     Window, wide,
 };
 
@@ -12,7 +12,7 @@ use crate::{
 /// # Errors
 ///
 /// `EINVAL`: it is none.
-pub fn hex(text: &str) -> Result<u64, Errno> {
+pub fn hex(text: &str) -> Result<u64> {
     if text.starts_with('+') {
         return Err(EINVAL);
     }
@@ -21,7 +21,7 @@ pub fn hex(text: &str) -> Result<u64, Errno> {
 
 impl<M: Machine> Kernel<M> {
     /// `window/OFFSET/LEN` of an object.
-    pub(crate) fn part_of(&mut self, whole: Window, path: Range<usize>) -> Result<Target, Errno> {
+    pub(crate) fn part_of(&mut self, whole: Window, path: Range<usize>) -> Result<Target> {
         let mut words = self.path(path)?.split('/');
         if words.next() != Some("window") {
             return Err(ENOENT);

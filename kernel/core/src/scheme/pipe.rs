@@ -3,7 +3,7 @@
 use crate::object::pipe::CAPACITY;
 use crate::syscall::signal::SIGPIPE;
 use crate::{
-    Channel, EIO, EPIPE, End, Errno, Kernel, Machine, Outcome, Pipe, PipeId, Source, Target,
+    Channel, EIO, EPIPE, End, Kernel, Machine, Outcome, Pipe, PipeId, Result, Source, Target,
     ThreadId, Transfer, encode, size, wide,
 };
 
@@ -12,7 +12,7 @@ const ATOMIC: u64 = 4096;
 
 impl<M: Machine> Kernel<M> {
     /// A new pipe; the target is its read end.
-    pub(crate) fn new_pipe(&mut self, lossy: bool) -> Result<Target, Errno> {
+    pub(crate) fn new_pipe(&mut self, lossy: bool) -> Result<Target> {
         let object = self.memory.anonymous(CAPACITY)?;
         let (readers, writers) = (1, 0);
         let pipe = Pipe { object, head: 0, tail: 0, readers, writers, lossy, dropped: 0 };

@@ -5,7 +5,7 @@ use core::ops::Range;
 use anode_abi::number::NONE;
 
 use crate::{
-    Binding, Builtin, EINVAL, ENAMETOOLONG, ENOENT, Errno, Kernel, Machine, Rights, SCRATCH,
+    Binding, Builtin, EINVAL, ENAMETOOLONG, ENOENT, Kernel, Machine, Result, Rights, SCRATCH,
     SchemeId, Target, ThreadId, UserSlice, size, wide,
 };
 
@@ -59,7 +59,7 @@ impl<M: Machine> Kernel<M> {
     /// # Errors
     ///
     /// `ENAMETOOLONG`: over 4095 bytes; `EINVAL`: not UTF-8, or with a NUL; `EFAULT`.
-    pub(crate) fn take_path(&mut self, me: ThreadId, at: u64, len: u64) -> Result<usize, Errno> {
+    pub(crate) fn take_path(&mut self, me: ThreadId, at: u64, len: u64) -> Result<usize> {
         let len = size(len);
         if len >= SCRATCH {
             return Err(ENAMETOOLONG);
@@ -69,7 +69,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A part of the scratch buffer as text.
-    pub(crate) fn path(&self, part: Range<usize>) -> Result<&str, Errno> {
+    pub(crate) fn path(&self, part: Range<usize>) -> Result<&str> {
         let bytes = self.scratch.get(part).ok_or(EINVAL)?;
         core::str::from_utf8(bytes).map_err(|_binary| EINVAL)
     }
@@ -85,7 +85,7 @@ impl<M: Machine> Kernel<M> {
         me: ThreadId,
         directory: u64,
         (at, len): (u64, u64),
-    ) -> Result<Destination, Errno> {
+    ) -> Result<Destination> {
         let len = self.take_path(me, at, len)?;
         let namespace = self.process(me)?.namespace;
         let path = self.path(0..len)?;

@@ -6,8 +6,8 @@ use anode_abi::packet::BIG;
 use redox::schemev2::{Sqe, SqeFlags};
 
 use crate::{
-    Access, Blocked, Call, Channel, DescriptionId, EAGAIN, EDEADLK, EIO, ENODEV, ESRCH, Errno,
-    Finish, Handle, Kernel, MAX_BYTES, Machine, Next, Outcome, PAGE_SIZE, ProcessId, RingId,
+    Access, Blocked, Call, Channel, DescriptionId, EAGAIN, EDEADLK, EIO, ENODEV, ESRCH, Finish,
+    Handle, Kernel, MAX_BYTES, Machine, Next, Outcome, PAGE_SIZE, ProcessId, Result, RingId,
     SchemeId, Sleep, SlotState, State, ThreadId, UserSlice, wide,
 };
 
@@ -107,7 +107,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Refuses a description whose daemon is dead; what it meant died with it.
-    pub(crate) fn check_epoch(&self, scheme: SchemeId, id: DescriptionId) -> Result<(), Errno> {
+    pub(crate) fn check_epoch(&self, scheme: SchemeId, id: DescriptionId) -> Result<()> {
         let epoch = self.schemes.get(scheme).map_or(0, |scheme| scheme.epoch);
         let opened = self.descriptions.get(id).map_or(0, |description| description.epoch);
         if epoch == opened { Ok(()) } else { Err(EIO) }
@@ -132,7 +132,7 @@ impl<M: Machine> Kernel<M> {
         me: ThreadId,
         (ring, number): (RingId, u16),
         request: &Request,
-    ) -> Result<(), Errno> {
+    ) -> Result<()> {
         let process = self.owner(me)?;
         let Self { rings, processes, memory, scratch, descriptions, .. } = self;
         let ring = rings.get_mut(ring).ok_or(ENODEV)?;

@@ -3,9 +3,9 @@
 use core::fmt::Write;
 
 use crate::{
-    Builtin, EACCES, EINVAL, EISDIR, ENOENT, ENOTDIR, EPERM, ESRCH, Errno, Kernel, Life, Machine,
-    Name, Outcome, Power, ProcFile, SCRATCH, State, SysFile, Target, ThreadId, Transfer, UserSlice,
-    size, wide,
+    Builtin, EACCES, EINVAL, EISDIR, ENOENT, ENOTDIR, EPERM, ESRCH, Kernel, Life, Machine, Name,
+    Outcome, Power, ProcFile, Result, SCRATCH, State, SysFile, Target, ThreadId, Transfer,
+    UserSlice, size, wide,
 };
 
 const SYS_FILES: [(&str, SysFile); 9] = [
@@ -52,13 +52,13 @@ impl Write for Text<'_> {
 }
 
 /// The file of `sys:` of that name.
-pub(crate) fn sys_file(name: &str) -> Result<Target, Errno> {
+pub(crate) fn sys_file(name: &str) -> Result<Target> {
     let found = SYS_FILES.iter().find(|(other, _)| *other == name);
     found.map(|(_, file)| Target::Sys(*file)).ok_or(ENOENT)
 }
 
 /// The file of a process of that name.
-pub(crate) fn process_file(pid: u32, name: &str) -> Result<Target, Errno> {
+pub(crate) fn process_file(pid: u32, name: &str) -> Result<Target> {
     match name {
         "" => Ok(Target::Process(pid, ProcFile::Directory)),
         "stat" => Ok(Target::Process(pid, ProcFile::Stat)),
@@ -69,7 +69,7 @@ pub(crate) fn process_file(pid: u32, name: &str) -> Result<Target, Errno> {
 
 impl<M: Machine> Kernel<M> {
     /// `PID`, `PID/stat` or `PID/signal` beneath `proc:`.
-    pub(crate) fn proc_file(&self, path: &str) -> Result<Target, Errno> {
+    pub(crate) fn proc_file(&self, path: &str) -> Result<Target> {
         let (pid, rest) = path.split_once('/').unwrap_or((path, ""));
         let pid = pid.parse().map_err(|_word| ENOENT)?;
         self.process_by_pid(pid).map_err(|_gone| ENOENT)?;
@@ -95,7 +95,7 @@ impl<M: Machine> Kernel<M> {
         self.advance(me, transfer, len)
     }
 
-    fn write_text(&self, me: ThreadId, target: Target, out: &mut Text<'_>) -> Result<(), Errno> {
+    fn write_text(&self, me: ThreadId, target: Target, out: &mut Text<'_>) -> Result<()> {
         let frames = &self.memory.frames;
         let written = match target {
             Target::Sys(SysFile::Uname) => {
@@ -128,7 +128,7 @@ impl<M: Machine> Kernel<M> {
         written.map_err(|_never| EINVAL)
     }
 
-    fn write_stat(&self, pid: u32, out: &mut Text<'_>) -> Result<core::fmt::Result, Errno> {
+    fn write_stat(&self, pid: u32, out: &mut Text<'_>) -> Result<core::fmt::Result> {
         let id = self.process_by_pid(pid)?;
         let process = self.processes.get(id).ok_or(ESRCH)?;
         let threads = || self.threads.iter().map(|(_, t)| t).filter(|t| t.process == id);
@@ -157,7 +157,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A short text that was written to a handle.
-    fn word(&mut self, me: ThreadId, transfer: &Transfer) -> Result<&str, Errno> {
+    fn word(&mut self, me: ThreadId, transfer: &Transfer) -> Result<&str> {
         let len = self.take_path(me, transfer.range.start(), wide(transfer.range.len().min(64)))?;
         Ok(self.path(0..len)?.trim())
     }
@@ -224,7 +224,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Entry number `at` of a directory.
-    fn entry(&self, target: Target, at: usize) -> Result<Option<(Name, u8)>, Errno> {
+    fn entry(&self, target: Target, at: usize) -> Result<Option<(Name, u8)>> {
         let cut = |name: &str| Name::cut(name.as_bytes());
         Ok(match target {
             Target::Names(namespace) => {

@@ -2,8 +2,8 @@
 
 use crate::syscall::time::from_timespec;
 use crate::{
-    Access, Backing, Call, Channel, EAGAIN, EINVAL, ENOSYS, ETIMEDOUT, Errno, Frame, Kernel,
-    Machine, Outcome, Sleep, ThreadId, encode, low, size,
+    Access, Backing, Call, Channel, EAGAIN, EINVAL, ENOSYS, ETIMEDOUT, Frame, Kernel, Machine,
+    Outcome, Result, Sleep, ThreadId, encode, low, size,
 };
 
 const WAIT: u64 = 0;
@@ -12,7 +12,7 @@ const REQUEUE: u64 = 2;
 
 impl<M: Machine> Kernel<M> {
     /// The channel of a futex word, its frame, and its value now.
-    fn futex_word(&mut self, me: ThreadId, address: u64) -> Result<(Channel, Frame, u32), Errno> {
+    fn futex_word(&mut self, me: ThreadId, address: u64) -> Result<(Channel, Frame, u32)> {
         if address & 3 != 0 {
             return Err(EINVAL);
         }

@@ -4,18 +4,18 @@ use anode_abi::info::id;
 
 use crate::syscall::thread::thread_number;
 use crate::{
-    Call, EINVAL, EPERM, Errno, Kernel, Machine, ORDINARY, Outcome, Place, ProcessId, State,
+    Call, EINVAL, EPERM, Kernel, Machine, ORDINARY, Outcome, Place, ProcessId, Result, State,
     ThreadId, low, size,
 };
 
 impl<M: Machine> Kernel<M> {
     /// The process that a pid argument means (0: the caller's).
-    fn named(&mut self, me: ThreadId, pid: u64) -> Result<ProcessId, Errno> {
+    fn named(&mut self, me: ThreadId, pid: u64) -> Result<ProcessId> {
         if pid == 0 { self.owner(me) } else { self.process_by_pid(low(pid)) }
     }
 
     /// Whether the caller may act on a process: root on all, anybody on its own and its children.
-    pub(crate) fn may_act(&mut self, me: ThreadId, other: ProcessId) -> Result<(), Errno> {
+    pub(crate) fn may_act(&mut self, me: ThreadId, other: ProcessId) -> Result<()> {
         let own = self.owner(me)?;
         let caller = self.process(me)?;
         let (uid, pid) = (caller.uid, caller.pid);

@@ -4,8 +4,8 @@ use anode_abi::number::NONE;
 
 use crate::mem::space::pages_of;
 use crate::{
-    Backing, Call, EACCES, EINVAL, ENODEV, EOVERFLOW, Errno, Kernel, Machine, Mapping, Outcome,
-    Protection, Rights, SLICE_PAGES, Target, ThreadId, Window, count, wide,
+    Backing, Call, EACCES, EINVAL, ENODEV, EOVERFLOW, Kernel, Machine, Mapping, Outcome,
+    Protection, Result, Rights, SLICE_PAGES, Target, ThreadId, Window, count, wide,
 };
 
 const EXEC: u64 = 0x1_0000;
@@ -27,7 +27,7 @@ fn protection_of(flags: u64) -> Protection {
 
 impl<M: Machine> Kernel<M> {
     /// Unmaps a slice of some pages; `true`: nothing is left there.
-    pub(crate) fn unmap(&mut self, me: ThreadId, range: (u64, u64)) -> Result<bool, Errno> {
+    pub(crate) fn unmap(&mut self, me: ThreadId, range: (u64, u64)) -> Result<bool> {
         let mut budget = SLICE_PAGES;
         let (space, memory) = self.space(me)?;
         space.unmap(memory, range, &mut budget)
@@ -96,7 +96,7 @@ impl<M: Machine> Kernel<M> {
         me: ThreadId,
         number: u64,
         (writes, offset): (bool, u64),
-    ) -> Result<Window, Errno> {
+    ) -> Result<Window> {
         let needed = if writes { Rights::READ | Rights::WRITE } else { Rights::READ };
         let handle = self.process(me)?.handles.get(number)?;
         if !handle.rights.contains(needed) {

@@ -5,13 +5,13 @@ use anode_abi::number::NONE;
 
 use crate::object::namespace::Policy;
 use crate::{
-    Binding, Call, EEXIST, EINVAL, ENOENT, EPERM, Errno, Kernel, Machine, Name, Namespace,
-    NamespaceId, O_CLOEXEC, O_RDWR, Outcome, Rights, Scheme, SchemeId, Target, ThreadId, wide,
+    Binding, Call, EEXIST, EINVAL, ENOENT, EPERM, Kernel, Machine, Name, Namespace, NamespaceId,
+    O_CLOEXEC, O_RDWR, Outcome, Result, Rights, Scheme, SchemeId, Target, ThreadId, wide,
 };
 
 impl<M: Machine> Kernel<M> {
     /// The namespace behind a handle.
-    pub(crate) fn namespace_of(&mut self, me: ThreadId, number: u64) -> Result<NamespaceId, Errno> {
+    pub(crate) fn namespace_of(&mut self, me: ThreadId, number: u64) -> Result<NamespaceId> {
         match self.named_handle(me, number, Rights::empty())?.1 {
             Target::Namespace(namespace) => Ok(namespace),
             _ => Err(EINVAL),
@@ -19,7 +19,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// The namespace to change: one behind a handle, or the caller's own, for root alone.
-    fn namespace_to_change(&mut self, me: ThreadId, number: u64) -> Result<NamespaceId, Errno> {
+    fn namespace_to_change(&mut self, me: ThreadId, number: u64) -> Result<NamespaceId> {
         if number != wide(NONE) {
             return self.namespace_of(me, number);
         }
@@ -56,7 +56,7 @@ impl<M: Machine> Kernel<M> {
         self.open_target(me, Target::Owner(scheme), O_RDWR | O_CLOEXEC)
     }
 
-    fn policy(&mut self, me: ThreadId, at: u64) -> Result<Policy, Errno> {
+    fn policy(&mut self, me: ThreadId, at: u64) -> Result<Policy> {
         let [flags, orphan_ns, tries, per_client] =
             if at == 0 { [0, 0, 2, 0] } else { self.words(me, at)? };
         Ok(Policy {

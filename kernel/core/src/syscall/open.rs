@@ -6,8 +6,8 @@ use redox::flag::{O_APPEND, O_NONBLOCK, O_RDONLY, O_WRONLY};
 use crate::scheme::route::Destination;
 use crate::scheme::submit::op;
 use crate::{
-    Call, DescriptionId, EBADF, EINVAL, EIO, ENOTDIR, EPERM, EXDEV, Errno, Finish, Handle, Input,
-    Kernel, Machine, Outcome, ProcessId, Request, Rights, SchemeId, Target, ThreadId, size, wide,
+    Call, DescriptionId, EBADF, EINVAL, EIO, ENOTDIR, EPERM, EXDEV, Finish, Handle, Input, Kernel,
+    Machine, Outcome, ProcessId, Request, Result, Rights, SchemeId, Target, ThreadId, size, wide,
 };
 
 /// Close-on-exec, as libc and the kernel know it.
@@ -37,7 +37,7 @@ impl<M: Machine> Kernel<M> {
         me: ThreadId,
         number: u64,
         needed: Rights,
-    ) -> Result<(Handle, Target), Errno> {
+    ) -> Result<(Handle, Target)> {
         let handle = self.process(me)?.handles.get(number)?;
         if !handle.rights.contains(needed) {
             return Err(EBADF);
@@ -47,11 +47,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// The scheme and id behind a handle that a daemon opened.
-    pub(crate) fn scheme_handle(
-        &mut self,
-        me: ThreadId,
-        number: u64,
-    ) -> Result<(SchemeId, u64), Errno> {
+    pub(crate) fn scheme_handle(&mut self, me: ThreadId, number: u64) -> Result<(SchemeId, u64)> {
         let (handle, target) = self.named_handle(me, number, Rights::empty())?;
         let Target::Scheme(scheme, id, _) = target else { return Err(ENOTDIR) };
         self.check_epoch(scheme, handle.description)?;
@@ -102,7 +98,7 @@ impl<M: Machine> Kernel<M> {
         process: ProcessId,
         at: Option<u64>,
         handle: Handle,
-    ) -> Result<u64, Errno> {
+    ) -> Result<u64> {
         let handles = self.processes.get_mut(process).map(|process| &mut process.handles);
         let put = handles.ok_or(EIO).and_then(|handles| {
             let number = match at {

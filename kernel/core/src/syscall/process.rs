@@ -4,8 +4,8 @@ use anode_abi::info::WAIT_NO_HANG;
 
 use crate::syscall::signal::SIGCHLD;
 use crate::{
-    Call, Channel, ECHILD, ESRCH, Errno, Kernel, Life, Machine, Next, Outcome, Power, Process,
-    ProcessId, Sleep, ThreadId, wide,
+    Call, Channel, ECHILD, ESRCH, Kernel, Life, Machine, Next, Outcome, Power, Process, ProcessId,
+    Result, Sleep, ThreadId, wide,
 };
 
 impl<M: Machine> Kernel<M> {
@@ -17,7 +17,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// The process of that number.
-    pub(crate) fn process_by_pid(&self, pid: u32) -> Result<ProcessId, Errno> {
+    pub(crate) fn process_by_pid(&self, pid: u32) -> Result<ProcessId> {
         let capacity = self.memory.machine.contexts().max(1);
         let id = self.processes.at(pid.wrapping_sub(1).checked_rem(capacity).ok_or(ESRCH)?);
         id.filter(|id| self.pid_of(*id) == pid).ok_or(ESRCH)

@@ -4,9 +4,9 @@ use anode_ring::Layout;
 
 use crate::object::ring::MAX_OBJECTS;
 use crate::{
-    Backing, Blocked, Call, Channel, EBUSY, EINVAL, EMFILE, EPERM, ESRCH, Errno, Handle, Kernel,
-    MAX_BYTES, Machine, Mapping, Next, ObjectId, Outcome, PAGE, Place, Protection, Rights, Ring,
-    RingId, Sleep, State, Target, ThreadId, UserSlice, Window, low, size, wide,
+    Backing, Blocked, Call, Channel, EBUSY, EINVAL, EMFILE, EPERM, ESRCH, Handle, Kernel,
+    MAX_BYTES, Machine, Mapping, Next, ObjectId, Outcome, PAGE, Place, Protection, Result, Rights,
+    Ring, RingId, Sleep, State, Target, ThreadId, UserSlice, Window, low, size, wide,
 };
 
 /// Rings that one process may serve.
@@ -52,7 +52,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Maps a ring into its daemon: first what it may only read, then what it writes.
-    fn map_ring(&mut self, me: ThreadId, layout: Layout, object: ObjectId) -> Result<u64, Errno> {
+    fn map_ring(&mut self, me: ThreadId, layout: Layout, object: ObjectId) -> Result<u64> {
         let (space, memory) = self.space(me)?;
         let base = space.regions.place(0, layout.pages.into())?.saturating_mul(PAGE);
         let middle = u64::from(layout.control).saturating_mul(PAGE);
@@ -68,7 +68,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// The ring behind a handle of its own daemon.
-    fn own_ring(&mut self, me: ThreadId, number: u64) -> Result<RingId, Errno> {
+    fn own_ring(&mut self, me: ThreadId, number: u64) -> Result<RingId> {
         let (_, target) = self.named_handle(me, number, Rights::empty())?;
         let Target::Ring(id) = target else { return Err(EINVAL) };
         let process = self.owner(me)?;

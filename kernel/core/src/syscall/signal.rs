@@ -7,9 +7,9 @@ use anode_abi::signal::{MASK_WORD, SignalFrame};
 use crate::machine::reg;
 use crate::mem::fault::Fault;
 use crate::{
-    Access, Call, Channel, EFAULT, EINTR, EINVAL, EPERM, ESRCH, Errno, FLAGS, Kernel, Life,
-    Machine, Next, Outcome, Process, ProcessId, Regs, Sleep, Thread, ThreadId, USER_END, count,
-    encode, wide,
+    Access, Call, Channel, EFAULT, EINTR, EINVAL, EPERM, ESRCH, FLAGS, Kernel, Life, Machine, Next,
+    Outcome, Process, ProcessId, Regs, Result, Sleep, Thread, ThreadId, USER_END, count, encode,
+    wide,
 };
 
 /// Kills, always.
@@ -192,7 +192,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Pushes a [`SignalFrame`] and points the thread at the trampoline.
-    fn enter_handler(&mut self, me: ThreadId, signal: u32) -> Result<(), Errno> {
+    fn enter_handler(&mut self, me: ThreadId, signal: u32) -> Result<()> {
         let thread = self.threads.get_mut(me).ok_or(ESRCH)?;
         if thread.sleep.restart.take().is_some() {
             thread.result = Some(encode(EINTR));
@@ -253,7 +253,7 @@ impl<M: Machine> Kernel<M> {
         id: ProcessId,
         address: u64,
         trampoline: u64,
-    ) -> Result<(), Errno> {
+    ) -> Result<()> {
         let Self { processes, memory, .. } = self;
         let process = processes.get_mut(id).ok_or(ESRCH)?;
         let space = process.space.as_mut().ok_or(ESRCH)?;

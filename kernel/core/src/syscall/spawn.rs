@@ -6,10 +6,10 @@ use anode_abi::number::NONE;
 use crate::exec::elf;
 use crate::object::process::Signals;
 use crate::{
-    Backing, Call, E2BIG, EACCES, EAGAIN, EINVAL, ENODEV, ENOEXEC, EPERM, Errno, Handle, Handles,
-    Kernel, Life, Machine, Mapping, NamespaceId, Next, ORDINARY, Outcome, Place, Process,
-    ProcessId, ProgramName, Protection, Regs, Rights, SLICE_PAGES, Space, Target, ThreadId,
-    UserSlice, Window, Work, count, size, wide,
+    Backing, Call, E2BIG, EACCES, EAGAIN, EINVAL, ENODEV, ENOEXEC, EPERM, Handle, Handles, Kernel,
+    Life, Machine, Mapping, NamespaceId, Next, ORDINARY, Outcome, Place, Process, ProcessId,
+    ProgramName, Protection, Regs, Result, Rights, SLICE_PAGES, Space, Target, ThreadId, UserSlice,
+    Window, Work, count, size, wide,
 };
 
 /// Bytes of a program's first stack; no promise is taken for it.
@@ -31,7 +31,7 @@ pub(crate) struct Birth {
 
 impl<M: Machine> Kernel<M> {
     /// A space with a program in it, and the registers to start with.
-    fn prepare(&mut self, program: Window, args: Window) -> Result<(Space, Regs), Errno> {
+    fn prepare(&mut self, program: Window, args: Window) -> Result<(Space, Regs)> {
         let mut space = Space::new(&mut self.memory)?;
         match self.fill(&mut space, program, args) {
             Ok(regs) => Ok((space, regs)),
@@ -42,7 +42,7 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    fn fill(&mut self, space: &mut Space, program: Window, args: Window) -> Result<Regs, Errno> {
+    fn fill(&mut self, space: &mut Space, program: Window, args: Window) -> Result<Regs> {
         if args.bytes == 0 || args.bytes > wide(anode_abi::args::MAX_BYTES) {
             return Err(E2BIG);
         }
@@ -61,7 +61,7 @@ impl<M: Machine> Kernel<M> {
         &mut self,
         birth: &Birth,
         (program, args): (Window, Window),
-    ) -> Result<ProcessId, Errno> {
+    ) -> Result<ProcessId> {
         let (space, regs) = self.prepare(program, args)?;
         let process = self.new_process(birth, space)?;
         let thread = self.make_thread(process, &regs);
@@ -70,7 +70,7 @@ impl<M: Machine> Kernel<M> {
         Ok(process)
     }
 
-    fn new_process(&mut self, birth: &Birth, space: Space) -> Result<ProcessId, Errno> {
+    fn new_process(&mut self, birth: &Birth, space: Space) -> Result<ProcessId> {
         if !self.processes.has_room() {
             self.grave.spaces.push(space);
             return Err(EAGAIN);
@@ -114,7 +114,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// The window that a handle offers as a program or as args.
-    fn window_of(&mut self, me: ThreadId, number: u64) -> Result<Window, Errno> {
+    fn window_of(&mut self, me: ThreadId, number: u64) -> Result<Window> {
         let handle = self.process(me)?.handles.get(number)?;
         if !handle.rights.contains(Rights::READ) {
             return Err(EACCES);
@@ -127,7 +127,7 @@ impl<M: Machine> Kernel<M> {
         Ok(Window { bytes: self.memory.len(window), ..window })
     }
 
-    fn program_name(&mut self, me: ThreadId, at: u64, len: u64) -> Result<ProgramName, Errno> {
+    fn program_name(&mut self, me: ThreadId, at: u64, len: u64) -> Result<ProgramName> {
         let range = UserSlice::new(at, len.min(4096))?;
         let mut bytes = [0u8; 127];
         // What matters in a long path is its end.
@@ -211,7 +211,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Gives a child a duplicate of one of the caller's handles, as a [`HandleMove`] says.
-    fn move_handle(&mut self, me: ThreadId, at: u64, child: ProcessId) -> Result<(), Errno> {
+    fn move_handle(&mut self, me: ThreadId, at: u64, child: ProcessId) -> Result<()> {
         let [from, to] = self.words(me, at)?;
         let handle = self.process(me)?.handles.get(from)?;
         self.descriptions.retain(handle.description);
@@ -249,12 +249,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Shares a slice of the caller's pages with its child; gives the page to go on at.
-    fn copy_pages(
-        &mut self,
-        me: ThreadId,
-        child: ProcessId,
-        at: u64,
-    ) -> Result<Option<u64>, Errno> {
+    fn copy_pages(&mut self, me: ThreadId, child: ProcessId, at: u64) -> Result<Option<u64>> {
         let parent = self.owner(me)?;
         let Self { processes, memory, .. } = self;
         let (parent, child) = processes.get2_mut(parent, child).ok_or(EAGAIN)?;
@@ -264,7 +259,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// The child without its pages: handles, names, regions.
-    fn start_fork(&mut self, me: ThreadId) -> Result<ProcessId, Errno> {
+    fn start_fork(&mut self, me: ThreadId) -> Result<ProcessId> {
         if self.contexts.is_empty() {
             return Err(EAGAIN);
         }
@@ -276,7 +271,7 @@ impl<M: Machine> Kernel<M> {
         Ok(child)
     }
 
-    fn inherit(&mut self, parent: ProcessId, child: ProcessId) -> Result<(), Errno> {
+    fn inherit(&mut self, parent: ProcessId, child: ProcessId) -> Result<()> {
         let Self { processes, memory, descriptions, .. } = self;
         let (parent, child) = processes.get2_mut(parent, child).ok_or(EAGAIN)?;
         child.borrowing = true;
@@ -294,7 +289,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// The child's one thread, a copy of the caller; gives the child's pid.
-    fn finish_fork(&mut self, me: ThreadId, child: ProcessId) -> Result<u32, Errno> {
+    fn finish_fork(&mut self, me: ThreadId, child: ProcessId) -> Result<u32> {
         let caller = self.threads.get(me).ok_or(EAGAIN)?;
         let (context, slot) = (caller.context, caller.signal_slot);
         let regs = *self.memory.machine.regs(context);

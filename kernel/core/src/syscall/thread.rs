@@ -6,8 +6,8 @@ use anode_abi::signal::THREADS;
 use crate::machine::reg;
 use crate::mem::space::pages_of;
 use crate::{
-    Call, Cpu, EAGAIN, EINVAL, ENOMEM, Errno, Kernel, Machine, Next, Outcome, Place, ProcessId,
-    Regs, Sleep, Thread, ThreadId, USER_END, count, index, size,
+    Call, Cpu, EAGAIN, EINVAL, ENOMEM, Kernel, Machine, Next, Outcome, Place, ProcessId, Regs,
+    Result, Sleep, Thread, ThreadId, USER_END, count, index, size,
 };
 
 /// Interrupts on: the flags a program starts with.
@@ -18,11 +18,7 @@ pub(crate) const SLICE_PAGES: u32 = 512;
 
 impl<M: Machine> Kernel<M> {
     /// A thread of `process` with fresh registers; it is in no queue yet.
-    pub(crate) fn make_thread(
-        &mut self,
-        process: ProcessId,
-        regs: &Regs,
-    ) -> Result<ThreadId, Errno> {
+    pub(crate) fn make_thread(&mut self, process: ProcessId, regs: &Regs) -> Result<ThreadId> {
         let owner = self.processes.get_mut(process).ok_or(ENOMEM)?;
         if index(owner.threads) >= THREADS {
             return Err(EAGAIN);

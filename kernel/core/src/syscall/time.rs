@@ -1,6 +1,6 @@
 //! Clocks and sleeping.
 
-use crate::{Call, Channel, EINVAL, EPERM, Errno, Kernel, Machine, Outcome, Sleep, ThreadId};
+use crate::{Call, Channel, EINVAL, EPERM, Kernel, Machine, Outcome, Result, Sleep, ThreadId};
 
 /// Wall time.
 pub(crate) const CLOCK_REALTIME: u64 = 1;
@@ -21,7 +21,7 @@ pub(crate) fn to_timespec(ns: u64) -> [u64; 2] {
 /// # Errors
 ///
 /// `EINVAL`: negative, or not less than a second of nanoseconds.
-pub(crate) fn from_timespec([seconds, nanos]: [u64; 2]) -> Result<u64, Errno> {
+pub(crate) fn from_timespec([seconds, nanos]: [u64; 2]) -> Result<u64> {
     // The second word's upper half is padding.
     let nanos = nanos & 0xFFFF_FFFF;
     if nanos >= SECOND || seconds.cast_signed() < 0 {
@@ -32,7 +32,7 @@ pub(crate) fn from_timespec([seconds, nanos]: [u64; 2]) -> Result<u64, Errno> {
 
 impl<M: Machine> Kernel<M> {
     /// What a clock says, in ns.
-    pub(crate) fn clock(&self, me: ThreadId, clock: u64) -> Result<u64, Errno> {
+    pub(crate) fn clock(&self, me: ThreadId, clock: u64) -> Result<u64> {
         let now = self.memory.machine.now();
         match clock {
             CLOCK_REALTIME => Ok(self.wall.saturating_add(now)),
