@@ -69,11 +69,10 @@ pub(crate) use object::namespace::{
 pub(crate) use object::pipe::{End, Pipe, PipeId};
 pub(crate) use object::process::{Life, Process, ProgramName};
 pub(crate) use object::ring::{Finish, MAX_BYTES, Ring, SlotState};
-pub(crate) use object::thread::{Blocked, Channel, Expiry, Sleep, State, Thread, Work};
+pub(crate) use object::thread::{Blocked, Channel, Expiry, Link, Sleep, State, Thread, Work};
 pub(crate) use random::Random;
 pub(crate) use sched::timers::{Due, Timers};
-pub(crate) use sched::waits::Waits;
-pub(crate) use sched::{Next, ORDINARY, Place, Threads};
+pub(crate) use sched::{Next, ORDINARY, Place, Schedule, Threads};
 pub(crate) use scheme::submit::{Input, Request};
 pub(crate) use syscall::io::Transfer;
 pub(crate) use syscall::open::{O_CLOEXEC, O_RDWR, STATUS_FLAGS};

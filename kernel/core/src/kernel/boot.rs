@@ -9,7 +9,7 @@ use crate::syscall::spawn::Birth;
 use crate::{
     Binding, Cache, Context, Counters, CpuState, Description, DescriptionId, ENOMEM, Frames,
     Handle, Kernel, Machine, Memory, Name, Namespace, Object, ProgramName, Random, Result, Rights,
-    SCRATCH, Slab, Target, Timers, Waits, Window, index, reserved, wide,
+    SCRATCH, Schedule, Slab, Target, Timers, Window, index, reserved, wide,
 };
 
 /// A range of frames: first frame number and count.
@@ -86,8 +86,8 @@ impl<M: Machine> Kernel<M> {
             subscriptions: Slab::new(processes.saturating_mul(4))?,
             irqs: Slab::new(256)?,
             cpus: core::array::from_fn(|_cpu| CpuState::default()),
-            waits: Waits::default(),
-            timers: Timers::new(threads.saturating_add(descriptions).saturating_mul(2))?,
+            schedule: Schedule::default(),
+            timers: Timers::new(threads.saturating_add(descriptions))?,
             random,
             grave: Grave::new(processes)?,
             contexts,

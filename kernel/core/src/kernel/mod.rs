@@ -11,12 +11,11 @@ pub(crate) mod wake;
 
 use alloc::vec::Vec;
 
-use crate::sched::Ready;
 use crate::table::mark;
 use crate::{
     Context, Counters, Description, EINVAL, ESRCH, Irq, Machine, Memory, Namespace, Pipe, Process,
-    ProcessId, Queue, Random, Result, Ring, Scheme, Slab, Space, Subscription, ThreadId, Threads,
-    Timers, UserSlice, Waits, wide,
+    ProcessId, Queue, Random, Result, Ring, Schedule, Scheme, Slab, Space, Subscription, ThreadId,
+    Threads, Timers, UserSlice, wide,
 };
 
 pub use boot::{Boot, FrameRange, Loaded};
@@ -30,8 +29,6 @@ pub const MAX_CPUS: usize = 8;
 pub struct CpuState {
     /// The thread that it runs.
     pub current: Option<ThreadId>,
-    /// Threads that want it.
-    pub ready: Ready,
     /// When its timer goes off (0: not known to be armed).
     pub armed: u64,
     /// When the running thread has had its slice.
@@ -56,7 +53,7 @@ pub struct Kernel<M: Machine> {
     pub(crate) subscriptions: Slab<Subscription>,
     pub(crate) irqs: Slab<Irq>,
     pub(crate) cpus: [CpuState; MAX_CPUS],
-    pub(crate) waits: Waits,
+    pub(crate) schedule: Schedule,
     pub(crate) timers: Timers,
     pub(crate) random: Random,
     pub(crate) grave: Grave,

@@ -84,7 +84,7 @@ impl<M: Machine> Kernel<M> {
         }
         // A new slice, even if nobody takes its place: the timer is not armed for the past.
         state.slice_end = now.saturating_add(SLICE);
-        if state.ready.highest() < Some(priority) {
+        if self.schedule.highest() < Some(priority) {
             return Next::To(me);
         }
         self.enqueue(me, Place::Last);
@@ -102,7 +102,7 @@ impl<M: Machine> Kernel<M> {
                 self.leave(cpu, me);
                 return Resume::Again;
             }
-            let Some(id) = self.choose(cpu, next) else {
+            let Some(id) = self.choose(next) else {
                 self.leave(cpu, me);
                 if !self.is_settled() {
                     return Resume::Again;
@@ -127,18 +127,17 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// The thread that `next` means, unless one of higher priority is ready.
-    fn choose(&mut self, cpu: Cpu, next: Next) -> Option<ThreadId> {
+    fn choose(&mut self, next: Next) -> Option<ThreadId> {
         if let Next::To(id) = next
             && let Some(thread) = self.threads.get(id)
         {
             let priority = thread.priority;
-            if self.cpu(cpu).ready.highest() <= Some(priority) {
+            if self.schedule.highest() <= Some(priority) {
                 return Some(id);
             }
             self.enqueue(id, Place::First);
         }
-        let Self { cpus, threads, .. } = self;
-        cpus.get_mut(usize::from(cpu.0))?.ready.pop(threads)
+        self.schedule.pop(&mut self.threads)
     }
 
     fn run(&mut self, cpu: Cpu, me: Option<ThreadId>, id: ThreadId) -> Resume {
@@ -175,9 +174,9 @@ impl<M: Machine> Kernel<M> {
     /// Arms the timer for the next deadline, and for the slice where somebody else waits.
     fn arm(&mut self, cpu: Cpu, sliced: bool) {
         let first = self.timers.first().unwrap_or(u64::MAX);
+        let sliced = sliced && self.schedule.highest().is_some();
         let state = self.cpu(cpu);
-        let slice =
-            if sliced && state.ready.highest().is_some() { state.slice_end } else { u64::MAX };
+        let slice = if sliced { state.slice_end } else { u64::MAX };
         let wanted = first.min(slice);
         if wanted != u64::MAX && (state.armed == 0 || wanted < state.armed) {
             state.armed = wanted;

@@ -20,31 +20,31 @@ impl<M: Machine> Kernel<M> {
     /// Puts the running thread to sleep on a channel.
     pub(crate) fn sleep(&mut self, me: ThreadId, channel: Channel, sleep: Sleep) -> Outcome {
         self.set_sleep(me, sleep);
-        self.waits.add(&mut self.threads, me, channel);
+        self.line_up(me, channel);
         Ok(Next::Pick)
+    }
+
+    /// Puts a thread that is on no queue behind the others who wait on a channel.
+    pub(crate) fn line_up(&mut self, id: ThreadId, channel: Channel) {
+        let state = State::Blocked(Blocked::On(channel));
+        self.schedule.add(&mut self.threads, id, state, Place::Last);
     }
 
     /// Notes how a thread sleeps, and its deadline.
     pub(crate) fn set_sleep(&mut self, me: ThreadId, sleep: Sleep) {
         self.threads.update(me, |thread| thread.sleep = sleep);
         if sleep.deadline != u64::MAX {
-            self.add_deadline(sleep.deadline, Due::Thread(me));
+            self.timers.set(Due::Thread(me), sleep.deadline);
         }
-    }
-
-    pub(crate) fn add_deadline(&mut self, at: u64, due: Due) {
-        let Self { timers, threads, descriptions, .. } = self;
-        timers.add(at, due, |at, due| match due {
-            Due::Thread(id) => threads.get(id).is_some_and(|thread| thread.sleep.deadline == at),
-            Due::Alarm(id) => descriptions.get(id).is_some(),
-        });
     }
 
     /// Queues a thread that can run.
     pub(crate) fn enqueue(&mut self, id: ThreadId, place: Place) {
-        let Self { cpus: [cpu, ..], threads, .. } = self;
-        cpu.ready.add(threads, id, place);
-        if cpu.current.is_none() {
+        let Some(state) = self.threads.get(id).map(|thread| State::Ready(thread.priority)) else {
+            return;
+        };
+        self.schedule.add(&mut self.threads, id, state, place);
+        if self.cpu(Cpu(0)).current.is_none() {
             self.memory.machine.kick(Cpu(0));
         }
     }
@@ -69,26 +69,18 @@ impl<M: Machine> Kernel<M> {
 
     /// Takes a thread off whatever it waits for.
     pub(crate) fn unblock(&mut self, id: ThreadId) {
-        match self.threads.get(id).map(|thread| thread.state) {
-            Some(State::Blocked(Blocked::On(channel))) => {
-                self.waits.remove(&mut self.threads, id, channel);
-            }
-            Some(State::Blocked(Blocked::Ring(ring))) => {
-                self.rings.update(ring, |ring| ring.idle = None);
-            }
-            Some(State::Ready) => {
-                let Self { cpus: [cpu, ..], threads, .. } = self;
-                cpu.ready.remove(threads, id);
-            }
-            Some(State::Blocked(Blocked::Reply(..)) | State::Running) | None => {}
+        let state = self.threads.get(id).map(|thread| thread.state);
+        if let Some(State::Blocked(Blocked::Ring(ring))) = state {
+            self.rings.update(ring, |ring| ring.idle = None);
         }
+        self.schedule.remove(&mut self.threads, id);
     }
 
     /// Wakes up to `most` threads that wait on a channel; gives how many.
     pub(crate) fn wake_all(&mut self, channel: Channel, most: u64) -> u64 {
         let mut woken = 0;
         while woken < most
-            && let Some(id) = self.waits.first(&self.threads, channel)
+            && let Some(id) = self.schedule.sleeper(&self.threads, channel)
         {
             self.wake(id);
             woken = woken.wrapping_add(1);
@@ -125,7 +117,7 @@ impl<M: Machine> Kernel<M> {
         match self.threads.get(id).map(|thread| thread.state) {
             Some(State::Blocked(Blocked::Reply(ring, slot))) => self.cancel(ring, slot, id),
             Some(State::Blocked(_)) => self.wake_with(id, encode(EINTR)),
-            Some(State::Running | State::Ready) | None => {}
+            Some(State::Running | State::Ready(_)) | None => {}
         }
     }
 }

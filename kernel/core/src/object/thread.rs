@@ -5,10 +5,10 @@ use crate::{Call, Context, Frame, IrqId, PipeId, ProcessId, QueueId, RingId, Sch
 /// What a thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// On a CPU.
+    /// On a CPU, or about to be: in no queue.
     Running,
-    /// In a run queue.
-    Ready,
+    /// In the run queue of that priority.
+    Ready(u8),
     /// Waiting, as state: there is no stack to park.
     Blocked(Blocked),
 }
@@ -145,7 +145,7 @@ impl Thread {
         Self {
             process,
             context,
-            state: State::Ready,
+            state: State::Running,
             priority,
             result: None,
             sleep: Sleep::NONE,

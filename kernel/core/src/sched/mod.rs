@@ -1,10 +1,9 @@
-//! Who runs next: run queues by priority, one set for each CPU.
+//! Who runs next and who waits for what: queues of threads, linked through the threads.
 
 pub mod timers;
-pub mod waits;
 
 use crate::table::mark;
-use crate::{Slab, State, Thread, ThreadId};
+use crate::{Blocked, Channel, Link, Slab, State, Thread, ThreadId, index, low};
 
 /// All threads.
 pub type Threads = Slab<Thread, mark::Thread>;
@@ -15,130 +14,17 @@ pub const PRIORITIES: usize = 8;
 pub const ORDINARY: u8 = 3;
 /// How long a thread runs before another of its priority does, in ns.
 pub const SLICE: u64 = 10_000_000;
+/// Queues that the channels share.
+const BUCKETS: usize = 64;
 
 /// What a state change means for the CPU that made it; losing one loses a wake-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a dropped `Next` is a lost wake-up"]
 pub enum Next {
-    /// Ask the run queue.
+    /// Ask the run queues.
     Pick,
     /// Go on with this thread: the caller itself, or one that it hands the CPU to.
     To(ThreadId),
-}
-
-/// A queue of threads, linked through them; a thread is on at most one.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Queue {
-    head: Option<ThreadId>,
-    tail: Option<ThreadId>,
-}
-
-impl Queue {
-    /// The first thread.
-    pub fn first(&self) -> Option<ThreadId> {
-        self.head
-    }
-
-    /// Appends a thread that is on no queue.
-    pub fn push(&mut self, threads: &mut Threads, id: ThreadId) {
-        let previous = self.tail;
-        if let Some(thread) = threads.get_mut(id) {
-            thread.link.previous = previous;
-            thread.link.next = None;
-        }
-        match previous.and_then(|previous| threads.get_mut(previous)) {
-            Some(previous) => previous.link.next = Some(id),
-            None => self.head = Some(id),
-        }
-        self.tail = Some(id);
-    }
-
-    /// Puts a thread that is on no queue before all others.
-    pub fn push_first(&mut self, threads: &mut Threads, id: ThreadId) {
-        let next = self.head;
-        if let Some(thread) = threads.get_mut(id) {
-            thread.link.next = next;
-            thread.link.previous = None;
-        }
-        match next.and_then(|next| threads.get_mut(next)) {
-            Some(next) => next.link.previous = Some(id),
-            None => self.tail = Some(id),
-        }
-        self.head = Some(id);
-    }
-
-    /// Takes a thread out that is on this queue.
-    pub fn remove(&mut self, threads: &mut Threads, id: ThreadId) {
-        let Some(thread) = threads.get_mut(id) else { return };
-        let link = core::mem::take(&mut thread.link);
-        match link.previous.and_then(|previous| threads.get_mut(previous)) {
-            Some(previous) => previous.link.next = link.next,
-            None => self.head = link.next,
-        }
-        match link.next.and_then(|next| threads.get_mut(next)) {
-            Some(next) => next.link.previous = link.previous,
-            None => self.tail = link.previous,
-        }
-    }
-
-    /// Takes the first thread out.
-    pub fn pop(&mut self, threads: &mut Threads) -> Option<ThreadId> {
-        let id = self.head?;
-        self.remove(threads, id);
-        Some(id)
-    }
-}
-
-/// The run queues of one CPU.
-#[derive(Debug, Default)]
-pub struct Ready {
-    queues: [Queue; PRIORITIES],
-    /// Bit n: queue n is not empty.
-    busy: u8,
-}
-
-impl Ready {
-    fn queue(&mut self, priority: u8) -> Option<&mut Queue> {
-        self.queues.get_mut(usize::from(priority))
-    }
-
-    /// Queues a thread that can run, behind or before the others of its priority.
-    pub fn add(&mut self, threads: &mut Threads, id: ThreadId, place: Place) {
-        let Some(thread) = threads.get_mut(id) else { return };
-        thread.state = State::Ready;
-        let priority = thread.priority;
-        let Some(queue) = self.queue(priority) else { return };
-        match place {
-            Place::First => queue.push_first(threads, id),
-            Place::Last => queue.push(threads, id),
-        }
-        self.busy |= 1u8.wrapping_shl(u32::from(priority));
-    }
-
-    /// Takes a ready thread out.
-    pub fn remove(&mut self, threads: &mut Threads, id: ThreadId) {
-        let Some(priority) = threads.get(id).map(|thread| thread.priority) else { return };
-        if let Some(queue) = self.queue(priority) {
-            queue.remove(threads, id);
-            if queue.first().is_none() {
-                self.busy &= !1u8.wrapping_shl(u32::from(priority));
-            }
-        }
-    }
-
-    /// The highest priority that has a thread.
-    pub fn highest(&self) -> Option<u8> {
-        let highest = 7u32.checked_sub(self.busy.leading_zeros())?;
-        u8::try_from(highest).ok()
-    }
-
-    /// Takes out the thread that has waited longest at the highest priority.
-    pub fn pop(&mut self, threads: &mut Threads) -> Option<ThreadId> {
-        let priority = self.highest()?;
-        let id = self.queue(priority)?.first()?;
-        self.remove(threads, id);
-        Some(id)
-    }
 }
 
 /// Where a thread enters its queue.
@@ -148,4 +34,121 @@ pub enum Place {
     First,
     /// Behind the others.
     Last,
+}
+
+/// The ends of a queue; a thread is on at most one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Queue {
+    first: Option<ThreadId>,
+    last: Option<ThreadId>,
+}
+
+impl Queue {
+    /// Makes two threads neighbours; none stands for the end of the queue.
+    fn join(&mut self, threads: &mut Threads, left: Option<ThreadId>, right: Option<ThreadId>) {
+        match left.and_then(|left| threads.get_mut(left)) {
+            Some(thread) => thread.link.next = right,
+            None => self.first = right,
+        }
+        match right.and_then(|right| threads.get_mut(right)) {
+            Some(thread) => thread.link.previous = left,
+            None => self.last = left,
+        }
+    }
+}
+
+/// The run queues, one a priority, and the queues of those who wait on channels.
+#[derive(Debug)]
+pub struct Schedule {
+    ready: [Queue; PRIORITIES],
+    waiting: [Queue; BUCKETS],
+    /// Bit n: somebody is ready at priority n.
+    busy: u8,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        let [ready, waiting] = [Queue::default(); 2];
+        Self { ready: [ready; PRIORITIES], waiting: [waiting; BUCKETS], busy: 0 }
+    }
+}
+
+fn bucket(channel: Channel) -> usize {
+    let (kind, number) = match channel {
+        Channel::Scheme(id) => (1, id.index()),
+        Channel::Pipe(id) => (2, id.index()),
+        Channel::Queue(id) => (3, id.index()),
+        Channel::Child(id) => (4, id.index()),
+        Channel::Futex(frame, offset) => (5, frame.number().wrapping_add(u32::from(offset) >> 2)),
+        Channel::Irq(id) => (6, id.index()),
+        Channel::Console => (7, 0),
+        Channel::Clock => (8, 0),
+        Channel::Time => (9, 0),
+        Channel::Word(id, address) => (10, id.index().wrapping_add(low(address >> 2))),
+    };
+    index(number.wrapping_mul(7).wrapping_add(kind)) % BUCKETS
+}
+
+impl Schedule {
+    /// The queue of threads in that state, if they are on one.
+    fn queue(&mut self, state: State) -> Option<&mut Queue> {
+        match state {
+            State::Ready(priority) => self.ready.get_mut(usize::from(priority)),
+            State::Blocked(Blocked::On(channel)) => self.waiting.get_mut(bucket(channel)),
+            State::Running | State::Blocked(_) => None,
+        }
+    }
+
+    /// Gives a thread that is on no queue a new state, and its place among those in it.
+    pub fn add(&mut self, threads: &mut Threads, id: ThreadId, state: State, place: Place) {
+        threads.update(id, |thread| thread.state = state);
+        let Some(queue) = self.queue(state) else { return };
+        let (left, right) = match place {
+            Place::First => (None, queue.first),
+            Place::Last => (queue.last, None),
+        };
+        queue.join(threads, left, Some(id));
+        queue.join(threads, Some(id), right);
+        if let State::Ready(priority) = state {
+            self.busy |= 1u8.wrapping_shl(priority.into());
+        }
+    }
+
+    /// Takes a thread off the queue that it is on, if any.
+    pub fn remove(&mut self, threads: &mut Threads, id: ThreadId) {
+        let Some(&Thread { state, link: Link { previous, next }, .. }) = threads.get(id) else {
+            return;
+        };
+        let Some(queue) = self.queue(state) else { return };
+        queue.join(threads, previous, next);
+        if let (None, State::Ready(priority)) = (queue.first, state) {
+            self.busy &= !1u8.wrapping_shl(priority.into());
+        }
+    }
+
+    /// The longest sleeper on a channel.
+    pub fn sleeper(&self, threads: &Threads, channel: Channel) -> Option<ThreadId> {
+        let mut at = self.waiting.get(bucket(channel))?.first;
+        while let Some(id) = at {
+            let thread = threads.get(id)?;
+            if thread.state == State::Blocked(Blocked::On(channel)) {
+                return Some(id);
+            }
+            at = thread.link.next;
+        }
+        None
+    }
+
+    /// The highest priority at which somebody is ready.
+    pub fn highest(&self) -> Option<u8> {
+        self.busy.checked_ilog2().and_then(|bit| u8::try_from(bit).ok())
+    }
+
+    /// Takes out the thread that has waited longest at the highest priority.
+    pub fn pop(&mut self, threads: &mut Threads) -> Option<ThreadId> {
+        let priority = self.highest()?;
+        let id = self.ready.get(usize::from(priority))?.first?;
+        self.remove(threads, id);
+        Some(id)
+    }
 }

@@ -1,4 +1,4 @@
-//! What is due when: a binary heap of deadlines, with stale ones dropped as they come up.
+//! What is due when.
 
 use alloc::vec::Vec;
 
@@ -13,67 +13,39 @@ pub enum Due {
     Alarm(DescriptionId),
 }
 
-/// Deadlines of all threads and alarms.
+/// Deadlines of threads and alarms, at most one each, the latest first.
 #[derive(Debug)]
 pub struct Timers {
-    heap: Vec<(u64, Due)>,
+    list: Vec<(u64, Due)>,
 }
 
 impl Timers {
-    /// Room for `capacity` deadlines: one for each thread and description, and as many stale.
+    /// Room for `capacity` deadlines: one for each thread and description.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     pub fn new(capacity: usize) -> Result<Self> {
-        Ok(Self { heap: reserved(capacity)? })
+        Ok(Self { list: reserved(capacity)? })
     }
 
-    /// The earliest deadline, maybe a stale one.
+    /// The earliest deadline. A thread that was woken before has none any more.
     pub fn first(&self) -> Option<u64> {
-        self.heap.first().map(|(at, _)| *at)
+        self.list.last().map(|(at, _)| *at)
     }
 
-    /// Adds a deadline. When the heap is full, entries that `live` denies are dropped first.
-    pub fn add(&mut self, at: u64, due: Due, live: impl Fn(u64, Due) -> bool) {
-        if self.heap.len() == self.heap.capacity() {
-            self.heap.retain(|(at, due)| live(*at, *due));
-            self.heap.sort_unstable_by_key(|(at, _)| *at);
-        }
-        if self.heap.len() == self.heap.capacity() {
-            return;
-        }
-        let mut child = self.heap.len();
-        self.heap.push((at, due));
-        while child > 0 {
-            let parent = child.wrapping_sub(1) / 2;
-            if self.at(parent) <= self.at(child) {
-                break;
-            }
-            self.heap.swap(parent, child);
-            child = parent;
+    /// Sets when something is due, in place of what was said before; `u64::MAX`: never.
+    pub fn set(&mut self, due: Due, at: u64) {
+        self.list.retain(|(_, other)| *other != due);
+        if at != u64::MAX {
+            let place = self.list.partition_point(|(other, _)| *other >= at);
+            self.list.insert(place, (at, due));
         }
     }
 
     /// Takes out the earliest deadline if it is not after `now`.
     pub fn pop(&mut self, now: u64) -> Option<(u64, Due)> {
-        self.heap.first().filter(|(at, _)| *at <= now)?;
-        let first = self.heap.swap_remove(0);
-        let mut parent = 0usize;
-        loop {
-            let left = parent.wrapping_mul(2).wrapping_add(1);
-            let right = left.wrapping_add(1);
-            let child = if self.at(right) < self.at(left) { right } else { left };
-            if self.at(parent) <= self.at(child) {
-                return Some(first);
-            }
-            self.heap.swap(parent, child);
-            parent = child;
-        }
-    }
-
-    fn at(&self, index: usize) -> u64 {
-        self.heap.get(index).map_or(u64::MAX, |(at, _)| *at)
+        self.list.pop_if(|(at, _)| *at <= now)
     }
 }
 
@@ -84,13 +56,12 @@ mod tests {
 
     #[test]
     fn deadlines_come_out_in_order_and_never_early() {
-        let mut slab = Slab::<(), crate::table::mark::Thread>::new(1).unwrap();
-        let thread = Due::Thread(slab.insert(()).unwrap());
+        let mut slab = Slab::<(), crate::table::mark::Thread>::new(64).unwrap();
         let mut timers = Timers::new(64).unwrap();
         let mut seed = 7u64;
         for _ in 0..64 {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            timers.add(seed >> 40, thread, |_, _| true);
+            timers.set(Due::Thread(slab.insert(()).unwrap()), seed >> 40);
         }
         let first = timers.first().unwrap();
         assert_eq!(timers.pop(first.wrapping_sub(1)), None);
@@ -103,13 +74,16 @@ mod tests {
     }
 
     #[test]
-    fn a_full_heap_makes_room_by_dropping_stale_entries() {
-        let mut slab = Slab::<(), crate::table::mark::Thread>::new(1).unwrap();
-        let thread = Due::Thread(slab.insert(()).unwrap());
-        let mut timers = Timers::new(4).unwrap();
-        for at in 0..10 {
-            timers.add(100 - at, thread, |at, _| at <= 92);
+    fn a_new_deadline_replaces_the_old_one() {
+        let mut slab = Slab::<(), crate::table::mark::Thread>::new(2).unwrap();
+        let [one, other] = [(); 2].map(|()| Due::Thread(slab.insert(()).unwrap()));
+        let mut timers = Timers::new(2).unwrap();
+        for at in [3, 9, 5] {
+            timers.set(one, at);
+            timers.set(other, at + 1);
         }
-        assert_eq!(timers.pop(1000).map(|(at, _)| at), Some(91));
+        timers.set(other, u64::MAX);
+        assert_eq!(timers.pop(1000), Some((5, one)));
+        assert_eq!(timers.pop(1000), None);
     }
 }

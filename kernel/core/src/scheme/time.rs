@@ -48,7 +48,7 @@ impl<M: Machine> Kernel<M> {
             let source = Source::Clock(transfer.description);
             self.notify(source, anode_abi::info::ready::READ);
         } else {
-            self.add_deadline(at, Due::Alarm(transfer.description));
+            self.timers.set(Due::Alarm(transfer.description), at);
         }
         self.give(me, wide(TIMESPEC))
     }

@@ -5,7 +5,7 @@ use redox::flag::{F_DUPFD, F_GETFD, F_GETFL, F_SETFD, F_SETFL};
 
 use crate::scheme::submit::op;
 use crate::{
-    Call, DescriptionId, EBADF, EINVAL, EPERM, End, Finish, Handle, Input, Kernel, Machine,
+    Call, DescriptionId, Due, EBADF, EINVAL, EPERM, End, Finish, Handle, Input, Kernel, Machine,
     O_CLOEXEC, O_RDWR, Outcome, ProcessId, Request, Rights, STATUS_FLAGS, Source, Target, ThreadId,
     size, wide,
 };
@@ -115,6 +115,7 @@ impl<M: Machine> Kernel<M> {
         }
         self.descriptions.remove(id);
         if let Target::Clock(..) = target {
+            self.timers.set(Due::Alarm(id), u64::MAX);
             self.unsubscribe(|subscription| subscription.source == Source::Clock(id));
         }
         self.drop_target(target);

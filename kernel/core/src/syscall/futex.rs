@@ -47,11 +47,11 @@ impl<M: Machine> Kernel<M> {
             REQUEUE => {
                 let (other, ..) = self.futex_word(me, call.e)?;
                 let woken = self.wake_all(channel, call.c);
-                while let Some(id) = self.waits.first(&self.threads, channel)
+                while let Some(id) = self.schedule.sleeper(&self.threads, channel)
                     && channel != other
                 {
-                    self.waits.remove(&mut self.threads, id, channel);
-                    self.waits.add(&mut self.threads, id, other);
+                    self.schedule.remove(&mut self.threads, id);
+                    self.line_up(id, other);
                 }
                 self.give(me, woken)
             }

@@ -4,8 +4,7 @@ use anode_abi::info::id;
 
 use crate::syscall::thread::thread_number;
 use crate::{
-    Call, EINVAL, EPERM, Kernel, Machine, ORDINARY, Outcome, Place, ProcessId, Result, State,
-    ThreadId, low, size,
+    Call, EINVAL, EPERM, Kernel, Machine, ORDINARY, Outcome, ProcessId, Result, ThreadId, low, size,
 };
 
 impl<M: Machine> Kernel<M> {
@@ -74,19 +73,13 @@ impl<M: Machine> Kernel<M> {
         self.give(me, 0)
     }
 
-    /// Gives all threads of a process a priority.
+    /// Gives all threads of a process a priority; those in a run queue have it from their next
+    /// turn on.
     pub(crate) fn set_priority(&mut self, id: ProcessId, priority: u8) {
         self.processes.update(id, |process| process.priority = priority);
         let mut last = None;
         while let Some(id) = self.threads.next(last, |thread| thread.process == id) {
-            let ready = self.threads.get(id).is_some_and(|thread| thread.state == State::Ready);
-            if ready {
-                self.unblock(id);
-            }
             self.threads.update(id, |thread| thread.priority = priority);
-            if ready {
-                self.enqueue(id, Place::Last);
-            }
             last = Some(id);
         }
     }

@@ -6,7 +6,7 @@ use anode_abi::signal::THREADS;
 use crate::machine::reg;
 use crate::mem::space::pages_of;
 use crate::{
-    Call, Cpu, EAGAIN, EINVAL, ENOMEM, Kernel, Machine, Next, Outcome, Place, ProcessId, Regs,
+    Call, Cpu, Due, EAGAIN, EINVAL, ENOMEM, Kernel, Machine, Next, Outcome, Place, ProcessId, Regs,
     Result, Sleep, Thread, ThreadId, USER_END, count, index, size,
 };
 
@@ -93,6 +93,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn drop_thread(&mut self, id: ThreadId) {
         self.forget_requests(id);
         self.unblock(id);
+        self.timers.set(Due::Thread(id), u64::MAX);
         let Some(thread) = self.threads.remove(id) else { return };
         let running = (0..).zip(&self.cpus).find(|(_, cpu)| cpu.current == Some(id));
         let running = running.map(|(number, _)| Cpu(number));

@@ -105,7 +105,7 @@ impl World {
             self.kernel.enqueue(current, crate::sched::Place::Last);
         }
         let content = self.kernel.threads.get(thread).expect("the thread is gone");
-        assert_eq!(content.state, State::Ready, "the thread cannot run: {content:?}");
+        assert!(matches!(content.state, State::Ready(_)), "the thread cannot run: {content:?}");
         self.kernel.unblock(thread);
         self.kernel.threads.get_mut(thread).unwrap().state = State::Running;
         self.kernel.cpus[0].current = Some(thread);

@@ -175,8 +175,11 @@ fn the_timer_is_never_armed_for_the_past() {
     let mut world = World::new();
     let init = world.init;
     world.ok(init, SYS_FORK, &[]);
-    let process = world.kernel.owner(world.child()).unwrap();
+    let child = world.child();
+    let process = world.kernel.owner(child).unwrap();
     world.kernel.set_priority(process, 0);
+    world.kernel.unblock(child);
+    world.kernel.enqueue(child, crate::Place::Last);
     for second in 1..5 {
         world.kernel.memory.machine.time = second * 1_000_000_000;
         world.trap(Trap::Tick);
