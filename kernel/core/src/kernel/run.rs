@@ -92,38 +92,44 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Gives the CPU to whoever runs next.
-    fn resume(&mut self, cpu: Cpu, me: Option<ThreadId>, next: Next) -> Resume {
-        let mut next = next;
+    fn resume(&mut self, cpu: Cpu, me: Option<ThreadId>, mut next: Next) -> Resume {
         loop {
             if core::mem::take(&mut self.breathe) {
-                if let Next::To(id) = next {
-                    self.enqueue(id, Place::First);
-                }
-                self.leave(cpu, me);
-                return Resume::Again;
+                return self.breathe_out(cpu, me, next);
             }
-            let Some(id) = self.choose(next) else {
-                self.leave(cpu, me);
-                if !self.is_settled() {
-                    return Resume::Again;
-                }
-                self.arm(cpu, false);
-                return Resume::Idle;
-            };
+            let Some(id) = self.choose(next) else { return self.rest(cpu, me) };
             self.cpu(cpu).current = Some(id);
             self.threads.update(id, |thread| thread.state = State::Running);
-            next = Next::Pick;
-            if self.deliver(id)
-                && let Some(thread) = self.threads.get_mut(id)
-            {
-                let Some(call) = thread.sleep.restart.take() else {
-                    thread.expired = false;
-                    return self.run(cpu, me, id);
-                };
-                let outcome = self.call(id, call);
-                next = self.settle(id, outcome);
-            }
+            let alive = self.deliver(id);
+            let call = self.threads.get_mut(id).map(|thread| thread.sleep.restart.take());
+            next = match call.filter(|_| alive) {
+                None => Next::Pick,
+                Some(None) => return self.run(cpu, me, id),
+                Some(Some(call)) => {
+                    let outcome = self.call(id, call);
+                    self.settle(id, outcome)
+                }
+            };
         }
+    }
+
+    /// Lets go of the lock for a moment, in the midst of long work.
+    fn breathe_out(&mut self, cpu: Cpu, me: Option<ThreadId>, next: Next) -> Resume {
+        if let Next::To(id) = next {
+            self.enqueue(id, Place::First);
+        }
+        self.leave(cpu, me);
+        Resume::Again
+    }
+
+    /// No thread can run: work for the dead, or nothing.
+    fn rest(&mut self, cpu: Cpu, me: Option<ThreadId>) -> Resume {
+        self.leave(cpu, me);
+        if !self.is_settled() {
+            return Resume::Again;
+        }
+        self.arm(cpu);
+        Resume::Idle
     }
 
     /// The thread that `next` means, unless one of higher priority is ready.
@@ -148,9 +154,10 @@ impl<M: Machine> Kernel<M> {
             self.threads.update(id, |thread| thread.since = now);
             self.cpu(cpu).slice_end = now.saturating_add(SLICE);
         }
-        self.arm(cpu, true);
+        self.arm(cpu);
         let Self { threads, processes, .. } = self;
         let Some(thread) = threads.get_mut(id) else { return Resume::Again };
+        thread.expired = false;
         let space = processes.get(thread.process).and_then(|process| process.space.as_ref());
         let Some(root) = space.map(|space| space.tree.root) else { return Resume::Again };
         Resume::Run { context: thread.context, root, value: thread.result.take() }
@@ -172,11 +179,12 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Arms the timer for the next deadline, and for the slice where somebody else waits.
-    fn arm(&mut self, cpu: Cpu, sliced: bool) {
+    fn arm(&mut self, cpu: Cpu) {
         let first = self.timers.first().unwrap_or(u64::MAX);
-        let sliced = sliced && self.schedule.highest().is_some();
+        let shared = self.schedule.highest().is_some();
         let state = self.cpu(cpu);
-        let slice = if sliced { state.slice_end } else { u64::MAX };
+        let shared = shared && state.current.is_some();
+        let slice = if shared { state.slice_end } else { u64::MAX };
         let wanted = first.min(slice);
         if wanted != u64::MAX && (state.armed == 0 || wanted < state.armed) {
             state.armed = wanted;

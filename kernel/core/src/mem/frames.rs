@@ -136,21 +136,15 @@ impl Frames {
         }
         let limit = narrow(self.references.len()).min(1 << 20);
         let mut run = 0u32;
-        for number in 0..limit {
-            run = if self.references.get(index(number)) == Some(&0) {
-                run.wrapping_add(1)
-            } else {
-                0
-            };
-            if run == count {
-                let first = number.wrapping_add(1).wrapping_sub(count);
-                for each in first..=number {
-                    self.take_at(each)?;
-                }
-                return Frame::new(first);
-            }
-        }
-        None
+        let mut all = 0..limit;
+        let last = all.find(|number| {
+            let free = self.references.get(index(*number)) == Some(&0);
+            run = if free { run.wrapping_add(1) } else { 0 };
+            run == count
+        })?;
+        let first = last.wrapping_add(1).wrapping_sub(count);
+        (first..=last).try_for_each(|number| self.take_at(number).map(drop))?;
+        Frame::new(first)
     }
 
     /// One more reference; `false` at the limit (the caller refuses).

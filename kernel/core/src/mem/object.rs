@@ -219,10 +219,8 @@ impl<M: Machine> Memory<M> {
             && let Some(&Object { kind, bytes, .. }) = self.objects.get(id)
         {
             match kind {
+                Kind::Anonymous(tree) if !self.drop_pages(tree, 0, budget) => return,
                 Kind::Anonymous(tree) => {
-                    if !self.drop_pages(tree, 0, budget) {
-                        return;
-                    }
                     let Self { machine, frames, .. } = self;
                     tree.drop_tables(machine, 512, &mut |frame| frames.release(frame));
                 }

@@ -22,6 +22,7 @@ pub struct Space {
 
 /// What [`Space::map`] is to map.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent")]
 pub struct Mapping {
     /// Address, or 0 for anywhere; page-aligned.
     pub address: u64,
@@ -146,28 +147,40 @@ impl Space {
             if from > region.start && until < region.end {
                 self.regions.reserve()?;
             }
-            let mut drawn = 0u64;
-            let mut at = from;
-            while let Some((page, slot)) = self.tree.next_used(&memory.machine, at, until) {
-                let Some(left) = budget.checked_sub(1) else {
-                    until = page;
-                    break;
-                };
-                *budget = left;
-                drawn = drawn.saturating_add(u64::from(slot.get() & PROMISED != 0));
-                if let Some(frame) = frame_of(slot.get()) {
-                    memory.frames.release(frame);
-                    self.resident = self.resident.saturating_sub(1);
-                }
-                slot.set(0);
-                at = page.saturating_add(1);
-            }
+            let drawn = self.empty(memory, (from, &mut until), budget);
             self.forget(memory, (from, until), drawn);
         }
         if *budget != before {
             memory.machine.flush(self.tree.root, None);
         }
         Ok(self.regions.first_in(start, end).is_none())
+    }
+
+    /// Gives back what is present in a range, whose end comes nearer when the budget is used up.
+    /// Gives the number of pages that were drawn from the promise.
+    fn empty(
+        &mut self,
+        memory: &mut Memory<impl Machine>,
+        (from, until): (u64, &mut u64),
+        budget: &mut u32,
+    ) -> u64 {
+        let mut drawn = 0u64;
+        let mut at = from;
+        while let Some((page, slot)) = self.tree.next_used(&memory.machine, at, *until) {
+            let Some(left) = budget.checked_sub(1) else {
+                *until = page;
+                break;
+            };
+            *budget = left;
+            drawn = drawn.saturating_add(u64::from(slot.get() & PROMISED != 0));
+            if let Some(frame) = frame_of(slot.get()) {
+                memory.frames.release(frame);
+                self.resident = self.resident.saturating_sub(1);
+            }
+            slot.set(0);
+            at = page.saturating_add(1);
+        }
+        drawn
     }
 
     /// Takes pages off the regions. The part cut out keeps one reference to its object, as does

@@ -6,7 +6,7 @@
 use core::ops::Deref;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::{Access, Cache, Frame, Machine, size};
+use crate::{Access, Cache, Frame, Machine, Result, size};
 
 /// The entry maps something.
 pub const PRESENT: u64 = 1;
@@ -27,6 +27,7 @@ const ADDRESS: u64 = 0x000F_FFFF_FFFF_F000;
 
 /// What a mapping allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent")]
 pub struct Protection {
     /// Loads.
     pub read: bool,
@@ -142,23 +143,28 @@ impl Tree {
     ) -> Option<(u64, Slot<M::Shared>)> {
         let mut number = from;
         while number < end {
-            let mut words = machine.share(self.root)?;
-            let mut level = self.levels.wrapping_sub(1);
-            loop {
-                let value = words.get(position(number, level))?.load(Relaxed);
-                if level == 0 && value != 0 {
-                    return Some((number, Slot { words, index: position(number, 0) }));
+            match self.descend(machine, number)? {
+                Ok(slot) => return Some((number, slot)),
+                Err(level) => {
+                    let span = 1u64.wrapping_shl(u32::from(level).wrapping_mul(9));
+                    number = (number & !span.wrapping_sub(1)).checked_add(span)?;
                 }
-                match frame_of(value) {
-                    Some(next) if level > 0 => words = machine.share(next)?,
-                    _ => break,
-                }
-                level = level.wrapping_sub(1);
             }
-            let span = 1u64.wrapping_shl(u32::from(level).wrapping_mul(9));
-            number = (number & !span.wrapping_sub(1)).checked_add(span)?;
         }
         None
+    }
+
+    /// The slot of a page that is in use; else the level at which there is nothing.
+    fn descend<M: Machine>(self, machine: &M, number: u64) -> Option<Result<Slot<M::Shared>, u8>> {
+        let mut words = machine.share(self.root)?;
+        for level in (1..self.levels).rev() {
+            match frame_of(words.get(position(number, level))?.load(Relaxed)) {
+                Some(next) => words = machine.share(next)?,
+                None => return Some(Err(level)),
+            }
+        }
+        let slot = Slot { words, index: position(number, 0) };
+        Some(if slot.get() == 0 { Err(0) } else { Ok(slot) })
     }
 
     /// Gives every table to `release` but those above the first `top` entries of the root (256

@@ -110,6 +110,16 @@ pub enum Binding {
     Scheme(SchemeId, u64),
 }
 
+impl Binding {
+    /// The daemon's scheme, if it is one.
+    pub fn scheme(self) -> Option<SchemeId> {
+        match self {
+            Self::Builtin(_) => None,
+            Self::Scheme(scheme, _) => Some(scheme),
+        }
+    }
+}
+
 /// A namespace: names and what they mean. Names are unique and sorted.
 #[derive(Debug, Default)]
 pub struct Namespace {

@@ -160,6 +160,13 @@ impl Thread {
         }
     }
 
+    /// CPU time until now, in ns.
+    pub fn cpu_time(&self, now: u64) -> u64 {
+        let running = self.state == State::Running;
+        let since = if running { now.saturating_sub(self.since) } else { 0 };
+        self.cpu_ns.saturating_add(since)
+    }
+
     /// Its call is over, with this value.
     pub fn finish(&mut self, value: u64) {
         self.result = Some(value);

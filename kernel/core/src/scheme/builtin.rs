@@ -7,7 +7,7 @@ use anode_abi::number::{SYS_CALL, SYS_FPATH, SYS_FSTAT, SYS_FSYNC, SYS_FTRUNCATE
 use crate::scheme::text::{process_file, sys_file};
 use crate::syscall::time::{CLOCK_MONOTONIC, CLOCK_REALTIME};
 use crate::{
-    Binding, Builtin, Call, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTTY, ESPIPE, EXDEV, Kernel,
+    Binding, Builtin, Call, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTTY, ESPIPE, EXDEV, End, Kernel,
     Machine, Outcome, ProcFile, Queue, Result, Sink, Source, SysFile, Target, ThreadId, Transfer,
     UserSlice, Window, size,
 };
@@ -37,8 +37,12 @@ impl<M: Machine> Kernel<M> {
                 Target::Memory(Window { object, offset: 0, bytes: u64::MAX })
             }
             (Builtin::Event, "") => Target::Queue(self.queues.insert(Queue)?),
-            (Builtin::Pipe, "") => self.new_pipe(false)?,
-            (Builtin::Pipe, "log") => self.new_pipe(true)?,
+            (Builtin::Pipe, "") => Target::Pipe(self.new_pipe()?, End::Read),
+            (Builtin::Pipe, "log") => {
+                let pipe = self.new_pipe()?;
+                self.pipes.update(pipe, |pipe| pipe.lossy = true);
+                Target::Pipe(pipe, End::Read)
+            }
             (Builtin::Time, "1") => Target::Clock(CLOCK_REALTIME, 0),
             (Builtin::Time, "4") => Target::Clock(CLOCK_MONOTONIC, 0),
             (Builtin::Rand, "") => Target::Rand,
@@ -87,46 +91,36 @@ impl<M: Machine> Kernel<M> {
         self.open_target(me, target, flags)
     }
 
-    pub(crate) fn read_builtin(
-        &mut self,
-        me: ThreadId,
-        target: Target,
-        transfer: &Transfer,
-    ) -> Outcome {
+    pub(crate) fn read_builtin(&mut self, target: Target, transfer: &Transfer) -> Outcome {
         match target {
             Target::Memory(window) => {
                 let bytes = self.memory.len(window);
-                self.read_window(me, Window { bytes, ..window }, transfer)
+                self.read_window(Window { bytes, ..window }, transfer)
             }
-            Target::Pipe(pipe, _) => self.read_pipe(me, pipe, transfer),
-            Target::Queue(queue) => self.read_events(me, queue, transfer),
-            Target::Clock(clock, alarm) => self.read_clock(me, (clock, alarm), transfer),
-            Target::Rand => self.read_random(me, transfer),
-            Target::Debug => self.read_console(me, transfer),
-            Target::Sys(_) | Target::Process(..) => self.read_text(me, target, transfer),
-            Target::Irq(irq) => self.read_irq(me, irq, transfer),
-            Target::Ports(first, count) => self.read_ports(me, (first, count), transfer),
+            Target::Pipe(pipe, _) => self.read_pipe(pipe, transfer),
+            Target::Queue(queue) => self.read_events(queue, transfer),
+            Target::Clock(clock, alarm) => self.read_clock((clock, alarm), transfer),
+            Target::Rand => self.read_random(transfer),
+            Target::Debug => self.read_console(transfer),
+            Target::Sys(_) | Target::Process(..) => self.read_text(target, transfer),
+            Target::Irq(irq) => self.read_irq(irq, transfer),
+            Target::Ports(first, count) => self.read_ports((first, count), transfer),
             _ => Err(EISDIR),
         }
     }
 
-    pub(crate) fn write_builtin(
-        &mut self,
-        me: ThreadId,
-        target: Target,
-        transfer: &Transfer,
-    ) -> Outcome {
+    pub(crate) fn write_builtin(&mut self, target: Target, transfer: &Transfer) -> Outcome {
         match target {
-            Target::Memory(window) => self.write_memory(me, window, transfer),
-            Target::Pipe(pipe, _) => self.write_pipe(me, pipe, transfer),
-            Target::Queue(queue) => self.subscribe(me, Sink::Queue(queue), transfer),
-            Target::Ring(ring) => self.subscribe(me, Sink::Ring(ring), transfer),
-            Target::Clock(clock, _) => self.arm_clock(me, clock, transfer),
-            Target::Debug => self.write_console(me, transfer),
-            Target::Sys(SysFile::Power) => self.write_power(me, transfer),
-            Target::Process(pid, ProcFile::Signal) => self.write_signal(me, pid, transfer),
-            Target::Irq(irq) => self.acknowledge(me, irq, transfer),
-            Target::Ports(first, count) => self.write_ports(me, (first, count), transfer),
+            Target::Memory(window) => self.write_memory(window, transfer),
+            Target::Pipe(pipe, _) => self.write_pipe(pipe, transfer),
+            Target::Queue(queue) => self.subscribe(Sink::Queue(queue), transfer),
+            Target::Ring(ring) => self.subscribe(Sink::Ring(ring), transfer),
+            Target::Clock(clock, _) => self.arm_clock(clock, transfer),
+            Target::Debug => self.write_console(transfer),
+            Target::Sys(SysFile::Power) => self.write_power(transfer),
+            Target::Process(pid, ProcFile::Signal) => self.write_signal(pid, transfer),
+            Target::Irq(irq) => self.acknowledge(irq, transfer),
+            Target::Ports(first, count) => self.write_ports((first, count), transfer),
             _ => Err(EINVAL),
         }
     }

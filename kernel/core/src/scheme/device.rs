@@ -5,7 +5,7 @@ use core::ops::Range;
 use crate::scheme::memory::hex;
 use crate::{
     Cache, Channel, EBUSY, EINVAL, ENOENT, ENOSPC, Irq, IrqId, IrqOp, Kernel, Machine, Object,
-    Outcome, PAGE, Result, Source, Target, ThreadId, Transfer, UserSlice, Window, low, wide,
+    Outcome, PAGE, Result, Source, Target, Transfer, UserSlice, Window, low, wide,
 };
 
 /// The first serial port: when a driver takes it, the kernel gives it up.
@@ -99,27 +99,27 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    pub(crate) fn read_irq(&mut self, me: ThreadId, id: IrqId, transfer: &Transfer) -> Outcome {
+    pub(crate) fn read_irq(&mut self, id: IrqId, transfer: &Transfer) -> Outcome {
         if transfer.range.len() < 8 {
             return Err(EINVAL);
         }
         let count = self.irqs.get(id).ok_or(EINVAL)?.count;
         if count == 0 {
-            return self.wait(me, Channel::Irq(id), transfer);
+            return self.wait(Channel::Irq(id), transfer);
         }
-        self.put_words(me, transfer.range.start(), [count])?;
+        self.put_words(transfer.me, transfer.range.start(), [count])?;
         self.irqs.update(id, |irq| irq.count = 0);
-        self.give(me, 8)
+        self.give(transfer.me, 8)
     }
 
     /// A write acknowledges: the line may fire again.
-    pub(crate) fn acknowledge(&mut self, me: ThreadId, id: IrqId, transfer: &Transfer) -> Outcome {
+    pub(crate) fn acknowledge(&mut self, id: IrqId, transfer: &Transfer) -> Outcome {
         let irq = self.irqs.get_mut(id).ok_or(EINVAL)?;
         irq.count = 0;
         if irq.message.is_none() {
             self.memory.machine.irq(irq.line, IrqOp::Unmask);
         }
-        self.give(me, wide(transfer.range.len()))
+        self.give(transfer.me, wide(transfer.range.len()))
     }
 
     /// The port of a transfer, and whether it is a string of bytes.
@@ -137,12 +137,7 @@ impl<M: Machine> Kernel<M> {
         Ok((first.checked_add(at).ok_or(EINVAL)?, width, range))
     }
 
-    pub(crate) fn read_ports(
-        &mut self,
-        me: ThreadId,
-        ports: (u16, u16),
-        transfer: &Transfer,
-    ) -> Outcome {
+    pub(crate) fn read_ports(&mut self, ports: (u16, u16), transfer: &Transfer) -> Outcome {
         let (port, width, range) = Self::port(ports, transfer)?;
         let Self { memory, scratch, .. } = self;
         let buffer = scratch.get_mut(..range.len()).ok_or(EINVAL)?;
@@ -152,18 +147,13 @@ impl<M: Machine> Kernel<M> {
                 *to = from;
             }
         }
-        self.store_scratch(me, range)?;
-        self.give(me, wide(range.len()))
+        self.store_scratch(transfer.me, range)?;
+        self.give(transfer.me, wide(range.len()))
     }
 
-    pub(crate) fn write_ports(
-        &mut self,
-        me: ThreadId,
-        ports: (u16, u16),
-        transfer: &Transfer,
-    ) -> Outcome {
+    pub(crate) fn write_ports(&mut self, ports: (u16, u16), transfer: &Transfer) -> Outcome {
         let (port, width, range) = Self::port(ports, transfer)?;
-        self.load_scratch(me, range)?;
+        self.load_scratch(transfer.me, range)?;
         let Self { memory, scratch, .. } = self;
         for chunk in scratch.get(..range.len()).unwrap_or_default().chunks(width) {
             let mut value = [0u8; 4];
@@ -172,6 +162,6 @@ impl<M: Machine> Kernel<M> {
             }
             memory.machine.port_out(port, width, u32::from_le_bytes(value));
         }
-        self.give(me, wide(range.len()))
+        self.give(transfer.me, wide(range.len()))
     }
 }

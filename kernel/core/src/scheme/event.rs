@@ -13,13 +13,13 @@ const RECORD: usize = 24;
 
 impl<M: Machine> Kernel<M> {
     /// A write of one event record: subscribes, changes or ends a subscription.
-    pub(crate) fn subscribe(&mut self, me: ThreadId, sink: Sink, transfer: &Transfer) -> Outcome {
+    pub(crate) fn subscribe(&mut self, sink: Sink, transfer: &Transfer) -> Outcome {
         if transfer.range.len() < RECORD {
             return Err(EINVAL);
         }
         let start = transfer.range.start();
-        let [number, flags, data] = self.words(me, start)?;
-        let (handle, target) = self.named_handle(me, number, Rights::empty())?;
+        let [number, flags, data] = self.words(transfer.me, start)?;
+        let (handle, target) = self.named_handle(transfer.me, number, Rights::empty())?;
         let source = match target {
             Target::Scheme(scheme, id, _) => {
                 self.check_epoch(scheme, handle.description)?;
@@ -34,7 +34,7 @@ impl<M: Machine> Kernel<M> {
         };
         self.unsubscribe(|s| s.sink == sink && s.source == source && s.handle == number);
         if flags == 0 {
-            return self.give(me, wide(RECORD));
+            return self.give(transfer.me, wide(RECORD));
         }
         let subscription = Subscription { source, handle: number, flags, data, sink, ready: 0 };
         let id = self.subscriptions.insert(subscription)?;
@@ -42,14 +42,14 @@ impl<M: Machine> Kernel<M> {
             let args = [open, flags, 0, 0, 0];
             let finish = Finish::Subscribe(id);
             let request = Request { finish, ..Request::new(transfer.call, op::FEVENT, args) };
-            let asked = self.submit(me, scheme, &request);
+            let asked = self.submit(transfer.me, scheme, &request);
             if asked.is_err() {
                 self.subscriptions.remove(id);
             }
             return asked;
         }
         self.tell(id, self.readiness(source, target));
-        self.give(me, wide(RECORD))
+        self.give(transfer.me, wide(RECORD))
     }
 
     /// What a source of the kernel's own is ready for just now.
@@ -67,15 +67,10 @@ impl<M: Machine> Kernel<M> {
         if readable { ready::READ } else { 0 }
     }
 
-    pub(crate) fn read_events(
-        &mut self,
-        me: ThreadId,
-        queue: QueueId,
-        transfer: &Transfer,
-    ) -> Outcome {
-        match self.take_events(me, queue, transfer.range)? {
-            0 => self.wait(me, Channel::Queue(queue), transfer),
-            bytes => self.give(me, bytes),
+    pub(crate) fn read_events(&mut self, queue: QueueId, transfer: &Transfer) -> Outcome {
+        match self.take_events(transfer.me, queue, transfer.range)? {
+            0 => self.wait(Channel::Queue(queue), transfer),
+            bytes => self.give(transfer.me, bytes),
         }
     }
 

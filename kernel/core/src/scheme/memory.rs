@@ -3,8 +3,7 @@
 use core::ops::Range;
 
 use crate::{
-    EINVAL, ENOENT, ENOSPC, EPERM, Kernel, Machine, Outcome, Result, Target, ThreadId, Transfer,
-    Window, wide,
+    EINVAL, ENOENT, ENOSPC, EPERM, Kernel, Machine, Outcome, Result, Target, Transfer, Window, wide,
 };
 
 /// A hexadecimal number without prefix.
@@ -35,12 +34,7 @@ impl<M: Machine> Kernel<M> {
         Ok(Target::Memory(part))
     }
 
-    pub(crate) fn write_memory(
-        &mut self,
-        me: ThreadId,
-        window: Window,
-        transfer: &Transfer,
-    ) -> Outcome {
+    pub(crate) fn write_memory(&mut self, window: Window, transfer: &Transfer) -> Outcome {
         let len = transfer.range.len();
         let end = transfer.offset.checked_add(wide(len)).ok_or(EINVAL)?;
         if self.memory.objects.get(window.object).ok_or(EINVAL)?.read_only {
@@ -53,8 +47,8 @@ impl<M: Machine> Kernel<M> {
             self.memory.resize(window.object, end)?;
         }
         let offset = window.offset.checked_add(transfer.offset).ok_or(EINVAL)?;
-        let (space, memory) = self.space(me)?;
+        let (space, memory) = self.space(transfer.me)?;
         memory.copy((space, transfer.range), Window { offset, ..window }, len)?;
-        self.advance(me, transfer, len)
+        self.advance(transfer, len)
     }
 }

@@ -3,21 +3,20 @@
 use crate::object::pipe::CAPACITY;
 use crate::syscall::signal::SIGPIPE;
 use crate::{
-    Channel, EIO, EPIPE, End, Kernel, Machine, Outcome, Pipe, PipeId, Result, Source, Target,
-    ThreadId, Transfer, encode, size, wide,
+    Channel, EIO, EPIPE, End, Kernel, Machine, Outcome, Pipe, PipeId, Result, Source, Transfer,
+    encode, size, wide,
 };
 
 /// Up to this many bytes are written whole or not at all (`PIPE_BUF`).
 const ATOMIC: u64 = 4096;
 
 impl<M: Machine> Kernel<M> {
-    /// A new pipe; the target is its read end.
-    pub(crate) fn new_pipe(&mut self, lossy: bool) -> Result<Target> {
+    /// A new pipe, with a read end.
+    pub(crate) fn new_pipe(&mut self) -> Result<PipeId> {
         let object = self.memory.anonymous(CAPACITY)?;
-        let (readers, writers) = (1, 0);
+        let (readers, writers, lossy) = (1, 0, false);
         let pipe = Pipe { object, head: 0, tail: 0, readers, writers, lossy, dropped: 0 };
-        let pipe = self.pipes.insert(pipe).inspect_err(|_| self.memory.release(object))?;
-        Ok(Target::Pipe(pipe, End::Read))
+        self.pipes.insert(pipe).inspect_err(|_| self.memory.release(object))
     }
 
     /// A description of an end is gone; the other end hears of the last one.
@@ -45,44 +44,44 @@ impl<M: Machine> Kernel<M> {
         self.notify(Source::Pipe(id, end), ready);
     }
 
-    pub(crate) fn read_pipe(&mut self, me: ThreadId, id: PipeId, transfer: &Transfer) -> Outcome {
+    pub(crate) fn read_pipe(&mut self, id: PipeId, transfer: &Transfer) -> Outcome {
         let pipe = self.pipes.get(id).ok_or(EIO)?;
         let (from, len) = (pipe.bytes(pipe.head), size(pipe.used()).min(transfer.range.len()));
         if len == 0 {
             if transfer.range.is_empty() || pipe.writers == 0 {
-                return self.give(me, 0);
+                return self.give(transfer.me, 0);
             }
-            return self.wait(me, Channel::Pipe(id), transfer);
+            return self.wait(Channel::Pipe(id), transfer);
         }
-        let (space, memory) = self.space(me)?;
+        let (space, memory) = self.space(transfer.me)?;
         memory.copy(from, (space, transfer.range), len)?;
         let len = wide(len);
         self.pipes.update(id, |pipe| pipe.head = pipe.head.saturating_add(len));
         self.pipe_moved(id, End::Write);
-        self.give(me, len)
+        self.give(transfer.me, len)
     }
 
-    pub(crate) fn write_pipe(&mut self, me: ThreadId, id: PipeId, transfer: &Transfer) -> Outcome {
+    pub(crate) fn write_pipe(&mut self, id: PipeId, transfer: &Transfer) -> Outcome {
         let pipe = self.pipes.get_mut(id).ok_or(EIO)?;
         let (room, wanted) = (pipe.room(), wide(transfer.range.len()));
         if pipe.readers == 0 {
-            let process = self.owner(me)?;
+            let process = self.owner(transfer.me)?;
             self.post_signal(process, SIGPIPE);
-            return self.give_if_alive(me, encode(EPIPE));
+            return self.give_if_alive(transfer.me, encode(EPIPE));
         }
         let whole = wanted <= ATOMIC;
         if wanted != 0 && (room == 0 || (whole && room < wanted)) {
             if pipe.lossy {
                 pipe.dropped = pipe.dropped.saturating_add(wanted);
-                return self.give(me, wanted);
+                return self.give(transfer.me, wanted);
             }
-            return self.wait(me, Channel::Pipe(id), transfer);
+            return self.wait(Channel::Pipe(id), transfer);
         }
         let (to, len) = (pipe.bytes(pipe.tail), room.min(wanted));
-        let (space, memory) = self.space(me)?;
+        let (space, memory) = self.space(transfer.me)?;
         memory.copy((space, transfer.range), to, size(len))?;
         self.pipes.update(id, |pipe| pipe.tail = pipe.tail.saturating_add(len));
         self.pipe_moved(id, End::Read);
-        self.give(me, len)
+        self.give(transfer.me, len)
     }
 }

@@ -18,7 +18,6 @@ pub mod op {
     macro_rules! opcodes {
         ($($name:ident = $opcode:ident)*) => {$(
             #[doc = concat!("`", stringify!($opcode), "`.")]
-            #[expect(clippy::as_conversions, reason = "the discriminant of a u8 enum")]
             pub const $name: u8 = Opcode::$opcode as u8;
         )*};
     }

@@ -36,16 +36,12 @@ struct Text<'a> {
 
 impl Write for Text<'_> {
     fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        for byte in text.bytes() {
-            match self.skip.checked_sub(1) {
-                Some(left) => self.skip = left,
-                None => {
-                    if let Some(place) = self.buffer.get_mut(self.len) {
-                        *place = byte;
-                        self.len = self.len.saturating_add(1);
-                    }
-                }
-            }
+        let skipped = self.skip.min(text.len());
+        self.skip = self.skip.saturating_sub(skipped);
+        let places = self.buffer.iter_mut().skip(self.len);
+        for (place, byte) in places.zip(text.bytes().skip(skipped)) {
+            *place = byte;
+            self.len = self.len.saturating_add(1);
         }
         Ok(())
     }
@@ -76,12 +72,7 @@ impl<M: Machine> Kernel<M> {
         process_file(pid, rest)
     }
 
-    pub(crate) fn read_text(
-        &mut self,
-        me: ThreadId,
-        target: Target,
-        transfer: &Transfer,
-    ) -> Outcome {
+    pub(crate) fn read_text(&mut self, target: Target, transfer: &Transfer) -> Outcome {
         let range = transfer.range.cut(SCRATCH);
         let len = self.with_scratch(|kernel, scratch| {
             let buffer = scratch.get_mut(..range.len()).unwrap_or_default();
@@ -89,10 +80,10 @@ impl<M: Machine> Kernel<M> {
                 return Ok(kernel.memory.machine.log_read(transfer.offset, buffer));
             }
             let mut text = Text { buffer, skip: size(transfer.offset), len: 0 };
-            kernel.write_text(me, target, &mut text).map(|()| text.len)
+            kernel.write_text(transfer.me, target, &mut text).map(|()| text.len)
         })?;
-        self.store_scratch(me, range.cut(len))?;
-        self.advance(me, transfer, len)
+        self.store_scratch(transfer.me, range.cut(len))?;
+        self.advance(transfer, len)
     }
 
     fn write_text(&self, me: ThreadId, target: Target, out: &mut Text<'_>) -> Result<()> {
@@ -132,7 +123,6 @@ impl<M: Machine> Kernel<M> {
         let id = self.process_by_pid(pid)?;
         let process = self.processes.get(id).ok_or(ESRCH)?;
         let threads = || self.threads.iter().map(|(_, t)| t).filter(|t| t.process == id);
-        let live: u64 = threads().map(|thread| thread.cpu_ns).fold(0, u64::saturating_add);
         let state = match process.life {
             Life::Ended(_) => 'Z',
             Life::Alive if threads().all(|t| matches!(t.state, State::Blocked(_))) => 'S',
@@ -149,7 +139,7 @@ impl<M: Machine> Kernel<M> {
             state,
             process.threads,
             process.space.as_ref().map_or(0, |space| space.resident),
-            process.cpu_ns.saturating_add(live),
+            self.cpu_time(id),
             process.priority,
             process.handles.iter().count(),
             process.name,
@@ -157,18 +147,22 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A short text that was written to a handle.
-    fn word(&mut self, me: ThreadId, transfer: &Transfer) -> Result<&str> {
-        let len = self.take_path(me, transfer.range.start(), wide(transfer.range.len().min(64)))?;
+    fn word(&mut self, transfer: &Transfer) -> Result<&str> {
+        let len = self.take_path(
+            transfer.me,
+            transfer.range.start(),
+            wide(transfer.range.len().min(64)),
+        )?;
         Ok(self.path(0..len)?.trim())
     }
 
-    pub(crate) fn write_power(&mut self, me: ThreadId, transfer: &Transfer) -> Outcome {
-        let power = match self.word(me, transfer)? {
+    pub(crate) fn write_power(&mut self, transfer: &Transfer) -> Outcome {
+        let power = match self.word(transfer)? {
             "reboot" => Power::Reboot,
             "poweroff" => Power::Off,
             _ => return Err(EINVAL),
         };
-        if self.process(me)?.uid != 0 {
+        if self.process(transfer.me)?.uid != 0 {
             return Err(EPERM);
         }
         self.memory.machine.power(power);
@@ -176,15 +170,15 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A signal number written to `proc:PID/signal`.
-    pub(crate) fn write_signal(&mut self, me: ThreadId, pid: u32, transfer: &Transfer) -> Outcome {
-        let signal: u32 = self.word(me, transfer)?.parse().map_err(|_word| EINVAL)?;
+    pub(crate) fn write_signal(&mut self, pid: u32, transfer: &Transfer) -> Outcome {
+        let signal: u32 = self.word(transfer)?.parse().map_err(|_word| EINVAL)?;
         let id = self.process_by_pid(pid)?;
-        self.may_act(me, id)?;
+        self.may_act(transfer.me, id)?;
         if signal >= 32 {
             return Err(EINVAL);
         }
         self.send(id, signal);
-        self.give_if_alive(me, wide(transfer.range.len()))
+        self.give_if_alive(transfer.me, wide(transfer.range.len()))
     }
 
     /// Directory records from position `from` on.
@@ -200,10 +194,11 @@ impl<M: Machine> Kernel<M> {
         while let Some((name, kind)) = self.entry(target, at)? {
             let bytes = name.as_bytes();
             let len = HEADER.saturating_add(bytes.len()).saturating_add(1);
-            if done.saturating_add(len) > range.len() {
-                if done == 0 {
-                    return Err(EINVAL);
-                }
+            let room = range.len().saturating_sub(done);
+            if len > room && done == 0 {
+                return Err(EINVAL);
+            }
+            if len > room {
                 break;
             }
             at = at.saturating_add(1);

@@ -3,7 +3,7 @@
 use crate::syscall::time::{CLOCK_REALTIME, from_timespec, to_timespec};
 use crate::{
     Channel, Due, EAGAIN, EINVAL, Kernel, Machine, Outcome, SCRATCH, Sleep, Source, Target,
-    ThreadId, Transfer, wide,
+    Transfer, wide,
 };
 
 /// Bytes of a `TimeSpec`.
@@ -15,29 +15,28 @@ impl<M: Machine> Kernel<M> {
     /// A read gives the time; it takes a due alarm back.
     pub(crate) fn read_clock(
         &mut self,
-        me: ThreadId,
         (clock, alarm): (u64, u64),
         transfer: &Transfer,
     ) -> Outcome {
         if transfer.range.len() < TIMESPEC {
             return Err(EINVAL);
         }
-        let now = self.clock(me, clock)?;
+        let now = self.clock(transfer.me, clock)?;
         let words = to_timespec(now);
-        self.put_words(me, transfer.range.start(), words)?;
+        self.put_words(transfer.me, transfer.range.start(), words)?;
         if alarm != 0 && alarm <= self.memory.machine.now() {
             let target = Target::Clock(clock, 0);
             self.descriptions.update(transfer.description, |d| d.target = target);
         }
-        self.give(me, wide(TIMESPEC))
+        self.give(transfer.me, wide(TIMESPEC))
     }
 
     /// A write arms the alarm at an absolute time; one that has passed is due at once.
-    pub(crate) fn arm_clock(&mut self, me: ThreadId, clock: u64, transfer: &Transfer) -> Outcome {
+    pub(crate) fn arm_clock(&mut self, clock: u64, transfer: &Transfer) -> Outcome {
         if transfer.range.len() < TIMESPEC {
             return Err(EINVAL);
         }
-        let mut at = from_timespec(self.words(me, transfer.range.start())?)?;
+        let mut at = from_timespec(self.words(transfer.me, transfer.range.start())?)?;
         if clock == CLOCK_REALTIME {
             at = at.saturating_sub(self.wall);
         }
@@ -50,19 +49,19 @@ impl<M: Machine> Kernel<M> {
         } else {
             self.timers.set(Due::Alarm(transfer.description), at);
         }
-        self.give(me, wide(TIMESPEC))
+        self.give(transfer.me, wide(TIMESPEC))
     }
 
-    pub(crate) fn read_random(&mut self, me: ThreadId, transfer: &Transfer) -> Outcome {
+    pub(crate) fn read_random(&mut self, transfer: &Transfer) -> Outcome {
         let range = transfer.range.cut(SCRATCH);
         let Self { random, scratch, .. } = self;
         let buffer = scratch.get_mut(..range.len()).ok_or(EINVAL)?;
         random.fill(buffer);
-        self.store_scratch(me, range)?;
-        self.give(me, wide(range.len()))
+        self.store_scratch(transfer.me, range)?;
+        self.give(transfer.me, wide(range.len()))
     }
 
-    pub(crate) fn read_console(&mut self, me: ThreadId, transfer: &Transfer) -> Outcome {
+    pub(crate) fn read_console(&mut self, transfer: &Transfer) -> Outcome {
         let range = transfer.range.cut(SCRATCH);
         let mut len = 0usize;
         while len < range.len()
@@ -78,18 +77,22 @@ impl<M: Machine> Kernel<M> {
                 return Err(EAGAIN);
             }
             let soon = self.memory.machine.now().saturating_add(POLL);
-            self.threads.update(me, |thread| thread.expired = false);
-            return self.sleep(me, Channel::Console, Sleep::retry_until(transfer.call, soon));
+            self.threads.update(transfer.me, |thread| thread.expired = false);
+            return self.sleep(
+                transfer.me,
+                Channel::Console,
+                Sleep::retry_until(transfer.call, soon),
+            );
         }
-        self.store_scratch(me, range.cut(len))?;
-        self.give(me, wide(len))
+        self.store_scratch(transfer.me, range.cut(len))?;
+        self.give(transfer.me, wide(len))
     }
 
-    pub(crate) fn write_console(&mut self, me: ThreadId, transfer: &Transfer) -> Outcome {
+    pub(crate) fn write_console(&mut self, transfer: &Transfer) -> Outcome {
         let range = transfer.range.cut(SCRATCH);
-        self.load_scratch(me, range)?;
+        self.load_scratch(transfer.me, range)?;
         let text = self.scratch.get(..range.len()).unwrap_or_default();
         self.memory.machine.console_write(text);
-        self.give(me, wide(range.len()))
+        self.give(transfer.me, wide(range.len()))
     }
 }

@@ -23,6 +23,8 @@ pub(crate) const DIRENT_HEADER: u64 = 19;
 /// A read or write, with everything about it looked up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Transfer {
+    /// The caller.
+    pub(crate) me: ThreadId,
     /// The description.
     pub(crate) description: DescriptionId,
     /// The caller's buffer.
@@ -56,6 +58,7 @@ impl<M: Machine> Kernel<M> {
         let status = |flag, bit| if description.flags & wide(flag) == 0 { 0 } else { bit };
         let flags = given | status(O_NONBLOCK, NONBLOCK) | status(O_APPEND, APPEND);
         let transfer = Transfer {
+            me,
             description: handle.description,
             range: UserSlice::new(call.b, call.c)?.cut(MAX_BYTES),
             offset: if at == OWN_OFFSET { description.offset } else { at },
@@ -66,7 +69,7 @@ impl<M: Machine> Kernel<M> {
         match (target, description.attached) {
             (Target::Scheme(..), Some(window)) if !writes => {
                 count(&mut self.counters.warm_reads);
-                self.read_window(me, window, &transfer)
+                self.read_window(window, &transfer)
             }
             (Target::Scheme(scheme, id, _), _) => {
                 self.check_epoch(scheme, transfer.description)?;
@@ -84,41 +87,36 @@ impl<M: Machine> Kernel<M> {
                 };
                 self.submit(me, scheme, &request)
             }
-            _ if writes => self.write_builtin(me, target, &transfer),
-            _ => self.read_builtin(me, target, &transfer),
+            _ if writes => self.write_builtin(target, &transfer),
+            _ => self.read_builtin(target, &transfer),
         }
     }
 
     /// Copies from an object to the caller; what a warm read is.
-    pub(crate) fn read_window(
-        &mut self,
-        me: ThreadId,
-        window: Window,
-        transfer: &Transfer,
-    ) -> Outcome {
+    pub(crate) fn read_window(&mut self, window: Window, transfer: &Transfer) -> Outcome {
         let left = window.bytes.saturating_sub(transfer.offset);
         let len = transfer.range.len().min(size(left));
         let offset = window.offset.checked_add(transfer.offset).ok_or(EOVERFLOW)?;
-        let (space, memory) = self.space(me)?;
+        let (space, memory) = self.space(transfer.me)?;
         memory.copy(Window { offset, ..window }, (space, transfer.range), len)?;
-        self.advance(me, transfer, len)
+        self.advance(transfer, len)
     }
 
     /// Ends a transfer of `len` bytes.
-    pub(crate) fn advance(&mut self, me: ThreadId, transfer: &Transfer, len: usize) -> Outcome {
+    pub(crate) fn advance(&mut self, transfer: &Transfer, len: usize) -> Outcome {
         if transfer.moves {
             let offset = transfer.offset.saturating_add(wide(len));
             self.descriptions.update(transfer.description, |d| d.offset = offset);
         }
-        self.give(me, wide(len))
+        self.give(transfer.me, wide(len))
     }
 
     /// Lets a transfer wait for something, if it may.
-    pub(crate) fn wait(&mut self, me: ThreadId, channel: Channel, transfer: &Transfer) -> Outcome {
+    pub(crate) fn wait(&mut self, channel: Channel, transfer: &Transfer) -> Outcome {
         if transfer.nonblocking {
             return Err(EAGAIN);
         }
-        self.sleep(me, channel, Sleep::retry(transfer.call))
+        self.sleep(transfer.me, channel, Sleep::retry(transfer.call))
     }
 
     pub(crate) fn lseek(&mut self, me: ThreadId, call: Call) -> Outcome {

@@ -97,12 +97,13 @@ impl<M: Machine> Kernel<M> {
                 _ => return Err(EINVAL),
             }
         };
-        if let Binding::Scheme(scheme, _) = binding {
+        if let Some(scheme) = binding.scheme() {
             self.schemes.retain(scheme);
         }
         let bound = self.namespaces.get_mut(namespace).ok_or(ENOENT)?.bind(name, binding);
         // What is not bound any more, or could not be, is let go.
-        if let Some(Binding::Scheme(scheme, _)) = bound.unwrap_or(Some(binding)) {
+        let gone = bound.unwrap_or(Some(binding));
+        if let Some(scheme) = gone.and_then(Binding::scheme) {
             self.drop_scheme(scheme);
         }
         bound?;
@@ -122,10 +123,8 @@ impl<M: Machine> Kernel<M> {
         if self.namespaces.release(id)
             && let Some(namespace) = self.namespaces.remove(id)
         {
-            for (_, binding) in namespace.iter() {
-                if let Binding::Scheme(scheme, _) = binding {
-                    self.drop_scheme(*scheme);
-                }
+            for scheme in namespace.iter().filter_map(|(_, binding)| binding.scheme()) {
+                self.drop_scheme(scheme);
             }
         }
     }

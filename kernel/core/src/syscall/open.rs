@@ -16,7 +16,7 @@ pub(crate) const O_CLOEXEC: u64 = 0x0100_0000;
 pub(crate) const O_RDWR: u64 = 0x3_0000;
 /// Flags that stay with a description.
 pub(crate) const STATUS_FLAGS: usize = O_NONBLOCK | O_APPEND;
-/// `open(path, len, flags)` of redox_syscall 0.4 and 0.5: the one number of old that published
+/// `open(path, len, flags)` of `redox_syscall` 0.4 and 0.5: the one number of old that published
 /// crates still use (winit 0.30) and that is not today's.
 pub(crate) const SYS_OPEN: usize = 0x1010_0005;
 

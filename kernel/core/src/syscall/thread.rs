@@ -98,11 +98,9 @@ impl<M: Machine> Kernel<M> {
         let running = (0..).zip(&self.cpus).find(|(_, cpu)| cpu.current == Some(id));
         let running = running.map(|(number, _)| Cpu(number));
         let now = self.memory.machine.now();
-        let ran = running.map_or(0, |_cpu| now.saturating_sub(thread.since));
         self.processes.update(thread.process, |process| {
             process.threads = process.threads.saturating_sub(1);
-            let cpu_ns = process.cpu_ns.saturating_add(thread.cpu_ns);
-            process.cpu_ns = cpu_ns.saturating_add(ran);
+            process.cpu_ns = process.cpu_ns.saturating_add(thread.cpu_time(now));
         });
         let free = match running {
             Some(cpu) => {

@@ -1,6 +1,8 @@
 //! Clocks and sleeping.
 
-use crate::{Call, Channel, EINVAL, EPERM, Kernel, Machine, Outcome, Result, Sleep, ThreadId};
+use crate::{
+    Call, Channel, EINVAL, EPERM, Kernel, Machine, Outcome, ProcessId, Result, Sleep, ThreadId,
+};
 
 /// Wall time.
 pub(crate) const CLOCK_REALTIME: u64 = 1;
@@ -37,17 +39,17 @@ impl<M: Machine> Kernel<M> {
         match clock {
             CLOCK_REALTIME => Ok(self.wall.saturating_add(now)),
             CLOCK_MONOTONIC => Ok(now),
-            CLOCK_PROCESS_CPUTIME => {
-                let process = self.owner(me)?;
-                let ended = self.processes.get(process).map_or(0, |process| process.cpu_ns);
-                let live = self.threads.iter().filter(|(_, thread)| thread.process == process);
-                let live = live.map(|(id, t)| {
-                    t.cpu_ns.saturating_add(if id == me { now.saturating_sub(t.since) } else { 0 })
-                });
-                Ok(live.fold(ended, u64::saturating_add))
-            }
+            CLOCK_PROCESS_CPUTIME => Ok(self.cpu_time(self.owner(me)?)),
             _ => Err(EINVAL),
         }
+    }
+
+    /// CPU time of a process, in ns: of threads that ended, and of those that there are.
+    pub(crate) fn cpu_time(&self, id: ProcessId) -> u64 {
+        let now = self.memory.machine.now();
+        let ended = self.processes.get(id).map_or(0, |process| process.cpu_ns);
+        let threads = self.threads.iter().filter(|(_, thread)| thread.process == id);
+        threads.map(|(_, thread)| thread.cpu_time(now)).fold(ended, u64::saturating_add)
     }
 
     pub(crate) fn clock_gettime(&mut self, me: ThreadId, call: Call) -> Outcome {

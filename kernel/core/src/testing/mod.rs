@@ -197,8 +197,8 @@ impl World {
     /// Maps fresh private memory; gives its address.
     pub(crate) fn map(&mut self, thread: ThreadId, bytes: u64, flags: u64) -> Option<u64> {
         let place = BASE + 10 * 4096;
-        for (n, word) in [0, bytes, flags, 0].into_iter().enumerate() {
-            self.poke(thread, place + wide(n) * 8, &word.to_le_bytes());
+        for (at, word) in (place..).step_by(8).zip([0, bytes, flags, 0]) {
+            self.poke(thread, at, &word.to_le_bytes());
         }
         self.call(thread, SYS_FMAP, &[wide(NONE), place, 32])
     }
