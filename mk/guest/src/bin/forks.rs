@@ -9,11 +9,16 @@ use std::{
     process::ExitCode,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
+    time::Duration,
 };
 
 use guest::{argument, finish};
 
 const THREADS: usize = 8;
+/// What a thread does nothing for after each round.
+const PAUSE: Duration = Duration::from_millis(5);
+/// Each round of this number prints a line.
+const LOUD: usize = 1_000;
 
 fn main() -> ExitCode {
     finish(run())
@@ -33,8 +38,10 @@ fn forks_beside_threads(forks: usize, path: &Path) -> Result<usize, String> {
     thread::scope(|scope| {
         let busy = || {
             while !stop.load(Ordering::Relaxed) {
-                work(path)?;
-                rounds.fetch_add(1, Ordering::Relaxed);
+                let round = rounds.fetch_add(1, Ordering::Relaxed);
+                work(round, path)?;
+                // Eight threads that never sleep would leave the forks a tenth of one CPU.
+                thread::sleep(PAUSE);
             }
             Ok::<(), String>(())
         };
@@ -49,12 +56,15 @@ fn forks_beside_threads(forks: usize, path: &Path) -> Result<usize, String> {
 }
 
 /// What a thread does all the time: memory of many sizes, output, and a file.
-fn work(path: &Path) -> Result<(), String> {
+fn work(round: usize, path: &Path) -> Result<(), String> {
     let sizes = (1..50_usize).map(|number| number.saturating_mul(97));
     let blocks: Vec<Vec<u8>> = sizes.map(|size| vec![1; size]).collect();
     let whole = blocks.iter().all(|block| block.iter().all(|&byte| byte == 1));
-    // It shows nothing, but goes through the lock that all output shares.
-    let printed = io::stdout().lock().write_all(b"");
+    let mut output = io::stdout().lock();
+    // Mostly it shows nothing, but goes through the lock that all output shares.
+    let printed =
+        if round.is_multiple_of(LOUD) { writeln!(output, "round {round}") } else { output.flush() };
+    drop(output);
     printed.map_err(|error| format!("print: {error}"))?;
     let data = fs::read(path).map_err(|error| format!("read: {error}"))?;
     if whole && data == vec![7; 10_000] { Ok(()) } else { Err("memory or file changed".into()) }
