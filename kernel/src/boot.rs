@@ -9,6 +9,7 @@ use anode_kernel::machine::PAGE;
 use anode_kernel::madt::{self, Madt};
 use anode_kernel::num::{size, wide};
 use raw_cpuid::CpuId;
+use x86_64::registers::model_specific::Msr;
 
 use crate::arch::fpu::{self, Vector};
 use crate::arch::ioapic::Lines;
@@ -109,12 +110,21 @@ fn make_pool(info: &BootInfo, vector: Vector, block: &mut Block) -> Result<Pool,
 }
 
 fn greet(info: &BootInfo, madt: Option<&Madt>) {
-    let brand = CpuId::new().get_processor_brand_string();
+    let id = CpuId::new();
+    let brand = id.get_processor_brand_string();
     let brand = brand.as_ref().map_or("unnamed", |brand| brand.as_str().trim());
     let (version, memory) = (env!("CARGO_PKG_VERSION"), memory::total(info) / MIB);
     let (cpus, mhz) = (madt.map_or(1, |madt| madt.cpus.max(1)), tsc::hertz() / 1_000_000);
     ::log::info!("Anode {version}: {memory} MiB of memory, 1 of {cpus} CPUs ({brand}, {mhz} MHz)");
     ::log::info!("without an IOMMU in use, drivers are trusted with DMA");
+    // A CPU of AMD's never was; another one says so in ARCH_CAPABILITIES, which CPUID announces.
+    let amd = id.get_vendor_info().is_some_and(|vendor| vendor.as_str() == "AuthenticAMD");
+    let tells = raw_cpuid::cpuid!(7, 0).edx & 1 << 29 != 0;
+    // SAFETY: reads a register that the CPU has.
+    let closed = amd || (tells && unsafe { Msr::new(0x10A).read() } & 1 != 0);
+    if !closed {
+        ::log::warn!("this CPU is open to Meltdown: any program may read all memory");
+    }
     if madt.is_none() {
         ::log::warn!("the firmware describes no interrupt controllers: devices cannot interrupt");
     }

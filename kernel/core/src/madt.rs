@@ -3,7 +3,7 @@
 //! Firmware is not trusted: every length and checksum is looked at, and what does not fit is
 //! left out.
 
-use crate::{index, wide};
+use crate::num::{bytes, index, long, wide, word};
 
 /// Most I/O APICs that are looked at.
 pub const MAX_CHIPS: usize = 4;
@@ -45,14 +45,6 @@ pub struct Madt {
     pub wires: [Option<Wire>; ISA_LINES],
 }
 
-fn bytes<const N: usize>(from: &[u8], at: usize) -> Option<[u8; N]> {
-    from.get(at..)?.first_chunk().copied()
-}
-
-fn word(from: &[u8], at: usize) -> Option<u32> {
-    bytes(from, at).map(u32::from_le_bytes)
-}
-
 fn sound(table: &[u8]) -> bool {
     table.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte)) == 0
 }
@@ -64,7 +56,7 @@ pub fn find<'a>(rsdp: u64, read: impl Fn(u64, usize) -> Option<&'a [u8]>) -> Opt
     let root = table(address, &read)?;
     let entries = root.get(HEADER..)?.chunks_exact(size).take(MAX_TABLES);
     let mut addresses = entries.filter_map(|entry| match size {
-        8 => bytes(entry, 0).map(u64::from_le_bytes),
+        8 => long(entry, 0),
         _ => word(entry, 0).map(u64::from),
     });
     let is_madt = |at: &u64| read(*at, HEADER).is_some_and(|head| head.starts_with(b"APIC"));
@@ -80,7 +72,7 @@ fn root_table<'a>(
     if old.get(15).is_some_and(|revision| *revision >= 2)
         && let Some(new) = read(rsdp, HEADER).filter(|new| sound(new))
     {
-        return Some((u64::from_le_bytes(bytes(new, 24)?), 8));
+        return Some((long(new, 24)?, 8));
     }
     Some((word(old, 16)?.into(), 4))
 }

@@ -1,21 +1,9 @@
 //! Names for addresses: the symbol table of an ELF file, for backtraces.
 
-use crate::size;
-
-fn bytes<const N: usize>(from: &[u8], at: usize) -> Option<[u8; N]> {
-    from.get(at..)?.first_chunk().copied()
-}
+use crate::num::{bytes, long, size, word};
 
 fn half(from: &[u8], at: usize) -> Option<u16> {
     bytes(from, at).map(u16::from_le_bytes)
-}
-
-fn word(from: &[u8], at: usize) -> Option<u32> {
-    bytes(from, at).map(u32::from_le_bytes)
-}
-
-fn long(from: &[u8], at: usize) -> Option<u64> {
-    bytes(from, at).map(u64::from_le_bytes)
 }
 
 /// The header of a section and what it holds.
