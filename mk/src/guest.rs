@@ -43,13 +43,20 @@ pub(crate) enum Length {
     /// Always.
     Short,
     /// With `--all`.
-    #[expect(dead_code, reason = "the long suites come with later issues")]
     Long,
 }
 
 /// All groups, in the order in which they run.
-pub(crate) const GROUPS: &[Group] =
-    &[boot::SMALL, boot::LARGE, boot::UEFI, look::GROUP, standard::GROUP, disk::GROUP, life::GROUP];
+pub(crate) const GROUPS: &[Group] = &[
+    boot::SMALL,
+    boot::LARGE,
+    boot::UEFI,
+    look::GROUP,
+    standard::GROUP,
+    standard::LONG,
+    disk::GROUP,
+    life::GROUP,
+];
 
 /// A machine of the default kind.
 fn plain(image: &Path) -> Result<Config> {

@@ -14,8 +14,16 @@ pub(super) const GROUP: Group = Group {
     cases: &[
         Case { name: "files, threads, processes and panics behave", run: everything },
         Case { name: "signals, poll and terminals behave", run: beyond },
-        Case { name: "10,000 forks leave memory and locks whole", run: forks },
+        Case { name: "forks beside busy threads leave memory and locks whole", run: forks },
     ],
+};
+
+pub(super) const LONG: Group = Group {
+    name: "std-long",
+    length: Length::Long,
+    machine: plain,
+    begin: Machine::log_in,
+    cases: &[Case { name: "so do 10,000 forks", run: many_forks }],
 };
 
 fn everything(machine: &mut Machine) -> Result<()> {
@@ -27,7 +35,11 @@ fn beyond(machine: &mut Machine) -> Result<()> {
 }
 
 fn forks(machine: &mut Machine) -> Result<()> {
-    succeeds(machine, "/test/forks 10000")
+    succeeds(machine, "/test/forks 1000")
+}
+
+fn many_forks(machine: &mut Machine) -> Result<()> {
+    (0..10).try_for_each(|_run| forks(machine))
 }
 
 /// Runs a test program; its lines `FAILED …` are the reason if it fails.

@@ -42,6 +42,9 @@ pub(crate) struct Output {
     pub(crate) status: i32,
 }
 
+/// How the prompt of root's shell ends.
+const PROMPT: &str = "# ";
+
 /// What the kernel says when it will say no more.
 const FATAL: [&str; 2] = ["The machine is halted.", "Anode cannot start"];
 
@@ -109,7 +112,7 @@ impl Machine {
     pub(crate) fn log_in(&mut self) -> Result<()> {
         self.expect("login: ")?;
         self.send("root\n")?;
-        self.expect("# ").map(|_text| ())
+        self.expect(PROMPT).map(|_text| ())
     }
 
     /// Runs a line in the guest's shell.
@@ -122,6 +125,8 @@ impl Machine {
         let (end, mark) = (format!("{left}{right}"), typed.as_str());
         let text = self.expect(&end)?;
         let status = self.expect("\n")?;
+        // The next line is typed at a prompt, so that its output does not run into it.
+        self.expect(PROMPT)?;
         let text = text.strip_suffix(&end).unwrap_or(&text);
         let kept: Vec<&str> = text.lines().filter(|line| !line.contains(mark)).collect();
         let status = status.trim().parse().map_err(|_no_number| {
