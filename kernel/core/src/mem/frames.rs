@@ -12,22 +12,14 @@ use crate::{ENOMEM, Frame, Result, index, narrow, reserved};
 const FOREIGN: u16 = u16::MAX;
 
 /// The frames of this machine.
+#[derive(Debug)]
 pub struct Frames {
-    /// One bit a frame, set = free.
-    free_map: Vec<u64>,
+    /// Numbers of those that nobody uses, the low ones first: they are given last, so that they
+    /// are there for DMA. It has room for all, so it never grows.
+    free: Vec<u32>,
     /// References to each frame; [`FOREIGN`] where it is not ours.
     references: Vec<u16>,
-    /// Word of `free_map` where the search goes on.
-    cursor: usize,
-    free: u32,
     promised: u32,
-    total: u32,
-}
-
-impl core::fmt::Debug for Frames {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Frames({} free, {} promised of {})", self.free, self.promised, self.total)
-    }
 }
 
 impl Frames {
@@ -35,56 +27,41 @@ impl Frames {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`: the heap cannot hold 18 bits a frame.
+    /// `ENOMEM`: the heap cannot hold 6 bytes a frame.
     pub fn new(ranges: &[FrameRange]) -> Result<Self> {
-        let end = ranges.iter().map(|range| range.first.saturating_add(range.count)).max();
-        let count = index(end.unwrap_or(0));
+        let end = |range: &FrameRange| range.first.saturating_add(range.count);
+        let all = || ranges.iter().flat_map(|range| range.first.max(1)..end(range));
+        let count = index(ranges.iter().map(end).max().unwrap_or(0));
+        let mut free = reserved(all().count())?;
         let mut references = reserved(count)?;
         references.resize(count, FOREIGN);
-        let mut free_map = reserved(count.div_ceil(64))?;
-        free_map.resize(count.div_ceil(64), 0u64);
-        let mut frames = Self { free_map, references, cursor: 0, free: 0, promised: 0, total: 0 };
-        for range in ranges {
-            let end = range.first.saturating_add(range.count);
-            for number in range.first.max(1)..end {
-                frames.set_free(number);
-                frames.total = frames.total.saturating_add(1);
+        for number in all() {
+            free.push(number);
+            if let Some(references) = references.get_mut(index(number)) {
+                *references = 0;
             }
         }
-        Ok(frames)
+        Ok(Self { free, references, promised: 0 })
     }
 
-    /// Frames that nobody uses.
+    /// How many nobody uses.
     pub fn free(&self) -> u32 {
-        self.free
+        narrow(self.free.len())
     }
 
-    /// Frames in the allocator's care.
+    /// How many are in the allocator's care.
     pub fn total(&self) -> u32 {
-        self.total
+        narrow(self.free.capacity())
     }
 
-    /// Frames that are promised but not taken.
+    /// How many are promised but not taken.
     pub fn promised(&self) -> u32 {
         self.promised
     }
 
-    fn set_free(&mut self, number: u32) {
-        if let Some(references) = self.references.get_mut(index(number)) {
-            *references = 0;
-        }
-        if let Some(word) = self.free_map.get_mut(index(number >> 6)) {
-            *word |= 1u64.wrapping_shl(number & 63);
-            self.free = self.free.saturating_add(1);
-        }
-    }
-
-    fn take_at(&mut self, number: u32) -> Option<Frame> {
-        let word = self.free_map.get_mut(index(number >> 6))?;
-        *word &= !1u64.wrapping_shl(number & 63);
-        *self.references.get_mut(index(number))? = 1;
-        self.free = self.free.saturating_sub(1);
-        Frame::new(number)
+    /// How many are free and not promised.
+    fn available(&self) -> u32 {
+        self.free().saturating_sub(self.promised)
     }
 
     /// Promises `count` frames.
@@ -93,8 +70,8 @@ impl Frames {
     ///
     /// `ENOMEM`: so many are not free.
     pub fn promise(&mut self, count: u64) -> Result<()> {
-        let available = self.free.saturating_sub(self.promised);
-        let count = u32::try_from(count).ok().filter(|count| *count <= available).ok_or(ENOMEM)?;
+        let fits = |count: &u32| *count <= self.available();
+        let count = u32::try_from(count).ok().filter(fits).ok_or(ENOMEM)?;
         self.promised = self.promised.saturating_add(count);
         Ok(())
     }
@@ -106,7 +83,7 @@ impl Frames {
 
     /// A frame with one reference, content undefined; `None` when only promised ones are left.
     pub fn take(&mut self) -> Option<Frame> {
-        if self.free <= self.promised { None } else { self.take_any() }
+        if self.available() == 0 { None } else { self.take_any() }
     }
 
     /// A frame that was promised; the promise is used up.
@@ -116,22 +93,14 @@ impl Frames {
     }
 
     fn take_any(&mut self) -> Option<Frame> {
-        let words = self.free_map.len();
-        for step in 0..words {
-            let at = self.cursor.wrapping_add(step).checked_rem(words)?;
-            let word = *self.free_map.get(at)?;
-            if word != 0 {
-                self.cursor = at;
-                return self
-                    .take_at(narrow(at).wrapping_mul(64).wrapping_add(word.trailing_zeros()));
-            }
-        }
-        None
+        let number = self.free.pop()?;
+        *self.references.get_mut(index(number))? = 1;
+        Frame::new(number)
     }
 
     /// `count` adjacent frames below 4 GiB, each with one reference; the first of them.
     pub fn take_run(&mut self, count: u32) -> Option<Frame> {
-        if self.free.saturating_sub(self.promised) < count {
+        if self.available() < count {
             return None;
         }
         let limit = narrow(self.references.len()).min(1 << 20);
@@ -143,7 +112,8 @@ impl Frames {
             run == count
         })?;
         let first = last.wrapping_add(1).wrapping_sub(count);
-        (first..=last).try_for_each(|number| self.take_at(number).map(drop))?;
+        self.free.retain(|number| !(first..=last).contains(number));
+        self.references.get_mut(index(first)..=index(last))?.fill(1);
         Frame::new(first)
     }
 
@@ -166,7 +136,7 @@ impl Frames {
             Some(references) => {
                 *references = references.wrapping_sub(1);
                 if *references == 0 {
-                    self.set_free(frame.number());
+                    self.free.push(frame.number());
                 }
             }
         }

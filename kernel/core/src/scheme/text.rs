@@ -20,6 +20,14 @@ const SYS_FILES: [(&str, SysFile); 9] = [
     ("power", SysFile::Power),
 ];
 
+const PROC_FILES: [(&str, ProcFile); 3] =
+    [("stat", ProcFile::Stat), ("signal", ProcFile::Signal), ("", ProcFile::Directory)];
+
+/// The name of a file in a table; a directory itself has none.
+fn name_in<T: PartialEq>(table: &[(&'static str, T)], file: T) -> &'static str {
+    table.iter().find(|(_, other)| *other == file).map_or("", |(name, _)| name)
+}
+
 /// Kind of a directory in directory records.
 const DT_DIR: u8 = 4;
 /// Kind of a plain file.
@@ -55,12 +63,8 @@ pub(crate) fn sys_file(name: &str) -> Result<Target> {
 
 /// The file of a process of that name.
 pub(crate) fn process_file(pid: u32, name: &str) -> Result<Target> {
-    match name {
-        "" => Ok(Target::Process(pid, ProcFile::Directory)),
-        "stat" => Ok(Target::Process(pid, ProcFile::Stat)),
-        "signal" => Ok(Target::Process(pid, ProcFile::Signal)),
-        _ => Err(ENOENT),
-    }
+    let found = PROC_FILES.iter().find(|(other, _)| *other == name);
+    found.map(|(_, file)| Target::Process(pid, *file)).ok_or(ENOENT)
 }
 
 impl<M: Machine> Kernel<M> {
@@ -278,16 +282,11 @@ impl<M: Machine> Kernel<M> {
             Target::Rand => out.write_str("/scheme/rand"),
             Target::Debug => out.write_str("/scheme/debug"),
             Target::Sys(file) => {
-                let name = SYS_FILES.iter().find(|(_, other)| *other == file);
-                write!(out, "/scheme/sys/{}", name.map_or("", |(name, _)| name))
+                write!(out, "/scheme/sys/{}", name_in(&SYS_FILES, file))
             }
+            Target::Process(pid, ProcFile::Directory) => write!(out, "/scheme/proc/{pid}"),
             Target::Process(pid, file) => {
-                let name = match file {
-                    ProcFile::Directory => "",
-                    ProcFile::Stat => "/stat",
-                    ProcFile::Signal => "/signal",
-                };
-                write!(out, "/scheme/proc/{pid}{name}")
+                write!(out, "/scheme/proc/{pid}/{}", name_in(&PROC_FILES, file))
             }
             Target::Directory(Builtin::Proc) => out.write_str("/scheme/proc"),
             Target::Directory(_) => out.write_str("/scheme/irq"),

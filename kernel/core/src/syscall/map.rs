@@ -5,7 +5,7 @@ use anode_abi::number::NONE;
 use crate::mem::space::pages_of;
 use crate::{
     Backing, Call, EACCES, EINVAL, ENODEV, EOVERFLOW, Kernel, Machine, Mapping, Outcome,
-    Protection, Result, Rights, SLICE_PAGES, Target, ThreadId, Window, count, wide,
+    Protection, Result, Rights, SLICE_PAGES, ThreadId, Window, count, wide,
 };
 
 const EXEC: u64 = 0x1_0000;
@@ -98,16 +98,7 @@ impl<M: Machine> Kernel<M> {
         (writes, offset): (bool, u64),
     ) -> Result<Window> {
         let needed = if writes { Rights::READ | Rights::WRITE } else { Rights::READ };
-        let handle = self.process(me)?.handles.get(number)?;
-        if !handle.rights.contains(needed) {
-            return Err(EACCES);
-        }
-        let description = self.descriptions.get(handle.description).ok_or(EINVAL)?;
-        let (window, own) = match (description.target, description.attached) {
-            (Target::Memory(window), _) => (window, true),
-            (_, Some(window)) => (window, false),
-            _ => return Err(ENODEV),
-        };
+        let (window, own) = self.window_of(me, number, needed)?;
         let object = self.memory.objects.get(window.object).ok_or(ENODEV)?;
         if writes && (!own || object.read_only) {
             return Err(EACCES);

@@ -113,17 +113,28 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// The window that a handle offers as a program or as args.
-    fn window_of(&mut self, me: ThreadId, number: u64) -> Result<Window> {
+    /// The window that a handle offers, and whether it is a memory object's own handle.
+    pub(crate) fn window_of(
+        &mut self,
+        me: ThreadId,
+        number: u64,
+        needed: Rights,
+    ) -> Result<(Window, bool)> {
         let handle = self.process(me)?.handles.get(number)?;
-        if !handle.rights.contains(Rights::READ) {
+        if !handle.rights.contains(needed) {
             return Err(EACCES);
         }
         let description = self.descriptions.get(handle.description).ok_or(EINVAL)?;
-        let window = match description.target {
-            Target::Memory(window) => window,
-            _ => description.attached.ok_or(ENODEV)?,
-        };
+        match (description.target, description.attached) {
+            (Target::Memory(window), _) => Ok((window, true)),
+            (_, Some(window)) => Ok((window, false)),
+            _ => Err(ENODEV),
+        }
+    }
+
+    /// What a handle offers as a program or as args.
+    fn content_of(&mut self, me: ThreadId, number: u64) -> Result<Window> {
+        let (window, _) = self.window_of(me, number, Rights::READ)?;
         Ok(Window { bytes: self.memory.len(window), ..window })
     }
 
@@ -138,9 +149,9 @@ impl<M: Machine> Kernel<M> {
     }
 
     pub(crate) fn exec(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let program = self.window_of(me, call.a)?;
+        let program = self.content_of(me, call.a)?;
         let name = self.program_name(me, call.b, call.c)?;
-        let args = self.window_of(me, call.d)?;
+        let args = self.content_of(me, call.d)?;
         let (space, regs) = self.prepare(program, args)?;
         // Nothing below refuses: the old program is gone from here on.
         self.drop_other_threads(me);
@@ -176,7 +187,7 @@ impl<M: Machine> Kernel<M> {
         if count > MAX_MOVES {
             return Err(EINVAL);
         }
-        let files = (self.window_of(me, object)?, self.window_of(me, args)?);
+        let files = (self.content_of(me, object)?, self.content_of(me, args)?);
         let name = self.program_name(me, name, name_len)?;
         let caller = self.process(me)?;
         let (own_uid, own_namespace) = (caller.uid, caller.namespace);
