@@ -106,7 +106,7 @@ fn make_pool(info: &BootInfo, vector: Vector, block: &mut Block) -> Result<Pool,
     let bytes = wide(stride).saturating_mul(count.into());
     let start = block.take(bytes.div_ceil(PAGE))?;
     let base = core::ptr::with_exposed_provenance_mut(size(block.address(start)));
-    Ok(Pool { base, stride, count })
+    Ok((base, stride, count))
 }
 
 fn greet(info: &BootInfo, madt: Option<&Madt>) {

@@ -18,19 +18,11 @@ use crate::arch::{apic, idt, paging, tsc};
 use crate::log;
 use crate::memory::Ram;
 
-/// The pool of contexts: memory of the kernel's own that holds nothing else.
-#[derive(Debug)]
-pub(crate) struct Pool {
-    /// Address of the first, a multiple of 64.
-    pub(crate) base: *mut u8,
-    /// Bytes from one to the next, a multiple of 64.
-    pub(crate) stride: usize,
-    /// How many.
-    pub(crate) count: u32,
-}
+/// The pool of contexts, memory that holds nothing else: its address, the bytes from one to the
+/// next (both multiples of 64), and how many there are.
+pub(crate) type Pool = (*mut u8, usize, u32);
 
 /// The machine; owned by the kernel, so whoever has it holds the lock.
-#[derive(Debug)]
 pub(crate) struct Hardware {
     pub(crate) ram: Ram,
     pub(crate) pool: Pool,
@@ -49,8 +41,9 @@ impl Hardware {
     /// Where a context is; the last one's place if there is no such context.
     #[inline(always)]
     pub(crate) fn context(&self, context: ContextId) -> *mut Context {
-        let n = context.0.min(self.pool.count.wrapping_sub(1));
-        self.pool.base.wrapping_add(index(n).wrapping_mul(self.pool.stride)).cast()
+        let (base, stride, count) = self.pool;
+        let n = index(context.0.min(count.wrapping_sub(1)));
+        base.wrapping_add(n.wrapping_mul(stride)).cast()
     }
 
     /// A context whose state may be read and changed in memory. The core asks for threads that do
@@ -73,8 +66,6 @@ impl Hardware {
 
 impl Machine for Hardware {
     type Shared = &'static [AtomicU64; 512];
-
-    #[inline]
     fn now(&self) -> u64 {
         tsc::now()
     }
@@ -99,8 +90,6 @@ impl Machine for Hardware {
     fn cpus(&self) -> u8 {
         1
     }
-
-    #[inline]
     fn share(&self, frame: Frame) -> Option<Self::Shared> {
         // SAFETY: the frame is the core's RAM: mapped for good, aligned, and reached by the
         // kernel only as atomics or by copying (memory.rs, `Ram::words`).
@@ -113,8 +102,6 @@ impl Machine for Hardware {
             unsafe { at.write_bytes(0, 512) };
         }
     }
-
-    #[inline]
     fn copy(&mut self, from: (Frame, usize), to: (Frame, usize), len: usize) {
         let Some((source, len)) = self.ram.bytes(from.0, from.1, len) else { return };
         let Some((target, len)) = self.ram.bytes(to.0, to.1, len) else { return };
@@ -163,7 +150,7 @@ impl Machine for Hardware {
     }
 
     fn contexts(&self) -> u32 {
-        self.pool.count
+        self.pool.2
     }
 
     fn regs(&mut self, context: ContextId) -> &mut Regs {

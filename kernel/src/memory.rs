@@ -14,7 +14,6 @@ const LOW: u64 = 1 << 20;
 /// The one block of RAM that the kernel keeps: the beginning of the largest free region.
 ///
 /// It only grows, while the machine boots; nobody else ever gets a frame of it.
-#[derive(Debug)]
 pub(crate) struct Block {
     region: Region,
     next: u64,
@@ -93,7 +92,6 @@ pub(crate) fn free_ranges(info: &BootInfo, block: &Block) -> Result<Vec<FrameRan
 
 /// The frames that the core may name: those that are free, and those that it was given filled.
 /// No frame of the kernel's own is among them, and the direct map reaches them all.
-#[derive(Debug)]
 pub(crate) struct Ram {
     /// The largest first, as it is asked for most.
     ranges: Vec<FrameRange>,
@@ -115,7 +113,6 @@ impl Ram {
 
     /// Where a frame lies in the direct map: 512 words that are mapped and writable, and that the
     /// kernel uses by atomics or by copying only. `None`: the frame is not the core's.
-    #[inline]
     pub(crate) fn words(&self, frame: Frame) -> Option<*mut u64> {
         let holds = |range: &FrameRange| frame.number().wrapping_sub(range.first) < range.count;
         let found = self.ranges.iter().any(holds);
@@ -124,7 +121,6 @@ impl Ram {
     }
 
     /// Where `len` bytes from `offset` on lie in a frame, and how many of them are in it.
-    #[inline]
     pub(crate) fn bytes(
         &self,
         frame: Frame,

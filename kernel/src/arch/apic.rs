@@ -2,6 +2,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use anode_kernel::num::low;
 use x86_64::instructions::port::Port;
 use x86_64::registers::model_specific::{ApicBase, ApicBaseFlags};
 
@@ -103,15 +104,14 @@ pub(crate) fn id() -> u32 {
 }
 
 /// Ends the interrupt that is being served.
-#[inline]
 pub(crate) fn end() {
     write(register::END, 0);
 }
 
 /// Lets the timer fire once, in that many ns (or sooner, if that is too far for it); `None`: not.
 pub(crate) fn arm(ns: Option<u64>) {
-    let scale = SCALE.load(Ordering::Relaxed);
-    write(register::INITIAL, ns.map_or(0, |ns| tsc::clamp(tsc::scaled(ns, scale))));
+    let ticks = |ns| tsc::scaled(ns, SCALE.load(Ordering::Relaxed)).clamp(1, u32::MAX.into());
+    write(register::INITIAL, low(ns.map_or(0, ticks)));
 }
 
 /// Interrupts the CPU with that id.

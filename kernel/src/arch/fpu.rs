@@ -23,7 +23,7 @@ const LEGACY: usize = 512;
 const HEADER: usize = 64;
 
 /// The vector unit: how a context's state is saved and loaded.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Vector {
     /// By XSAVEOPT and XRSTOR; else by FXSAVE and FXRSTOR, which know no AVX.
     by_xsave: bool,

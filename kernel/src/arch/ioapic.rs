@@ -24,7 +24,7 @@ const LEVEL: u32 = 1 << 15;
 const MASKED: u32 = 1 << 16;
 
 /// The registers of an I/O APIC, mapped.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Mapped {
     /// Virtual address.
     base: u64,
@@ -53,7 +53,7 @@ impl Mapped {
 }
 
 /// All lines and messages of the machine.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Lines {
     chips: [Option<Mapped>; MAX_CHIPS],
     wires: [Option<Wire>; ISA_LINES],
@@ -62,7 +62,7 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Maps the I/O APICs by `map` and masks all their lines.
+    /// Maps the I/O APICs by `map`, gives all their lines to this CPU and masks them.
     ///
     /// # Errors
     ///
@@ -77,6 +77,7 @@ impl Lines {
             let mut mapped = Mapped { base: map(address.into())?, first, count: 0 };
             mapped.count = (mapped.read(VERSION) >> 16 & 0xFF).wrapping_add(1);
             for pin in 0..mapped.count {
+                mapped.write(entry(pin).wrapping_add(1), apic::id() << 24);
                 mapped.write(entry(pin), MASKED | vector(first.saturating_add(pin)));
             }
             *slot = Some(mapped);
@@ -94,18 +95,17 @@ impl Lines {
     /// Operates a line; `false`: there is no such line.
     pub(crate) fn operate(&self, line: u32, op: IrqOp) -> bool {
         let Some((chip, register)) = self.entry(line) else { return false };
-        let kind = match op {
-            IrqOp::Mask => return set(chip, register, MASKED, MASKED),
-            IrqOp::Unmask => return set(chip, register, MASKED, 0),
-            IrqOp::Level => LOW | LEVEL,
-            IrqOp::Edge => {
-                let wire = self.wires.iter().flatten().find(|wire| wire.line == line);
-                let low = wire.filter(|wire| wire.low).map_or(0, |_| LOW);
-                low | wire.filter(|wire| wire.level).map_or(0, |_| LEVEL)
-            }
+        let old = chip.read(register);
+        let wire = self.wires.iter().flatten().find(|wire| wire.line == line);
+        let low = wire.filter(|wire| wire.low).map_or(0, |_| LOW);
+        let level = wire.filter(|wire| wire.level).map_or(0, |_| LEVEL);
+        let new = match op {
+            IrqOp::Mask => old | MASKED,
+            IrqOp::Unmask => old & !MASKED,
+            IrqOp::Level => MASKED | LOW | LEVEL | vector(line),
+            IrqOp::Edge => MASKED | low | level | vector(line),
         };
-        chip.write(register.wrapping_add(1), apic::id() << 24);
-        chip.write(register, MASKED | kind | vector(line));
+        chip.write(register, new);
         true
     }
 
@@ -122,9 +122,10 @@ impl Lines {
         };
         if let Trap::Irq { line } = trap
             && let Some((chip, register)) = self.entry(line)
-            && chip.read(register) & LEVEL != 0
+            && let old = chip.read(register)
+            && old & LEVEL != 0
         {
-            set(chip, register, MASKED, MASKED);
+            chip.write(register, old | MASKED);
         }
         apic::end();
         Some(trap)
@@ -156,10 +157,4 @@ fn entry(pin: u32) -> u32 {
 /// The vector of a line; that of noise for one beyond the range, which stays masked.
 fn vector(line: u32) -> u32 {
     if line < LINE_COUNT { line.wrapping_add(LINES.into()) } else { 0xFF }
-}
-
-fn set(chip: Mapped, register: u32, mask: u32, bits: u32) -> bool {
-    let old = chip.read(register);
-    chip.write(register, (old & !mask) | bits);
-    true
 }

@@ -23,7 +23,6 @@ const HUGE: u64 = 2 << 20;
 const ADDRESS: u64 = 0x000F_FFFF_FFFF_F000;
 
 /// Page tables under construction, at an address of the direct map.
-#[derive(Debug)]
 pub(crate) struct Tables {
     /// The top-level table, physical.
     pub(crate) root: u64,
@@ -158,7 +157,6 @@ impl Tables {
 /// # Safety
 ///
 /// The upper half of the tables is that of [`Tables`].
-#[inline]
 pub(crate) unsafe fn write_root(root: u64) {
     let flags = x86_64::registers::control::Cr3Flags::empty();
     let frame = x86_64::structures::paging::PhysFrame::containing_address(

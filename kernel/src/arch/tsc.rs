@@ -3,7 +3,6 @@
 use core::arch::x86_64::_rdtsc;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use anode_kernel::num::{low, wide};
 use raw_cpuid::CpuId;
 use x86_64::instructions::port::Port;
 
@@ -21,14 +20,12 @@ static HZ: AtomicU64 = AtomicU64::new(SECOND);
 static SCALE: AtomicU64 = AtomicU64::new(1 << 32);
 
 /// The counter.
-#[inline]
 pub(crate) fn count() -> u64 {
     // SAFETY: every x86-64 CPU has it, and CR4.TSD is off.
     unsafe { _rdtsc() }
 }
 
 /// `value * scale / 2^32`.
-#[inline]
 #[expect(clippy::cast_possible_truncation, reason = "584 years of ns fit into 64 bits")]
 pub(crate) fn scaled(value: u64, scale: u64) -> u64 {
     (u128::from(value).wrapping_mul(u128::from(scale)) >> 32) as u64
@@ -41,7 +38,6 @@ pub(crate) fn scale_of(part: u64, whole: u64) -> u64 {
 }
 
 /// Time since boot in ns.
-#[inline]
 pub(crate) fn now() -> u64 {
     let ticks = count().saturating_sub(ZERO.load(Ordering::Relaxed));
     scaled(ticks, SCALE.load(Ordering::Relaxed))
@@ -119,9 +115,4 @@ pub(crate) fn wait(ns: u64) {
     while count().wrapping_sub(begin) < ticks {
         core::hint::spin_loop();
     }
-}
-
-/// A count of ticks that a 32-bit timer can take.
-pub(crate) fn clamp(ticks: u64) -> u32 {
-    low(ticks.clamp(1, wide(u32::MAX as usize)))
 }
