@@ -195,8 +195,9 @@ impl<T, K> Slab<T, K> {
 
     /// The first object after `last` that `wanted` picks; for loops that change the slab.
     pub fn next(&self, last: Option<Id<K>>, wanted: impl Fn(&T) -> bool) -> Option<Id<K>> {
-        let mut all = self.iter().filter(|(id, _)| last.is_none_or(|last| id.index > last.index));
-        all.find(|(_, value)| wanted(value)).map(|(id, _)| id)
+        let from = last.map_or(0, |last| last.index.wrapping_add(1));
+        let mut all = (from..narrow(self.entries.len())).filter_map(|index| self.at(index));
+        all.find(|id| self.get(*id).is_some_and(&wanted))
     }
 
     /// All objects with their names, by index.

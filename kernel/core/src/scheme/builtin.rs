@@ -176,15 +176,10 @@ impl<M: Machine> Kernel<M> {
         match target {
             Target::Memory(window) => self.memory.objects.retain(window.object),
             Target::Names(namespace) => self.namespaces.retain(namespace),
-            Target::Clock(..)
-            | Target::Rand
-            | Target::Debug
-            | Target::Sys(_)
-            | Target::Directory(_)
-            | Target::Process(..)
-            | Target::Ports(..)
-            | Target::Machine => {}
-            _ => return Err(ENOTDIR),
+            Target::Scheme(..) | Target::Owner(_) | Target::Ring(_) => return Err(ENOTDIR),
+            Target::Pipe(..) | Target::Queue(_) | Target::Irq(_) => return Err(ENOTDIR),
+            Target::Namespace(_) => return Err(ENOTDIR),
+            _ => {}
         }
         Ok(())
     }

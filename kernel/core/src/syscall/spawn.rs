@@ -3,7 +3,7 @@
 use anode_abi::info::{HandleMove, SpawnArgs};
 use anode_abi::number::NONE;
 
-use crate::exec::elf;
+use crate::exec;
 use crate::object::process::Signals;
 use crate::{
     Backing, Call, E2BIG, EACCES, EAGAIN, EINVAL, ENODEV, ENOEXEC, EPERM, Handle, Handles, Kernel,
@@ -46,7 +46,7 @@ impl<M: Machine> Kernel<M> {
         if args.bytes == 0 || args.bytes > wide(anode_abi::args::MAX_BYTES) {
             return Err(E2BIG);
         }
-        let entry = elf::load(&mut self.memory, space, program)?;
+        let entry = exec::load(&mut self.memory, space, program)?;
         let (bottom, usable) = (STACK_TOP.saturating_sub(STACK), Protection::READ_WRITE);
         let stack = Mapping::at(bottom, STACK, usable, Backing::Private(None));
         let stack = Mapping { lazy: true, ..stack };

@@ -1,13 +1,13 @@
 //! A client and a daemon over a ring.
 
 use anode_abi::number::{
-    NONE, SYS_CLOSE, SYS_FORK, SYS_KILL, SYS_READ, SYS_RING_NEW, SYS_RING_WAIT, SYS_SCHEME_NEW,
-    SYS_WRITE,
+    NONE, SYS_CLOSE, SYS_FORK, SYS_FPATH, SYS_KILL, SYS_READ, SYS_RING_COPY, SYS_RING_NEW,
+    SYS_RING_WAIT, SYS_SCHEME_NEW, SYS_WRITE,
 };
 use anode_ring::{CqProducer, Layout, Page, Pages, SqConsumer, pack_cqe, unpack_sqe};
 use redox::schemev2::{Cqe, Sqe};
 
-use crate::error::{EBADF, EIO, encode};
+use crate::error::{EBADF, EINVAL, EIO, encode};
 use crate::num::wide;
 use crate::object::ring::SlotState;
 use crate::table::{RingId, ThreadId};
@@ -111,6 +111,46 @@ fn a_read_gets_the_daemons_bytes_and_never_more_than_asked() {
     assert_eq!(world.result(init), Some(16));
     let bytes = world.peek(init, BASE, 32);
     assert_eq!(bytes, [[0; 8], [7; 8], [7; 8], [0; 8]].concat());
+}
+
+#[test]
+fn a_big_write_is_pulled_in_parts_across_pages() {
+    let mut world = World::new();
+    let init = world.init;
+    let mut daemon = Daemon::serving(&mut world);
+    let handle = opened(&mut world, &mut daemon);
+    let bytes: std::vec::Vec<u8> = (0..10_000u32).map(|n| n.to_le_bytes()[0]).collect();
+    world.poke(init, BASE + 100, &bytes);
+    assert_eq!(world.call(init, SYS_WRITE, &[handle, BASE + 100, 10_000]), None);
+    let request = daemon.takes(&mut world).unwrap();
+    assert_eq!(request.args[1..3], [0, 10_000]);
+    let tag = u64::from(request.tag);
+    let mut pull = |offset: u64, address: u64, len: u64| {
+        let args = [daemon.handle, tag, offset, address, len];
+        world.call(daemon.thread, SYS_RING_COPY, &args).unwrap()
+    };
+    assert_eq!(pull(5_000, BASE + 0x3001, 4_000), 4_000);
+    assert_eq!(pull(9_000, BASE, 1_001), encode(EINVAL));
+    assert_eq!(pull(0, BASE, 1 << 63 | 8), encode(EINVAL));
+    assert_eq!(world.peek(daemon.thread, BASE + 0x3001, 4_000), bytes[5_000..9_000]);
+    daemon.answers(&mut world, request.tag, 10_000);
+    assert_eq!(world.result(init), Some(10_000));
+}
+
+#[test]
+fn a_daemons_path_gets_its_scheme_in_front_and_is_cut() {
+    let mut world = World::new();
+    let init = world.init;
+    let mut daemon = Daemon::serving(&mut world);
+    let handle = opened(&mut world, &mut daemon);
+    for (room, path) in [(64, "/scheme/test/xxx"), (14, "/scheme/test/x"), (5, "/sche")] {
+        assert_eq!(world.call(init, SYS_FPATH, &[handle, BASE, room]), None);
+        let request = daemon.takes(&mut world).unwrap();
+        daemon.fills(&world, request.tag, b'x');
+        daemon.answers(&mut world, request.tag, 3);
+        assert_eq!(world.result(init), Some(wide(path.len())));
+        assert_eq!(world.peek(init, BASE, path.len()), path.as_bytes());
+    }
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! Pipes, events, texts: the kernel's own schemes.
 
-use anode_abi::number::{SYS_CLOSE, SYS_DUP, SYS_EVENT_WAIT, SYS_FORK, SYS_GETDENTS, SYS_READ};
+use anode_abi::number::{
+    SYS_CLOSE, SYS_DUP, SYS_EVENT_WAIT, SYS_FORK, SYS_GETDENTS, SYS_READ, SYS_WRITE,
+};
+
+use std::vec::Vec;
 
 use crate::error::{EAGAIN, EINVAL, ENOENT, encode};
 use crate::testing::{BASE, READ_WRITE, World};
@@ -25,6 +29,21 @@ fn bytes_come_out_of_a_pipe_in_order_and_then_the_end() {
     assert_eq!(world.text(init, read), "hello");
     world.ok(init, SYS_CLOSE, &[write]);
     assert_eq!(world.text(init, read), "");
+}
+
+#[test]
+fn a_pipe_keeps_its_bytes_in_order_around_its_end() {
+    let mut world = World::new();
+    let init = world.init;
+    let (read, write) = pipe(&mut world, NONBLOCK);
+    for round in 0..5u8 {
+        let bytes: Vec<u8> = (0..30_001u32).map(|n| n.to_le_bytes()[0] ^ round).collect();
+        world.poke(init, BASE + 3, &bytes);
+        assert_eq!(world.ok(init, SYS_WRITE, &[write, BASE + 3, 30_001]), 30_001);
+        world.poke(init, BASE, &[0; 31_000]);
+        assert_eq!(world.ok(init, SYS_READ, &[read, BASE + 777, 50_000]), 30_001);
+        assert_eq!(world.peek(init, BASE + 777, 30_001), bytes);
+    }
 }
 
 #[test]
