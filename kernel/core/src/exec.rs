@@ -3,11 +3,11 @@
 //! Format: System V ABI, chapter 4 and 5; layouts by `goblin`. Nothing else of a file is read.
 
 use goblin::elf64::header::{EM_X86_64, ET_DYN, ET_EXEC, Header, SIZEOF_EHDR};
-use goblin::elf64::program_header::{PF_R, PF_W, PF_X, PT_LOAD, ProgramHeader};
+use goblin::elf64::program_header::{PT_LOAD, ProgramHeader};
 
 use crate::{
-    Backing, ENOEXEC, ENOMEM, Errno, Machine, Mapping, Memory, PAGE, Protection, Result, Space,
-    USER_END, USER_START, Window, wide,
+    Backing, ENOEXEC, ENOMEM, Machine, Memory, PAGE, Protection, Region, Result, Space, USER_END,
+    USER_START, Window, wide,
 };
 
 /// Most program headers that a file may have.
@@ -102,28 +102,12 @@ fn load_segment(
     {
         return Err(ENOEXEC);
     }
-    let flags = segment.p_flags;
-    let protection = Protection {
-        read: flags & PF_R != 0,
-        write: flags & PF_W != 0,
-        execute: flags & PF_X != 0,
-    };
-    let first = start & !0xFFF;
-    let content = segment.p_filesz.checked_add(lead).ok_or(ENOEXEC)?;
-    let with_file =
-        content.next_multiple_of(PAGE).min(end.next_multiple_of(PAGE).saturating_sub(first));
-    let refuse = |errno: Errno| if errno == ENOMEM { errno } else { ENOEXEC };
-    if segment.p_filesz > 0 {
-        let offset = file.offset.checked_add(segment.p_offset & !0xFFF).ok_or(ENOEXEC)?;
-        let window = Window { object: file.object, offset, bytes: content };
-        let wanted = Mapping::at(first, with_file, protection, Backing::Private(Some(window)));
-        space.map(memory, &wanted).map_err(refuse)?;
-    }
-    let rest = if segment.p_filesz > 0 { first.saturating_add(with_file) } else { first };
-    if rest < end {
-        let bytes = end.saturating_sub(rest);
-        let wanted = Mapping::at(rest, bytes, protection, Backing::Private(None));
-        space.map(memory, &wanted).map_err(refuse)?;
-    }
-    Ok(())
+    let protection = Protection::from_bits(segment.p_flags.into()).map_err(|_both| ENOEXEC)?;
+    // Of the file, the first page begins at its own beginning; pages beyond it are zeroed.
+    let offset = file.offset.checked_add(segment.p_offset & !0xFFF).ok_or(ENOEXEC)?;
+    let bytes = segment.p_filesz.checked_add(lead).ok_or(ENOEXEC)?;
+    let content = Backing::Private(Some(Window { object: file.object, offset, bytes }));
+    let pages = (start >> 12, end.div_ceil(PAGE));
+    let mapped = space.map(memory, Region::new(pages, protection, content));
+    mapped.map_err(|errno| if errno == ENOMEM { errno } else { ENOEXEC })
 }

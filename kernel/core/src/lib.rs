@@ -58,7 +58,7 @@ pub(crate) use mem::Memory;
 pub(crate) use mem::frames::Frames;
 pub(crate) use mem::object::{Object, ObjectId, Window};
 pub(crate) use mem::region::{Backing, Region};
-pub(crate) use mem::space::{Mapping, Space};
+pub(crate) use mem::space::Space;
 pub(crate) use mem::table::Protection;
 pub(crate) use mem::user::{Pins, UserSlice};
 pub(crate) use num::{index, low, narrow, size, wide};

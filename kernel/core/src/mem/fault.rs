@@ -2,49 +2,26 @@
 
 use crate::mem::table::{PRESENT, PROMISED, Slot, USER, WRITE, entry, frame_of};
 use crate::{
-    Access, Backing, Cache, EFAULT, ENOMEM, Errno, Frame, Machine, Memory, PAGE, PAGE_SIZE, Region,
-    Result, Space, USER_END, Window, size,
+    Access, Backing, Cache, EFAULT, Frame, Machine, Memory, PAGE, PAGE_SIZE, Region, Result, Space,
+    USER_END, Window, size,
 };
-
-/// Why a fault could not be served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Nothing is mapped there, or not so (SIGSEGV).
-    Unmapped,
-    /// Beyond the end of the object (SIGBUS).
-    Beyond,
-    /// No frame is left for it.
-    NoMemory,
-}
-
-impl From<Fault> for Errno {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Unmapped | Fault::Beyond => EFAULT,
-            Fault::NoMemory => ENOMEM,
-        }
-    }
-}
 
 impl Space {
     /// The frame behind a user address, for an access of that kind; made or copied if needed.
     ///
     /// # Errors
     ///
-    /// A [`Fault`]; nothing changed.
+    /// As [`Space::fault`].
     #[inline]
     pub fn frame_at(
         &mut self,
         memory: &mut Memory<impl Machine>,
         address: u64,
         access: Access,
-    ) -> Result<Frame, Fault> {
-        let needed = match access {
-            Access::Write => PRESENT | USER | WRITE,
-            Access::Read | Access::Execute => PRESENT | USER,
-        };
+    ) -> Result<Frame> {
+        let needed = PRESENT | USER | if access == Access::Write { WRITE } else { 0 };
         if address < USER_END
-            && let Some(slot) = self.tree.reach(&mut memory.machine, address >> 12, || None)
+            && let Ok(slot) = self.tree.reach(&mut memory.machine, address >> 12, || Err(EFAULT))
             && slot.get() & needed == needed
             && let Some(frame) = frame_of(slot.get())
         {
@@ -57,142 +34,114 @@ impl Space {
     ///
     /// # Errors
     ///
-    /// A [`Fault`]; nothing changed.
+    /// `EFAULT`: nothing is mapped there, or not so, or it is beyond the end of the object;
+    /// `ENOMEM`. Nothing changed.
     pub fn fault(
         &mut self,
         memory: &mut Memory<impl Machine>,
         address: u64,
         access: Access,
-    ) -> Result<Frame, Fault> {
+    ) -> Result<Frame> {
         let page = address >> 12;
-        let region = *self.regions.find(page).ok_or(Fault::Unmapped)?;
+        let region = *self.regions.find(page).ok_or(EFAULT)?;
         if !region.protection.allows(access) {
-            return Err(Fault::Unmapped);
+            return Err(EFAULT);
         }
         let slot = self.slot(memory, page)?;
-        let old = slot.get();
-        let mapped = match (region.backing, frame_of(old)) {
-            (Backing::Shared(window), held) => {
-                let cache =
-                    memory.objects.get(window.object).map_or(Cache::WriteBack, |o| o.cache());
+        let (old, held) = (slot.get(), frame_of(slot.get()));
+        let mapped = match (region.backing, held) {
+            (Backing::Shared(window), _) => {
+                let cache = memory.objects.get(window.object).map(|object| object.cache());
                 let frame = memory.page_of(&region, window, page)?;
                 if held.is_none() {
-                    self.hold(memory, frame)?;
+                    memory.frames.retain(frame)?;
                 }
-                entry(frame, region.protection, cache)
+                entry(frame, region.protection, cache.unwrap_or_default())
+            }
+            (Backing::Private(_), Some(frame)) if memory.frames.is_sole(frame) => {
+                entry(frame, region.protection, Cache::WriteBack) | old & PROMISED
+            }
+            (Backing::Private(_), Some(frame)) if access == Access::Write => {
+                let copy = memory.own_page(&region, Some((frame, PAGE_SIZE)), old & PROMISED)?;
+                memory.frames.release(frame);
+                copy
             }
             (Backing::Private(_), Some(frame)) => {
-                let ours = entry(frame, region.protection, Cache::WriteBack) | old & PROMISED;
-                match (memory.frames.is_sole(frame), access) {
-                    (true, _) => ours,
-                    (false, Access::Write) => copied(memory, &region, frame, old & PROMISED)?,
-                    (false, _) => ours & !WRITE,
-                }
+                entry(frame, region.protection, Cache::WriteBack) & !WRITE | old & PROMISED
             }
             (Backing::Private(source), None) => {
-                self.first_touch(memory, &region, source, (page, access))?
+                memory.first_touch(&region, source, page, access)?
             }
         };
+        self.resident = self.resident.saturating_add(held.is_none().into());
         slot.set(mapped);
         memory.machine.flush(self.tree.root, Some(address & !0xFFF));
-        frame_of(mapped).ok_or(Fault::Unmapped)
+        frame_of(mapped).ok_or(EFAULT)
     }
 
     /// The leaf slot of a page; tables come from the space's promise while there is one.
-    fn slot<M: Machine>(
-        &mut self,
-        memory: &mut Memory<M>,
-        page: u64,
-    ) -> Result<Slot<M::Shared>, Fault> {
+    fn slot<M: Machine>(&mut self, memory: &mut Memory<M>, page: u64) -> Result<Slot<M::Shared>> {
         let Memory { machine, frames, .. } = memory;
         let promise = &mut self.table_promise;
-        let take = || match promise.checked_sub(1) {
+        self.tree.reach(machine, page, || match promise.checked_sub(1) {
             Some(left) => {
                 *promise = left;
                 frames.take_promised()
             }
             None => frames.take(),
-        };
-        self.tree.reach(machine, page, take).ok_or(Fault::NoMemory)
+        })
     }
+}
 
-    /// One more mapping of a frame that is not only ours.
-    fn hold(&mut self, memory: &mut Memory<impl Machine>, frame: Frame) -> Result<(), Fault> {
-        if !memory.frames.retain(frame) {
-            return Err(Fault::NoMemory);
-        }
-        self.resident = self.resident.saturating_add(1);
-        Ok(())
-    }
-
+impl<M: Machine> Memory<M> {
     /// The entry for a page of a private region that has none yet: a whole page of the source
     /// is shared until it is written, anything else is a fresh page.
     fn first_touch(
         &mut self,
-        memory: &mut Memory<impl Machine>,
         region: &Region,
         source: Option<Window>,
-        (page, access): (u64, Access),
-    ) -> Result<u64, Fault> {
+        page: u64,
+        access: Access,
+    ) -> Result<u64> {
         let skipped = page.saturating_sub(region.start).saturating_mul(PAGE);
-        let content = source.filter(|window| skipped < window.bytes);
-        let mut from = None;
-        if let Some(window) = content {
-            let left = size(window.bytes.saturating_sub(skipped)).min(PAGE_SIZE);
-            let frame = memory.page_of(region, window, page)?;
-            if access != Access::Write && left == PAGE_SIZE && window.offset & 0xFFF == 0 {
-                self.hold(memory, frame)?;
-                return Ok(entry(frame, region.protection, Cache::WriteBack) & !WRITE);
-            }
-            from = Some((frame, left));
+        let Some(window) = source.filter(|window| skipped < window.bytes) else {
+            return self.own_page(region, None, 0);
+        };
+        let len = size(window.bytes.saturating_sub(skipped)).min(PAGE_SIZE);
+        let frame = self.page_of(region, window, page)?;
+        if access == Access::Write || len < PAGE_SIZE {
+            return self.own_page(region, Some((frame, len)), 0);
         }
-        let (frame, drawn) = take_page(memory, region, 0)?;
-        memory.machine.zero(frame);
-        if let Some((from, left)) = from {
-            memory.machine.copy((from, 0), (frame, 0), left);
+        self.frames.retain(frame)?;
+        Ok(entry(frame, region.protection, Cache::WriteBack) & !WRITE)
+    }
+
+    /// The entry for a fresh page of a private region, which begins with that much of a frame.
+    ///
+    /// A page that was drawn from the promise already (`drawn`) and is shared with a fork's
+    /// child has no second promise: the child holds the frame.
+    fn own_page(
+        &mut self,
+        region: &Region,
+        content: Option<(Frame, usize)>,
+        drawn: u64,
+    ) -> Result<u64> {
+        let promised = region.promised && drawn == 0;
+        let frame = if promised { self.frames.take_promised() } else { self.frames.take() }?;
+        self.machine.zero(frame);
+        if let Some((from, len)) = content {
+            self.machine.copy((from, 0), (frame, 0), len);
         }
-        self.resident = self.resident.saturating_add(1);
+        let drawn = if promised { PROMISED } else { drawn };
         Ok(entry(frame, region.protection, Cache::WriteBack) | drawn)
     }
-}
 
-/// The entry for a copy of a page that is shared and about to be written.
-fn copied(
-    memory: &mut Memory<impl Machine>,
-    region: &Region,
-    frame: Frame,
-    drawn: u64,
-) -> Result<u64, Fault> {
-    let (copy, drawn) = take_page(memory, region, drawn)?;
-    memory.machine.copy((frame, 0), (copy, 0), PAGE_SIZE);
-    memory.frames.release(frame);
-    Ok(entry(copy, region.protection, Cache::WriteBack) | drawn)
-}
-
-/// A frame for a private page, and the mark that says whether it was promised.
-///
-/// A page that was drawn already (`drawn`) and is shared with a fork's child has no second
-/// promise: the child holds the frame.
-fn take_page(
-    memory: &mut Memory<impl Machine>,
-    region: &Region,
-    drawn: u64,
-) -> Result<(Frame, u64), Fault> {
-    if region.promised && drawn == 0 {
-        return memory.frames.take_promised().map(|f| (f, PROMISED)).ok_or(Fault::NoMemory);
-    }
-    memory.frames.take().map(|frame| (frame, drawn)).ok_or(Fault::NoMemory)
-}
-
-impl<M: Machine> Memory<M> {
     /// The object's frame for a page of a region.
-    fn page_of(&mut self, region: &Region, window: Window, page: u64) -> Result<Frame, Fault> {
+    fn page_of(&mut self, region: &Region, window: Window, page: u64) -> Result<Frame> {
         let skipped = page.saturating_sub(region.start).saturating_mul(PAGE);
         if skipped >= window.bytes {
-            return Err(Fault::Beyond);
+            return Err(EFAULT);
         }
-        let number = window.offset.saturating_add(skipped) >> 12;
-        let fault = |errno| if errno == EFAULT { Fault::Beyond } else { Fault::NoMemory };
-        self.page(window.object, number).map_err(fault)
+        self.page(window.object, window.offset.saturating_add(skipped) >> 12)
     }
 }

@@ -1,7 +1,7 @@
 //! Fork: a second space with the same private pages, shared until one side writes.
 
 use crate::mem::table::{PROMISED, WRITE, frame_of};
-use crate::{Backing, ENOMEM, Machine, Memory, PAGE_SIZE, Region, Result, Space};
+use crate::{Backing, Machine, Memory, PAGE_SIZE, Region, Result, Space};
 
 impl Space {
     /// Gives `child`, an empty space, the same regions. It takes no promises: until exec it
@@ -68,17 +68,15 @@ impl Space {
     ) -> Result<u64> {
         let Some(frame) = frame_of(entry) else { return Ok(entry) };
         let Memory { machine, frames, .. } = memory;
-        let slot = self.tree.reach(machine, page, || frames.take()).ok_or(ENOMEM)?;
+        let slot = self.tree.reach(machine, page, || frames.take())?;
         self.resident = self.resident.saturating_add(1);
         if entry & WRITE != 0 && !frames.is_sole(frame) {
-            let copy = frames.take().ok_or(ENOMEM)?;
+            let copy = frames.take()?;
             machine.copy((frame, 0), (copy, 0), PAGE_SIZE);
             slot.set(entry & !(PROMISED | frame.address()) | copy.address());
             return Ok(entry);
         }
-        if !frames.retain(frame) {
-            return Err(ENOMEM);
-        }
+        frames.retain(frame)?;
         slot.set(entry & !(WRITE | PROMISED));
         Ok(entry & !WRITE)
     }

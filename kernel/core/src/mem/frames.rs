@@ -81,15 +81,23 @@ impl Frames {
         self.promised = self.promised.saturating_sub(u32::try_from(count).unwrap_or(u32::MAX));
     }
 
-    /// A frame with one reference, content undefined; `None` when only promised ones are left.
-    pub fn take(&mut self) -> Option<Frame> {
-        if self.available() == 0 { None } else { self.take_any() }
+    /// A frame with one reference, content undefined.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: only promised ones are left.
+    pub fn take(&mut self) -> Result<Frame> {
+        if self.available() == 0 { Err(ENOMEM) } else { self.take_any().ok_or(ENOMEM) }
     }
 
     /// A frame that was promised; the promise is used up.
-    pub fn take_promised(&mut self) -> Option<Frame> {
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: there is none, so none was promised.
+    pub fn take_promised(&mut self) -> Result<Frame> {
         self.promised = self.promised.saturating_sub(1);
-        self.take_any()
+        self.take_any().ok_or(ENOMEM)
     }
 
     fn take_any(&mut self) -> Option<Frame> {
@@ -117,15 +125,19 @@ impl Frames {
         Frame::new(first)
     }
 
-    /// One more reference; `false` at the limit (the caller refuses).
-    pub fn retain(&mut self, frame: Frame) -> bool {
+    /// One more reference.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: it cannot be counted.
+    pub fn retain(&mut self, frame: Frame) -> Result<()> {
         match self.references.get_mut(index(frame.number())) {
-            None | Some(&mut FOREIGN) => true,
+            None | Some(&mut FOREIGN) => Ok(()),
             Some(references) if *references < FOREIGN.wrapping_sub(1) => {
                 *references = references.wrapping_add(1);
-                true
+                Ok(())
             }
-            Some(_) => false,
+            Some(_) => Err(ENOMEM),
         }
     }
 
@@ -161,7 +173,7 @@ mod tests {
     fn every_free_frame_is_given_once_and_frame_zero_never() {
         let mut frames = frames();
         let mut taken = Vec::new();
-        while let Some(frame) = frames.take() {
+        while let Ok(frame) = frames.take() {
             taken.push(frame.number());
         }
         taken.sort_unstable();
@@ -174,10 +186,10 @@ mod tests {
         let mut frames = frames();
         frames.promise(5).unwrap();
         assert_eq!(frames.promise(2), Err(ENOMEM));
-        assert!(frames.take().is_some());
-        assert!(frames.take().is_none());
+        assert!(frames.take().is_ok());
+        assert!(frames.take().is_err());
         for _ in 0..5 {
-            assert!(frames.take_promised().is_some());
+            assert!(frames.take_promised().is_ok());
         }
         assert_eq!((frames.free(), frames.promised()), (0, 0));
     }
@@ -186,7 +198,7 @@ mod tests {
     fn a_frame_comes_back_with_its_last_reference() {
         let mut frames = frames();
         let frame = frames.take().unwrap();
-        assert!(frames.retain(frame));
+        frames.retain(frame).unwrap();
         assert!(!frames.is_sole(frame));
         frames.release(frame);
         assert!(frames.is_sole(frame));

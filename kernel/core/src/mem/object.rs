@@ -94,7 +94,7 @@ impl<M: Machine> Memory<M> {
     ///
     /// `ENOMEM`: only promised ones are left.
     pub fn take_zeroed(&mut self) -> Result<Frame> {
-        let frame = self.frames.take().ok_or(ENOMEM)?;
+        let frame = self.frames.take()?;
         self.machine.zero(frame);
         Ok(frame)
     }
@@ -172,7 +172,7 @@ impl<M: Machine> Memory<M> {
             }
             Kind::Anonymous(tree) => {
                 let Self { machine, frames, .. } = self;
-                let slot = tree.reach(machine, number, || frames.take()).ok_or(ENOMEM)?;
+                let slot = tree.reach(machine, number, || frames.take())?;
                 if let Some(frame) = frame_of(slot.get()) {
                     return Ok(frame);
                 }

@@ -34,6 +34,12 @@ pub struct Region {
 }
 
 impl Region {
+    /// Pages that are mapped alike; promised where they may be written, and inherited by forks.
+    pub fn new((start, end): (u64, u64), protection: Protection, backing: Backing) -> Self {
+        let promised = protection.write && matches!(backing, Backing::Private(_));
+        Self { start, end, protection, backing, promised, unforkable: false }
+    }
+
     /// Number of pages.
     pub fn pages(&self) -> u64 {
         self.end.saturating_sub(self.start)
@@ -76,8 +82,6 @@ impl Region {
 #[derive(Debug, Default)]
 pub struct Regions {
     list: Vec<Region>,
-    /// Page at which the search for a free range starts.
-    hint: u64,
 }
 
 /// Where mappings without an address begin.
@@ -118,21 +122,13 @@ impl Regions {
     /// # Errors
     ///
     /// `ENOMEM`: no such range.
-    pub fn place(&mut self, wanted: u64, pages: u64) -> Result<u64> {
-        let free = |start: u64| {
-            let end = start.checked_add(pages).filter(|end| *end <= USER_END / PAGE)?;
-            (start >= USER_START / PAGE && self.first_in(start, end).is_none()).then_some(start)
-        };
-        if let Some(start) = free(wanted) {
-            return Ok(start);
-        }
-        let hint = self.hint.max(FIRST_FREE);
-        let start = self.gap(hint, pages).or_else(|| self.gap(FIRST_FREE, pages)).ok_or(ENOMEM)?;
-        self.hint = start.saturating_add(pages);
-        Ok(start)
+    pub fn place(&self, wanted: u64, pages: u64) -> Result<(u64, u64)> {
+        let starts = [wanted, FIRST_FREE].into_iter().filter(|at| *at >= USER_START / PAGE);
+        starts.filter_map(|start| self.gap(start, pages)).next().ok_or(ENOMEM)
     }
 
-    fn gap(&self, from: u64, pages: u64) -> Option<u64> {
+    /// The first free range at or after `from`.
+    fn gap(&self, from: u64, pages: u64) -> Option<(u64, u64)> {
         let mut start = from;
         let first = self.list.partition_point(|region| region.end <= from);
         for region in self.list.get(first..)? {
@@ -141,7 +137,8 @@ impl Regions {
             }
             start = region.end;
         }
-        (start.checked_add(pages)? <= USER_END / PAGE).then_some(start)
+        let end = start.checked_add(pages).filter(|end| *end <= USER_END / PAGE)?;
+        Some((start, end))
     }
 
     /// Takes in a region that overlaps no other; after [`Regions::reserve`] this does not
@@ -210,10 +207,9 @@ mod tests {
     #[test]
     fn a_place_is_free_and_inside_the_user_half() {
         let mut regions = Regions::default();
-        assert_eq!(regions.place(200, 10), Ok(200));
+        assert_eq!(regions.place(200, 10), Ok((200, 210)));
         regions.insert(region(200, 210));
-        let other = regions.place(205, 10).unwrap();
-        assert!(other >= 210);
+        assert!(regions.place(205, 10).unwrap().0 >= 210);
         assert_eq!(regions.place(0, u64::MAX), Err(ENOMEM));
         assert_eq!(regions.place(0, USER_END / PAGE), Err(ENOMEM));
     }

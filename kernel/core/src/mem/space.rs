@@ -20,34 +20,6 @@ pub struct Space {
     pub resident: u64,
 }
 
-/// What [`Space::map`] is to map.
-#[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "they are independent")]
-pub struct Mapping {
-    /// Address, or 0 for anywhere; page-aligned.
-    pub address: u64,
-    /// Length in bytes; rounded up to pages.
-    pub bytes: u64,
-    /// What is allowed.
-    pub protection: Protection,
-    /// Where the pages come from.
-    pub backing: Backing,
-    /// No promise is taken: a touch without free memory kills.
-    pub lazy: bool,
-    /// Must be at `address`.
-    pub fixed: bool,
-    /// A fork leaves it out.
-    pub unforkable: bool,
-}
-
-impl Mapping {
-    /// A promised, inheritable mapping at that very address.
-    pub fn at(address: u64, bytes: u64, protection: Protection, backing: Backing) -> Self {
-        let (lazy, fixed, unforkable) = (false, true, false);
-        Self { address, bytes, protection, backing, lazy, fixed, unforkable }
-    }
-}
-
 /// Frames that page tables of so many pages may need.
 fn table_cost(pages: u64) -> u64 {
     pages.div_ceil(512).saturating_add(2)
@@ -87,43 +59,24 @@ impl Space {
         Ok(())
     }
 
-    /// Maps something; gives its address. References to the object are taken.
+    /// Maps a region. A reference to its object is taken.
     ///
     /// # Errors
     ///
-    /// `EACCES`: writable and executable at once; `EINVAL`: bad range; `ENOMEM`: no room, no
-    /// frames to promise, too many regions; `EEXIST`: a fixed address is taken.
-    pub fn map(&mut self, memory: &mut Memory<impl Machine>, wanted: &Mapping) -> Result<u64> {
-        let Mapping { protection, backing, unforkable, .. } = *wanted;
-        if protection.write && protection.execute {
-            return Err(EACCES);
-        }
-        let pages = wanted.bytes.div_ceil(PAGE);
-        if pages == 0 || pages > USER_END / PAGE {
-            return Err(EINVAL);
+    /// `EEXIST`: something is mapped there; `ENOMEM`: no frames to promise, too many regions.
+    pub fn map(&mut self, memory: &mut Memory<impl Machine>, region: Region) -> Result<()> {
+        if self.regions.first_in(region.start, region.end).is_some() {
+            return Err(EEXIST);
         }
         self.regions.reserve()?;
-        let start = if wanted.fixed {
-            let (start, end) = pages_of(wanted.address, wanted.bytes)?;
-            if self.regions.first_in(start, end).is_some() {
-                return Err(EEXIST);
-            }
-            start
-        } else {
-            self.regions.place(wanted.address >> 12, pages)?
-        };
-        let private = matches!(backing, Backing::Private(_));
-        let promised = private && protection.write && !wanted.lazy;
-        if promised {
-            self.promise(memory, pages)?;
+        if region.promised {
+            self.promise(memory, region.pages())?;
         }
-        let end = start.saturating_add(pages);
-        let region = Region { start, end, protection, backing, promised, unforkable };
         self.regions.insert(region);
         if let Some(window) = region.window() {
             memory.objects.retain(window.object);
         }
-        Ok(start << 12)
+        Ok(())
     }
 
     /// Unmaps what lies in pages `start..end`, at most `budget` present pages of it.
@@ -215,7 +168,7 @@ impl Space {
     ///
     /// # Errors
     ///
-    /// `EACCES`: writable and executable at once; `ENOMEM`: a page is not mapped (then nothing
+    /// `EACCES`: the object may not be written; `ENOMEM`: a page is not mapped (then nothing
     /// after it was changed), or there is nothing to promise.
     pub fn protect(
         &mut self,
@@ -223,9 +176,6 @@ impl Space {
         (start, end): (u64, u64),
         protection: Protection,
     ) -> Result<()> {
-        if protection.write && protection.execute {
-            return Err(EACCES);
-        }
         let mut at = start;
         while at < end {
             let region = *self.regions.find(at).ok_or(ENOMEM)?;

@@ -6,7 +6,7 @@
 use core::ops::Deref;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::{Access, Cache, Frame, Machine, Result, size};
+use crate::{Access, Cache, EACCES, EFAULT, Frame, Machine, Result, size};
 
 /// The entry maps something.
 pub const PRESENT: u64 = 1;
@@ -40,6 +40,20 @@ pub struct Protection {
 impl Protection {
     /// Loads and stores.
     pub const READ_WRITE: Self = Self { read: true, write: true, execute: false };
+
+    /// From bits: 1 execute, 2 write, 4 read. x86-64 has no memory that is writable or
+    /// executable but not readable.
+    ///
+    /// # Errors
+    ///
+    /// `EACCES`: writable and executable at once.
+    pub fn from_bits(bits: u64) -> Result<Self> {
+        let [execute, write] = [1, 2].map(|bit| bits & bit != 0);
+        if write && execute {
+            return Err(EACCES);
+        }
+        Ok(Self { read: bits & 7 != 0, write, execute })
+    }
 
     /// Whether an access is allowed.
     pub fn allows(self, access: Access) -> bool {
@@ -108,17 +122,19 @@ pub struct Tree {
 impl Tree {
     /// The leaf slot of page `number`; missing tables are made of the frames that `take` gives.
     ///
-    /// `None` when `take` has no more; tables that were made stay.
+    /// # Errors
+    ///
+    /// What `take` refuses with; tables that were made stay.
     #[inline]
     pub fn reach<M: Machine>(
         self,
         machine: &mut M,
         number: u64,
-        mut take: impl FnMut() -> Option<Frame>,
-    ) -> Option<Slot<M::Shared>> {
-        let mut words = machine.share(self.root)?;
+        mut take: impl FnMut() -> Result<Frame>,
+    ) -> Result<Slot<M::Shared>> {
+        let mut words = machine.share(self.root).ok_or(EFAULT)?;
         for level in (1..self.levels).rev() {
-            let word = words.get(position(number, level))?;
+            let word = words.get(position(number, level)).ok_or(EFAULT)?;
             let next = if let Some(next) = frame_of(word.load(Relaxed)) {
                 next
             } else {
@@ -127,9 +143,9 @@ impl Tree {
                 word.store(made.address() | PRESENT | WRITE | USER, Relaxed);
                 made
             };
-            words = machine.share(next)?;
+            words = machine.share(next).ok_or(EFAULT)?;
         }
-        Some(Slot { words, index: position(number, 0) })
+        Ok(Slot { words, index: position(number, 0) })
     }
 
     /// The first page in `from..end` whose slot is in use, and that slot.

@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use crate::{
-    Access, EFAULT, ENOMEM, Errno, Frame, Machine, Memory, PAGE_SIZE, Result, Space, USER_END,
-    reserved, size, wide,
+    Access, EFAULT, ENOMEM, Frame, Machine, Memory, PAGE_SIZE, Result, Space, USER_END, reserved,
+    size, wide,
 };
 
 /// A range of user addresses that a process *claims* to own; proves nothing yet.
@@ -110,21 +110,21 @@ impl Pins {
         memory: &mut Memory<impl Machine>,
         access: Access,
     ) -> Result<()> {
-        self.offset = size(range.start & 0xFFF);
-        self.len = range.len;
-        let pages = self.offset.saturating_add(range.len).div_ceil(PAGE_SIZE);
-        for page in 0..if range.is_empty() { 0 } else { pages } {
-            let address = (range.start & !0xFFF).saturating_add(wide(page) << 12);
-            let frame = space.frame_at(memory, address, access).map_err(Errno::from);
-            let room = self.frames.len() < self.frames.capacity();
-            match frame {
-                Ok(frame) if room && memory.frames.retain(frame) => self.frames.push(frame),
-                other => {
-                    self.clear(memory);
-                    return Err(other.err().unwrap_or(ENOMEM));
-                }
-            }
+        let offset = size(range.start & 0xFFF);
+        let end = if range.is_empty() { 0 } else { offset.saturating_add(range.len) };
+        let pages = end.div_ceil(PAGE_SIZE);
+        if pages > self.frames.capacity() {
+            return Err(ENOMEM);
         }
-        Ok(())
+        (self.offset, self.len) = (offset, range.len);
+        let first = range.start & !0xFFF;
+        let mut pin = |page: usize| {
+            let frame = space.frame_at(memory, first.saturating_add(wide(page) << 12), access)?;
+            memory.frames.retain(frame)?;
+            self.frames.push(frame);
+            Ok(())
+        };
+        let pinned = (0..pages).try_for_each(&mut pin);
+        pinned.inspect_err(|_| self.clear(memory))
     }
 }

@@ -4,26 +4,16 @@ use anode_abi::number::NONE;
 
 use crate::mem::space::pages_of;
 use crate::{
-    Backing, Call, EACCES, EINVAL, ENODEV, EOVERFLOW, Kernel, Machine, Mapping, Outcome,
-    Protection, Result, Rights, SLICE_PAGES, ThreadId, Window, count, wide,
+    Backing, Call, EACCES, EINVAL, ENODEV, EOVERFLOW, Kernel, Machine, Outcome, PAGE, Protection,
+    Region, Result, Rights, SLICE_PAGES, Target, ThreadId, Window, count, wide,
 };
 
-const EXEC: u64 = 0x1_0000;
-const WRITE: u64 = 0x2_0000;
-const READ: u64 = 0x4_0000;
+/// Where the flags hold the bits of [`Protection::from_bits`].
+const PROTECTION: u32 = 16;
 const SHARED: u64 = 1;
 const FIXED: u64 = 4;
 const FIXED_NOREPLACE: u64 = 0xC;
 const LAZY: u64 = 0x10;
-
-fn protection_of(flags: u64) -> Protection {
-    Protection {
-        // x86-64 has no memory that is writable or executable but not readable.
-        read: flags & (READ | WRITE | EXEC) != 0,
-        write: flags & WRITE != 0,
-        execute: flags & EXEC != 0,
-    }
-}
 
 impl<M: Machine> Kernel<M> {
     /// Unmaps a slice of some pages; `true`: nothing is left there.
@@ -45,7 +35,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn mprotect(&mut self, me: ThreadId, call: Call) -> Outcome {
         let range = pages_of(call.a, call.b)?;
         let (space, memory) = self.space(me)?;
-        space.protect(memory, range, protection_of(call.c))?;
+        space.protect(memory, range, Protection::from_bits(call.c >> PROTECTION)?)?;
         self.give(me, 0)
     }
 
@@ -54,60 +44,65 @@ impl<M: Machine> Kernel<M> {
             return Err(EINVAL);
         }
         let [offset, bytes, flags, address] = self.words(me, call.b)?;
-        let protection = protection_of(flags);
-        let shared = flags & SHARED != 0;
-        let fixed = flags & FIXED != 0;
-        if (fixed && address & 0xFFF != 0) || offset & 0xFFF != 0 || bytes == 0 {
+        let protection = Protection::from_bits(flags >> PROTECTION)?;
+        let [shared, fixed, lazy] = [SHARED, FIXED, LAZY].map(|flag| flags & flag != 0);
+        if offset & 0xFFF != 0 || bytes == 0 {
             return Err(EINVAL);
         }
-        if fixed && flags & FIXED_NOREPLACE != FIXED_NOREPLACE {
-            let range = pages_of(address, bytes)?;
-            if !self.unmap(me, range)? {
-                return self.again(me, call);
-            }
+        let range = match fixed {
+            true => pages_of(address, bytes)?,
+            false => self.space(me)?.0.regions.place(address >> 12, bytes.div_ceil(PAGE))?,
+        };
+        let replaces = fixed && flags & FIXED_NOREPLACE != FIXED_NOREPLACE;
+        if replaces && !self.unmap(me, range)? {
+            return self.again(me, call);
         }
         let anonymous = call.a == wide(NONE);
-        let backing = match (anonymous, shared) {
-            (true, false) => Backing::Private(None),
-            (true, true) => {
-                let object = self.memory.anonymous(bytes)?;
-                Backing::Shared(Window { object, offset: 0, bytes })
-            }
-            (false, _) => {
-                let wanted = self.mappable(me, call.a, (protection.write && shared, offset))?;
-                if shared { Backing::Shared(wanted) } else { Backing::Private(Some(wanted)) }
-            }
+        let source = if !anonymous {
+            let writes = if shared && protection.write { Rights::WRITE } else { Rights::empty() };
+            Some(self.window_of(me, call.a, Rights::READ | writes, offset)?)
+        } else if shared {
+            Some(Window { object: self.memory.anonymous(bytes)?, offset: 0, bytes })
+        } else {
+            None
         };
-        let lazy = flags & LAZY != 0;
-        let at = Mapping::at(address & !0xFFF, bytes, protection, backing);
+        let backing = source.filter(|_| shared).map_or(Backing::Private(source), Backing::Shared);
+        let region = Region::new(range, protection, backing);
+        let promised = region.promised && !lazy;
         let (space, memory) = self.space(me)?;
-        let mapped = space.map(memory, &Mapping { lazy, fixed, ..at });
-        if let (true, Backing::Shared(window)) = (anonymous, backing) {
+        let mapped = space.map(memory, Region { promised, ..region });
+        if let Some(window) = source.filter(|_| anonymous) {
             // The region holds it now, or nobody does.
             memory.release(window.object);
         }
+        mapped?;
         count(&mut self.counters.maps);
-        self.give(me, mapped?)
+        self.give(me, range.0 << 12)
     }
 
-    /// The window that a handle offers for mapping, from `offset` on; its offset is absolute.
-    fn mappable(
+    /// The window that a handle offers to be mapped, from `offset` on; its offset is absolute.
+    pub(crate) fn window_of(
         &mut self,
         me: ThreadId,
         number: u64,
-        (writes, offset): (bool, u64),
+        needed: Rights,
+        offset: u64,
     ) -> Result<Window> {
-        let needed = if writes { Rights::READ | Rights::WRITE } else { Rights::READ };
-        let (window, own) = self.window_of(me, number, needed)?;
+        let (handle, target) = self.named_handle(me, number, Rights::empty())?;
+        let attached = self.descriptions.get(handle.description).and_then(|d| d.attached);
+        let (window, own) = match target {
+            Target::Memory(window) => (window, true),
+            _ => (attached.ok_or(ENODEV)?, false),
+        };
         let object = self.memory.objects.get(window.object).ok_or(ENODEV)?;
-        if writes && (!own || object.read_only) {
+        let writable = own && !object.read_only;
+        if !handle.rights.contains(needed) || needed.contains(Rights::WRITE) && !writable {
             return Err(EACCES);
         }
         let start = window.offset.checked_add(offset).ok_or(EOVERFLOW)?;
         if start & 0xFFF != 0 {
             return Err(ENODEV);
         }
-        let bytes = window.bytes.saturating_sub(offset);
-        Ok(Window { offset: start, bytes, ..window })
+        Ok(Window { offset: start, bytes: window.bytes.saturating_sub(offset), ..window })
     }
 }

@@ -5,7 +5,7 @@ use anode_ring::Layout;
 use crate::object::ring::MAX_OBJECTS;
 use crate::{
     Backing, Blocked, Call, Channel, EBUSY, EINVAL, EMFILE, EPERM, ESRCH, Handle, Kernel,
-    MAX_BYTES, Machine, Mapping, Next, ObjectId, Outcome, PAGE, Place, Protection, Result, Rights,
+    MAX_BYTES, Machine, Next, ObjectId, Outcome, PAGE, Place, Protection, Region, Result, Rights,
     Ring, RingId, Sleep, State, Target, ThreadId, UserSlice, Window, low, size, wide,
 };
 
@@ -54,17 +54,18 @@ impl<M: Machine> Kernel<M> {
     /// Maps a ring into its daemon: first what it may only read, then what it writes.
     fn map_ring(&mut self, me: ThreadId, layout: Layout, object: ObjectId) -> Result<u64> {
         let (space, memory) = self.space(me)?;
-        let base = space.regions.place(0, layout.pages.into())?.saturating_mul(PAGE);
-        let middle = u64::from(layout.control).saturating_mul(PAGE);
-        let end = u64::from(layout.pages).saturating_mul(PAGE);
-        for (offset, end, write) in [(0, middle, false), (middle, end, true)] {
-            let bytes = end.saturating_sub(offset);
-            let backing = Backing::Shared(Window { object, offset, bytes });
+        let (start, end) = space.regions.place(0, layout.pages.into())?;
+        let middle = start.saturating_add(layout.control.into());
+        for (first, last, write) in [(start, middle, false), (middle, end, true)] {
+            let ends = [first, last].map(|page| page.saturating_sub(start).saturating_mul(PAGE));
+            let [offset, end] = ends;
+            let backing =
+                Backing::Shared(Window { object, offset, bytes: end.saturating_sub(offset) });
             let protection = Protection { read: true, write, execute: false };
-            let at = Mapping::at(base.saturating_add(offset), bytes, protection, backing);
-            space.map(memory, &Mapping { unforkable: true, ..at })?;
+            let region = Region::new((first, last), protection, backing);
+            space.map(memory, Region { unforkable: true, ..region })?;
         }
-        Ok(base)
+        Ok(start.saturating_mul(PAGE))
     }
 
     /// The ring behind a handle of its own daemon.

@@ -5,11 +5,10 @@ use core::sync::atomic::Ordering::Relaxed;
 use anode_abi::signal::{MASK_WORD, SignalFrame};
 
 use crate::machine::reg;
-use crate::mem::fault::Fault;
 use crate::{
-    Access, Call, Channel, EFAULT, EINTR, EINVAL, EPERM, ESRCH, FLAGS, Kernel, Life, Machine, Next,
-    Outcome, Process, ProcessId, Regs, Result, Sleep, Thread, ThreadId, USER_END, count, encode,
-    wide,
+    Access, Call, Channel, EFAULT, EINTR, EINVAL, ENOMEM, EPERM, ESRCH, FLAGS, Kernel, Life,
+    Machine, Next, Outcome, Process, ProcessId, Regs, Result, Sleep, Thread, ThreadId, USER_END,
+    count, encode, wide,
 };
 
 /// Kills, always.
@@ -127,9 +126,13 @@ impl<M: Machine> Kernel<M> {
         let Ok((space, memory)) = self.space(me) else { return Next::Pick };
         match space.fault(memory, address, access) {
             Ok(_) => Next::To(me),
-            Err(Fault::Beyond) => self.force_signal(me, SIGBUS, address),
-            Err(Fault::Unmapped) => self.force_signal(me, SIGSEGV, address),
-            Err(Fault::NoMemory) => self.out_of_memory(me),
+            Err(ENOMEM) => self.out_of_memory(me),
+            Err(_) => {
+                // What is mapped so, but has no page, is beyond the end of its object.
+                let region = space.regions.find(address >> 12);
+                let mapped = region.is_some_and(|region| region.protection.allows(access));
+                self.force_signal(me, if mapped { SIGBUS } else { SIGSEGV }, address)
+            }
         }
     }
 
@@ -259,9 +262,7 @@ impl<M: Machine> Kernel<M> {
         let space = process.space.as_mut().ok_or(ESRCH)?;
         let frame = space.frame_at(memory, address, Access::Write)?;
         let page = memory.machine.share(frame).ok_or(EFAULT)?;
-        if !memory.frames.retain(frame) {
-            return Err(EFAULT);
-        }
+        memory.frames.retain(frame)?;
         let old = process.signals.page.replace((page, frame));
         (process.signals.address, process.signals.trampoline) = (address, trampoline);
         if let Some((_, old)) = old {

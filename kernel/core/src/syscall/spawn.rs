@@ -4,12 +4,13 @@ use anode_abi::info::{HandleMove, SpawnArgs};
 use anode_abi::number::NONE;
 
 use crate::exec;
+use crate::mem::space::pages_of;
 use crate::object::process::Signals;
 use crate::{
-    Backing, Call, E2BIG, EACCES, EAGAIN, EINVAL, ENODEV, ENOEXEC, EPERM, Handle, Handles, Kernel,
-    Life, Machine, Mapping, NamespaceId, Next, ORDINARY, Outcome, Place, Process, ProcessId,
-    ProgramName, Protection, Regs, Result, Rights, SLICE_PAGES, Space, Target, ThreadId, UserSlice,
-    Window, Work, count, size, wide,
+    Backing, Call, E2BIG, EAGAIN, EINVAL, ENOEXEC, EPERM, Handle, Handles, Kernel, Life, Machine,
+    NamespaceId, Next, ORDINARY, Outcome, PAGE, Place, Process, ProcessId, ProgramName, Protection,
+    Region, Regs, Result, Rights, SLICE_PAGES, Space, ThreadId, UserSlice, Window, Work, count,
+    size, wide,
 };
 
 /// Bytes of a program's first stack; no promise is taken for it.
@@ -47,12 +48,14 @@ impl<M: Machine> Kernel<M> {
             return Err(E2BIG);
         }
         let entry = exec::load(&mut self.memory, space, program)?;
-        let (bottom, usable) = (STACK_TOP.saturating_sub(STACK), Protection::READ_WRITE);
-        let stack = Mapping::at(bottom, STACK, usable, Backing::Private(None));
-        let stack = Mapping { lazy: true, ..stack };
-        space.map(&mut self.memory, &stack).map_err(|_taken| ENOEXEC)?;
-        let wanted = Mapping::at(0, args.bytes, usable, Backing::Private(Some(args)));
-        let address = space.map(&mut self.memory, &Mapping { fixed: false, ..wanted })?;
+        let stack = pages_of(STACK_TOP.saturating_sub(STACK), STACK)?;
+        let stack = Region::new(stack, Protection::READ_WRITE, Backing::Private(None));
+        let stack = space.map(&mut self.memory, Region { promised: false, ..stack });
+        stack.map_err(|_taken| ENOEXEC)?;
+        let at = space.regions.place(0, args.bytes.div_ceil(PAGE))?;
+        let region = Region::new(at, Protection::READ_WRITE, Backing::Private(Some(args)));
+        space.map(&mut self.memory, region)?;
+        let address = at.0 << 12;
         Ok(Regs::starting(entry, STACK_TOP, (address, args.bytes)))
     }
 
@@ -113,28 +116,9 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// The window that a handle offers, and whether it is a memory object's own handle.
-    pub(crate) fn window_of(
-        &mut self,
-        me: ThreadId,
-        number: u64,
-        needed: Rights,
-    ) -> Result<(Window, bool)> {
-        let handle = self.process(me)?.handles.get(number)?;
-        if !handle.rights.contains(needed) {
-            return Err(EACCES);
-        }
-        let description = self.descriptions.get(handle.description).ok_or(EINVAL)?;
-        match (description.target, description.attached) {
-            (Target::Memory(window), _) => Ok((window, true)),
-            (_, Some(window)) => Ok((window, false)),
-            _ => Err(ENODEV),
-        }
-    }
-
     /// What a handle offers as a program or as args.
-    fn content_of(&mut self, me: ThreadId, number: u64) -> Result<Window> {
-        let (window, _) = self.window_of(me, number, Rights::READ)?;
+    fn file_of(&mut self, me: ThreadId, number: u64) -> Result<Window> {
+        let window = self.window_of(me, number, Rights::READ, 0)?;
         Ok(Window { bytes: self.memory.len(window), ..window })
     }
 
@@ -149,9 +133,9 @@ impl<M: Machine> Kernel<M> {
     }
 
     pub(crate) fn exec(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let program = self.content_of(me, call.a)?;
+        let program = self.file_of(me, call.a)?;
         let name = self.program_name(me, call.b, call.c)?;
-        let args = self.content_of(me, call.d)?;
+        let args = self.file_of(me, call.d)?;
         let (space, regs) = self.prepare(program, args)?;
         // Nothing below refuses: the old program is gone from here on.
         self.drop_other_threads(me);
@@ -187,7 +171,7 @@ impl<M: Machine> Kernel<M> {
         if count > MAX_MOVES {
             return Err(EINVAL);
         }
-        let files = (self.content_of(me, object)?, self.content_of(me, args)?);
+        let files = (self.file_of(me, object)?, self.file_of(me, args)?);
         let name = self.program_name(me, name, name_len)?;
         let caller = self.process(me)?;
         let (own_uid, own_namespace) = (caller.uid, caller.namespace);
