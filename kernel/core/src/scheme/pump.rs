@@ -110,8 +110,12 @@ impl<M: Machine> Kernel<M> {
         let Self { rings, descriptions, .. } = self;
         let ring = rings.get_mut(id)?;
         let (first, last) = ring.closing?;
-        let &Description { target, next_closing, .. } = descriptions.get(first)?;
-        let Target::Scheme(scheme, open, _) = target else { return None };
+        let Some(&Description { target: Target::Scheme(scheme, open, _), next_closing, .. }) =
+            descriptions.get(first)
+        else {
+            ring.closing = None;
+            return None;
+        };
         if !ring.put_note(op::CLOSE, [open, 0]) {
             return None;
         }

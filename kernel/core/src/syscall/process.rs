@@ -5,7 +5,7 @@ use anode_abi::info::WAIT_NO_HANG;
 use crate::syscall::signal::SIGCHLD;
 use crate::{
     Call, Channel, ECHILD, ESRCH, Kernel, Life, Machine, Next, Outcome, Power, Process, ProcessId,
-    Result, Sleep, ThreadId, wide,
+    Result, Sleep, ThreadId, low, wide,
 };
 
 impl<M: Machine> Kernel<M> {
@@ -25,7 +25,7 @@ impl<M: Machine> Kernel<M> {
 
     pub(crate) fn exit(&mut self, me: ThreadId, call: Call) -> Outcome {
         let process = self.owner(me)?;
-        let status = crate::num::low(call.a & 0xFF);
+        let status = low(call.a & 0xFF);
         self.end_process(process, status.wrapping_shl(8));
         Ok(Next::Pick)
     }
@@ -78,8 +78,9 @@ impl<M: Machine> Kernel<M> {
 
     /// Gives the children of a process that ended to init.
     fn orphan(&mut self, pid: u32) {
-        let mut told = false;
-        while let Some(id) = self.processes.next(None, |process| process.parent == pid) {
+        let (mut told, mut last) = (false, None);
+        while let Some(id) = self.processes.next(last, |process| process.parent == pid) {
+            last = Some(id);
             self.processes.update(id, |process| {
                 told |= process.life != Life::Alive;
                 process.parent = 1;

@@ -41,7 +41,7 @@ impl<M: Machine> Kernel<M> {
             scheme.orphan_since = None;
         });
         let info = self.rings.get(id).map(Ring::info).ok_or(EINVAL)?;
-        self.put_words(me, call.c, info.to_words()).inspect_err(|_| self.close_rings(process))?;
+        self.put_words(me, call.c, info.to_words()).inspect_err(|_| self.close_ring(id))?;
         self.wake_all(Channel::Scheme(scheme), u64::MAX);
         // A ring's handle is for this process alone: neither passed on nor inherited.
         let description = self.describe(Target::Ring(id), 0)?;

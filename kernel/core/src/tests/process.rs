@@ -74,6 +74,16 @@ fn a_parent_sleeps_until_its_child_ends() {
 }
 
 #[test]
+fn the_end_of_init_restarts_the_machine_whoever_is_left() {
+    let mut world = World::new();
+    let init = world.init;
+    world.ok(init, SYS_FORK, &[]);
+    world.ok(init, SYS_FORK, &[]);
+    world.call(init, SYS_EXIT, &[0]);
+    assert_eq!(world.kernel.memory.machine.power, Some(crate::machine::Power::Reboot));
+}
+
+#[test]
 fn a_kill_acts_at_once_and_only_where_it_may() {
     let mut world = World::new();
     let init = world.init;
