@@ -89,10 +89,12 @@ fn loader_memory(info: &'static BootInfo, phys: u64, len: usize) -> Option<&'sta
     Some(unsafe { core::slice::from_raw_parts(at, len) })
 }
 
-/// 8 MiB and a thirty-second of RAM: the core's tables are made for that much, and the heap
-/// rounds large ones up to a power of two.
+/// 8 MiB, a thirty-second of RAM for tables of what programs use (but no more than 128 MiB), and
+/// 16 bytes a frame; the heap rounds large tables up to a power of two.
 fn make_heap(info: &BootInfo, block: &mut Block) -> Result<(), &'static str> {
-    let len = (MIB * 8).saturating_add(memory::total(info) / 32) & !(PAGE - 1);
+    let ram = memory::total(info);
+    let len = (MIB * 8).saturating_add((ram / 32).min(128 * MIB)).saturating_add(ram / 256);
+    let len = len & !(PAGE - 1);
     let start = block.take(len / PAGE)?;
     // SAFETY: the pages were just taken, and are only used here.
     unsafe { heap::init(block.address(start), len) };

@@ -118,33 +118,31 @@ extern "sysv64" fn kernel_interrupt(frame: &mut Frame) {
     }
 }
 
-/// Lets the core handle a trap, or the interrupt that is kept; gives the context to run, which is
-/// loaded.
+/// Lets the core handle a trap, or without one the interrupt that is kept; gives the context to
+/// run, which is loaded.
 #[inline(always)]
 fn run(first: Option<Trap>) -> *mut Context {
     let cpu = PerCpu::here();
-    let mut trap = first;
     let mut guard = KERNEL.lock();
+    // SAFETY: traps come from userspace, which `start` enters after it put the kernel there.
+    let mut kernel = unsafe { guard.assume_init_mut() };
+    let mut resume = match first {
+        Some(trap) => Some(kernel.handle(cpu.cpu, trap)),
+        None => handle_kept(cpu, kernel, None),
+    };
     loop {
-        // SAFETY: traps come from userspace, which `start` enters after it put the kernel there.
-        let kernel = unsafe { guard.assume_init_mut() };
-        if cpu.kept.get() != 0 {
-            // For the core, any trap is as good as `Again`.
-            trap = kernel.memory.machine.lines.deliver(cpu.kept.take()).or(trap);
-        }
-        let resume = match trap {
-            Some(trap) => kernel.handle(cpu.cpu, trap),
-            None if cpu.current.get().is_null() => Resume::Idle,
-            None => return cpu.current.get(),
+        let again = match resume {
+            Some(Resume::Run { context, root, value }) => {
+                switch(cpu, &kernel.memory.machine, context, root, value);
+                return cpu.current.get();
+            }
+            None if !cpu.current.get().is_null() => return cpu.current.get(),
+            Some(Resume::Again) => Some(Trap::Again),
+            Some(Resume::Idle) | None => None,
         };
-        if let Resume::Run { context, root, value } = resume {
-            switch(cpu, &kernel.memory.machine, context, root, value);
-            return cpu.current.get();
-        }
         park(cpu, &kernel.memory.machine);
         drop(guard);
-        trap = (resume == Resume::Again).then_some(Trap::Again);
-        if trap.is_some() {
+        if again.is_some() {
             interrupts::enable();
             // They come in only after the instruction that follows STI.
             x86_64::instructions::nop();
@@ -153,7 +151,25 @@ fn run(first: Option<Trap>) -> *mut Context {
         }
         interrupts::disable();
         guard = KERNEL.lock();
+        // SAFETY: as above.
+        kernel = unsafe { guard.assume_init_mut() };
+        resume = handle_kept(cpu, kernel, again);
     }
+}
+
+/// Lets the core handle the interrupt that is kept; if that was nothing, the trap `otherwise`
+/// (for the core, any trap is as good as `Again`).
+#[cold]
+fn handle_kept(
+    cpu: &PerCpu,
+    kernel: &mut Kernel<Hardware>,
+    otherwise: Option<Trap>,
+) -> Option<Resume> {
+    let trap = match cpu.kept.take() {
+        0 => None,
+        vector => kernel.memory.machine.lines.deliver(vector),
+    };
+    trap.or(otherwise).map(|trap| kernel.handle(cpu.cpu, trap))
 }
 
 /// Makes `context` the one that is loaded on this CPU. The lock is held: a thread that another
