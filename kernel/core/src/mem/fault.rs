@@ -52,7 +52,8 @@ impl Space {
         let mapped = match (region.backing, held) {
             (Backing::Shared(window), _) => {
                 let cache = memory.objects.get(window.object).map(|object| object.cache());
-                let frame = memory.page_of(&region, window, page)?;
+                // A page that is held stays, even if the object has another there by now.
+                let frame = held.map_or_else(|| memory.page_of(&region, window, page), Ok)?;
                 if held.is_none() {
                     memory.frames.retain(frame)?;
                 }

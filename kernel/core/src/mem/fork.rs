@@ -39,10 +39,11 @@ impl Space {
     ) -> Result<Option<u64>> {
         let mut at = from;
         while budget > 0
-            && let Some(region) = self.regions.first_in(at, u64::MAX).copied()
+            // The child's regions, as another thread may have changed ours meanwhile.
+            && let Some(region) = child.regions.first_in(at, u64::MAX).copied()
         {
             at = at.max(region.start);
-            let kept = region.unforkable || matches!(region.backing, Backing::Shared(_));
+            let kept = matches!(region.backing, Backing::Shared(_));
             while budget > 0
                 && !kept
                 && let Some((page, slot)) = self.tree.next_used(&memory.machine, at, region.end)

@@ -18,6 +18,7 @@ pub enum Backing {
 
 /// A range of pages that are mapped alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "three facts that depend on nothing else")]
 pub struct Region {
     /// First page.
     pub start: u64,
@@ -31,13 +32,16 @@ pub struct Region {
     pub promised: bool,
     /// Whether a fork leaves it out (rings).
     pub unforkable: bool,
+    /// Whether it never becomes writable: an object's pages that were mapped to be read.
+    pub sealed: bool,
 }
 
 impl Region {
     /// Pages that are mapped alike; promised where they may be written, and inherited by forks.
     pub fn new((start, end): (u64, u64), protection: Protection, backing: Backing) -> Self {
-        let promised = protection.write && matches!(backing, Backing::Private(_));
-        Self { start, end, protection, backing, promised, unforkable: false }
+        let private = matches!(backing, Backing::Private(_));
+        let (promised, sealed) = (protection.write && private, !protection.write && !private);
+        Self { start, end, protection, backing, promised, unforkable: false, sealed }
     }
 
     /// Number of pages.
@@ -176,6 +180,7 @@ mod tests {
             backing: Backing::Private(None),
             promised: false,
             unforkable: true,
+            sealed: false,
         }
     }
 

@@ -168,8 +168,8 @@ impl Space {
     ///
     /// # Errors
     ///
-    /// `EACCES`: the object may not be written; `ENOMEM`: a page is not mapped (then nothing
-    /// after it was changed), or there is nothing to promise.
+    /// `EACCES`: an object's pages that were mapped to be read; `ENOMEM`: a page is not mapped
+    /// (then nothing after it was changed), or there is nothing to promise.
     pub fn protect(
         &mut self,
         memory: &mut Memory<impl Machine>,
@@ -180,11 +180,7 @@ impl Space {
         while at < end {
             let region = *self.regions.find(at).ok_or(ENOMEM)?;
             let until = region.end.min(end);
-            if let Backing::Shared(window) = region.backing
-                && protection.write
-                && !region.protection.write
-                && memory.objects.get(window.object).is_none_or(|object| object.read_only)
-            {
+            if region.sealed && protection.write {
                 return Err(EACCES);
             }
             self.regions.reserve()?;

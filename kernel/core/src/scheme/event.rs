@@ -28,7 +28,7 @@ impl<M: Machine> Kernel<M> {
             Target::Pipe(pipe, end) => Source::Pipe(pipe, end),
             Target::Irq(irq) => Source::Irq(irq),
             Target::Clock(..) => Source::Clock(handle.description),
-            Target::Queue(queue) if sink != Sink::Queue(queue) => Source::Queue(queue),
+            Target::Queue(queue) if !self.nests(queue, sink) => Source::Queue(queue),
             Target::Debug => Source::Console,
             _ => return Err(EPERM),
         };
@@ -50,6 +50,16 @@ impl<M: Machine> Kernel<M> {
         }
         self.tell(id, self.readiness(source, target));
         self.give(transfer.me, wide(RECORD))
+    }
+
+    /// Whether `sink` watching a queue would be more than one queue in another: telling goes up
+    /// such a chain on the kernel's stack, so there is none.
+    fn nests(&self, queue: QueueId, sink: Sink) -> bool {
+        let inner = Sink::Queue(queue);
+        sink == inner
+            || self.subscriptions.iter().any(|(_, s)| {
+                matches!(s.source, Source::Queue(it) if s.sink == inner || Sink::Queue(it) == sink)
+            })
     }
 
     /// What a source of the kernel's own is ready for just now.

@@ -37,7 +37,8 @@ impl<M: Machine> Kernel<M> {
             self.drop_thread(thread);
         }
         self.close_rings(id);
-        let Some(process) = self.processes.get_mut(id) else { return };
+        let alive = |process: &&mut Process<M>| process.life == Life::Alive;
+        let Some(process) = self.processes.get_mut(id).filter(alive) else { return };
         process.life = Life::Ended(status);
         process.signals.pending = 0;
         let (pid, parent, namespace) = (process.pid, process.parent, process.namespace);

@@ -112,7 +112,9 @@ impl<M: Machine> Kernel<M> {
         if let Some(process) = self.processes.remove(id) {
             self.grave.spaces.extend(process.space);
             self.grave.handles.push(process.handles);
-            self.drop_namespace(process.namespace);
+            if process.life == Life::Alive {
+                self.drop_namespace(process.namespace);
+            }
         }
     }
 

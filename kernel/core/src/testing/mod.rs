@@ -113,6 +113,15 @@ impl World {
 
     /// `thread` makes a call; its result, or none if it sleeps (see [`World::result`]).
     pub(crate) fn call(&mut self, thread: ThreadId, number: usize, args: &[u64]) -> Option<u64> {
+        let mut resume = self.start(thread, number, args);
+        while resume == Resume::Again {
+            resume = self.trap(Trap::Again);
+        }
+        self.result(thread)
+    }
+
+    /// `thread` begins a call: its first trap alone.
+    pub(crate) fn start(&mut self, thread: ThreadId, number: usize, args: &[u64]) -> Resume {
         self.put_on_cpu(thread);
         let context = self.kernel.threads.get(thread).unwrap().context.0;
         self.results.remove(&context);
@@ -121,11 +130,7 @@ impl World {
         }
         let at = |n: usize| args.get(n).copied().unwrap_or(0);
         let call = Call { number: wide(number), a: at(0), b: at(1), c: at(2), d: at(3), e: at(4) };
-        let mut resume = self.trap(Trap::Call(call));
-        while resume == Resume::Again {
-            resume = self.trap(Trap::Again);
-        }
-        self.result(thread)
+        self.trap(Trap::Call(call))
     }
 
     /// What the last call of a thread came to, if it did.

@@ -1,0 +1,126 @@
+//! What a hostile program may try against the kernel or its neighbours.
+
+use anode_abi::number::{
+    SYS_FMAP, SYS_FORK, SYS_FTRUNCATE, SYS_FUNMAP, SYS_KILL, SYS_MPROTECT, SYS_THREAD_CREATE,
+    SYS_YIELD,
+};
+
+use crate::error::{EACCES, EAGAIN, EPERM, encode};
+use crate::mem::object::Window;
+use crate::object::handle::Target;
+use crate::table::ThreadId;
+use crate::testing::{BASE, READ_WRITE, World};
+use crate::trap::Access;
+
+const SHARED: u64 = 1;
+const PRIVATE: u64 = 2;
+const READ: u64 = 0x4_0000;
+const RW: u64 = 0x6_0000;
+
+/// Maps a page of an object.
+fn map_object(world: &mut World, thread: ThreadId, object: u64, flags: u64) -> u64 {
+    for (n, word) in (0u64..).zip([0, 4096, flags, 0]) {
+        world.poke(thread, BASE + n * 8, &word.to_le_bytes());
+    }
+    world.ok(thread, SYS_FMAP, &[object, BASE, 32])
+}
+
+fn window_of(world: &World, thread: ThreadId, handle: u64) -> Window {
+    let process = world.kernel.owner(thread).unwrap();
+    let handle = world.kernel.processes.get(process).unwrap().handles.get(handle).unwrap();
+    match world.kernel.descriptions.get(handle.description).unwrap().target {
+        Target::Memory(window) => window,
+        other => panic!("{other:?} is no memory"),
+    }
+}
+
+#[test]
+fn a_page_that_an_object_lost_and_got_anew_is_not_freed_by_its_old_mapping() {
+    let mut world = World::new();
+    let init = world.init;
+    let object = world.open(init, "memory:", READ_WRITE).unwrap();
+    world.ok(init, SYS_FTRUNCATE, &[object, 4096]);
+    let address = map_object(&mut world, init, object, SHARED | RW);
+    world.poke(init, address, b"old");
+    world.ok(init, SYS_FTRUNCATE, &[object, 0]);
+    world.ok(init, SYS_FTRUNCATE, &[object, 4096]);
+    world.write(init, object, b"new").unwrap();
+    let window = window_of(&world, init, object);
+    let frame = world.kernel.memory.page(window.object, 0).unwrap();
+
+    world.ok(init, SYS_MPROTECT, &[address, 4096, READ]);
+    world.ok(init, SYS_MPROTECT, &[address, 4096, RW]);
+    world.touch(init, address, Access::Write);
+    world.ok(init, SYS_FUNMAP, &[address, 4096]);
+
+    assert!(world.kernel.memory.frames.is_sole(frame));
+}
+
+#[test]
+fn what_was_mapped_to_be_read_never_becomes_writable() {
+    let mut world = World::new();
+    let init = world.init;
+    let object = world.open(init, "memory:", READ_WRITE).unwrap();
+    world.ok(init, SYS_FTRUNCATE, &[object, 4096]);
+    let address = map_object(&mut world, init, object, SHARED | READ);
+    assert_eq!(world.refused(init, SYS_MPROTECT, &[address, 4096, RW]), EACCES);
+    let address = map_object(&mut world, init, object, SHARED | RW);
+    world.ok(init, SYS_MPROTECT, &[address, 4096, READ]);
+    world.ok(init, SYS_MPROTECT, &[address, 4096, RW]);
+}
+
+/// A second thread of init.
+fn second_thread(world: &mut World) -> ThreadId {
+    let init = world.init;
+    for (n, word) in (0u64..).zip([0x20_0000u64, BASE + 0x5000, 0, 0, 1]) {
+        world.poke(init, BASE + n * 8, &word.to_le_bytes());
+    }
+    world.ok(init, SYS_THREAD_CREATE, &[BASE, 40]);
+    world.child()
+}
+
+/// Starts a fork of init that takes several traps, and stops in the midst of it.
+fn half_a_fork(world: &mut World, bytes: u64) {
+    let init = world.init;
+    let big = world.map(init, bytes, RW | PRIVATE).unwrap();
+    for page in 0..bytes / 4096 {
+        world.poke(init, big + page * 4096, b"x");
+    }
+    world.start(init, SYS_FORK, &[]);
+    assert!(world.kernel.threads.get(init).unwrap().work.is_some());
+}
+
+#[test]
+fn a_child_that_is_killed_before_it_is_made_lets_go_of_its_names_once() {
+    let mut world = World::new();
+    let init = world.init;
+    let other = second_thread(&mut world);
+    half_a_fork(&mut world, 1200 * 4096);
+    world.call(other, SYS_KILL, &[2, 9]);
+    while world.kernel.cpus[0].current != Some(init) {
+        world.call(other, SYS_YIELD, &[]);
+    }
+    assert_eq!(world.result(init), Some(encode(EAGAIN)));
+    let names = world.kernel.processes.iter().next().unwrap().1.namespace;
+    assert!(world.kernel.namespaces.get(names).is_some());
+    assert_eq!(world.open(init, "rand:", READ_WRITE), Some(5));
+}
+
+#[test]
+fn queues_that_watch_queues_form_no_chain() {
+    let mut world = World::new();
+    let init = world.init;
+    let mut queues = [0; 3];
+    queues.fill_with(|| world.open(init, "event:", READ_WRITE).unwrap());
+    let [outer, inner, innermost] = queues;
+    let mut watch = |queue: u64, other: u64| {
+        let words = [other, 1, 0].map(u64::to_le_bytes);
+        world.write(init, queue, words.as_flattened()).unwrap()
+    };
+    assert_eq!(watch(outer, outer), encode(EPERM));
+    assert_eq!(watch(outer, inner), 24);
+    assert_eq!(watch(inner, innermost), encode(EPERM));
+    assert_eq!(watch(inner, outer), encode(EPERM));
+    assert_eq!(watch(innermost, outer), encode(EPERM));
+    assert_eq!(watch(innermost, inner), 24);
+}
