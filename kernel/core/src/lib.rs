@@ -75,7 +75,7 @@ pub(crate) use object::ring::{Finish, MAX_BYTES, Ring, SlotState};
 pub(crate) use object::thread::{Blocked, Channel, Expiry, Link, Sleep, State, Thread, Work};
 pub(crate) use random::Random;
 pub(crate) use sched::timers::{Due, Timers};
-pub(crate) use sched::{Next, ORDINARY, Place, Schedule, Threads};
+pub(crate) use sched::{Next, ORDINARY, Place, SLICE, Schedule, Threads};
 pub(crate) use scheme::submit::{Input, Request};
 pub(crate) use syscall::io::Transfer;
 pub(crate) use syscall::open::{O_CLOEXEC, O_RDWR, STATUS_FLAGS};

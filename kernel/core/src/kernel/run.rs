@@ -87,6 +87,7 @@ impl<M: Machine> Kernel<M> {
         if self.schedule.highest() < Some(priority) {
             return Next::To(me);
         }
+        self.threads.update(me, |thread| thread.left = 0);
         self.enqueue(me, Place::Last);
         Next::Pick
     }
@@ -151,8 +152,10 @@ impl<M: Machine> Kernel<M> {
             count(&mut self.counters.switches);
             self.charge(me);
             let now = self.memory.machine.now();
-            self.threads.update(id, |thread| thread.since = now);
-            self.cpu(cpu).slice_end = now.saturating_add(SLICE);
+            let left = self.threads.get(id).map_or(0, |thread| thread.left);
+            let left = if left == 0 { SLICE } else { left };
+            self.threads.update(id, |thread| (thread.since, thread.left) = (now, left));
+            self.cpu(cpu).slice_end = now.saturating_add(left);
         }
         self.arm(cpu);
         let Self { threads, processes, .. } = self;
@@ -173,7 +176,9 @@ impl<M: Machine> Kernel<M> {
     fn charge(&mut self, thread: Option<ThreadId>) {
         let now = self.memory.machine.now();
         if let Some(thread) = thread.and_then(|id| self.threads.get_mut(id)) {
-            thread.cpu_ns = thread.cpu_ns.saturating_add(now.saturating_sub(thread.since));
+            let used = now.saturating_sub(thread.since);
+            thread.cpu_ns = thread.cpu_ns.saturating_add(used);
+            thread.left = thread.left.saturating_sub(used);
             thread.since = now;
         }
     }

@@ -1,6 +1,8 @@
 //! Threads: a context of the machine, and what the kernel knows of it.
 
-use crate::{Call, Context, Frame, IrqId, PipeId, ProcessId, QueueId, RingId, SchemeId, ThreadId};
+use crate::{
+    Call, Context, Frame, IrqId, PipeId, ProcessId, QueueId, RingId, SLICE, SchemeId, ThreadId,
+};
 
 /// What a thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +137,8 @@ pub struct Thread {
     pub cpu_ns: u64,
     /// When it was last put on a CPU.
     pub since: u64,
+    /// What is left of its slice, in ns: it is kept while the thread waits.
+    pub left: u64,
     /// Its place in a queue.
     pub link: Link,
 }
@@ -156,6 +160,7 @@ impl Thread {
             fault_address: 0,
             cpu_ns: 0,
             since: 0,
+            left: SLICE,
             link: Link::default(),
         }
     }

@@ -32,7 +32,7 @@ pub enum Next {
 pub enum Place {
     /// Before the others: it was interrupted.
     First,
-    /// Behind the others.
+    /// Behind the others; to run, only once it has had its slice.
     Last,
 }
 
@@ -100,13 +100,15 @@ impl Schedule {
     }
 
     /// Gives a thread that is on no queue a new state, and its place among those in it.
+    ///
+    /// Who waited keeps the rest of its slice, and is before the others until it has had it: it
+    /// need not stand in line behind those that compute, yet nobody gets more than its slice.
     pub fn add(&mut self, threads: &mut Threads, id: ThreadId, state: State, place: Place) {
         threads.update(id, |thread| thread.state = state);
+        let unspent = threads.get(id).is_some_and(|thread| thread.left > 0);
+        let first = place == Place::First || (unspent && matches!(state, State::Ready(_)));
         let Some(queue) = self.queue(state) else { return };
-        let (left, right) = match place {
-            Place::First => (None, queue.first),
-            Place::Last => (queue.last, None),
-        };
+        let (left, right) = if first { (None, queue.first) } else { (queue.last, None) };
         queue.join(threads, left, Some(id));
         queue.join(threads, Some(id), right);
         if let State::Ready(priority) = state {

@@ -79,7 +79,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn yield_now(&mut self, me: ThreadId) -> Outcome {
-        self.threads.update(me, |thread| thread.result = Some(0));
+        self.threads.update(me, |thread| (thread.result, thread.left) = (Some(0), 0));
         self.enqueue(me, Place::Last);
         Ok(Next::Pick)
     }

@@ -25,7 +25,14 @@ impl<M: Machine> Kernel<M> {
         }
         // There is a place for each context, so the insertion is not refused.
         let context = self.contexts.pop().ok_or(EAGAIN)?;
-        let thread = self.threads.insert(Thread::new(process, context, owner.priority))?;
+        let mut thread = Thread::new(process, context, owner.priority);
+        // Its maker shares its slice with it, so that no chain of new threads holds the CPU.
+        let [cpu, ..] = &self.cpus;
+        if let Some(maker) = cpu.current.and_then(|maker| self.threads.get_mut(maker)) {
+            maker.left /= 2;
+            thread.left = maker.left;
+        }
+        let thread = self.threads.insert(thread)?;
         owner.threads = owner.threads.saturating_add(1);
         *self.memory.machine.regs(context) = *regs;
         self.memory.machine.reset_vector(context);

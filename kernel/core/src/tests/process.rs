@@ -1,5 +1,7 @@
 //! Processes, signals, futexes.
 
+use std::vec::Vec;
+
 use anode_abi::info::id;
 use anode_abi::number::{
     SYS_CLOSE, SYS_EXIT, SYS_FORK, SYS_FUTEX, SYS_GETID, SYS_KILL, SYS_NANOSLEEP, SYS_SETID,
@@ -196,4 +198,26 @@ fn the_timer_is_never_armed_for_the_past() {
         assert_eq!(world.kernel.cpus[0].current, Some(init));
         assert!(world.kernel.memory.machine.armed > world.kernel.memory.machine.time);
     }
+}
+
+#[test]
+fn a_thread_that_waited_goes_before_those_that_compute_until_it_had_its_slice() {
+    let mut world = World::new();
+    let init = world.init;
+    world.ok(init, SYS_FORK, &[]);
+    let sleeper = world.child();
+    world.poke(sleeper, BASE, &0u64.to_le_bytes());
+    world.poke(sleeper, BASE + 8, &1000u64.to_le_bytes());
+    assert_eq!(world.call(sleeper, SYS_NANOSLEEP, &[BASE, 0]), None);
+    world.ok(init, SYS_FORK, &[]);
+    let mut running = Vec::new();
+    for tick in 1..=6u64 {
+        world.kernel.memory.machine.time = tick * 20_000_000;
+        world.trap(Trap::Tick);
+        running.push(world.kernel.cpus[0].current);
+    }
+    let turn = |at: usize| running.get(at).copied().flatten();
+    assert_eq!(turn(0), Some(sleeper));
+    assert!(turn(1) != Some(sleeper) && turn(2) != Some(sleeper) && turn(1) != turn(2));
+    assert_eq!(running[..3], running[3..]);
 }
