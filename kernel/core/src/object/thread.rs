@@ -18,7 +18,7 @@ pub enum State {
 /// What a thread waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blocked {
-    /// Something on a channel: [`crate::sched::waits`].
+    /// Something on a channel: one of [`crate::sched`]'s queues.
     On(Channel),
     /// A daemon's answer to the request in that slot.
     Reply(RingId, u16),
