@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{EINVAL, EMFILE, ENOMEM, Id, Result, RingId};
+use crate::{DescriptionId, EINVAL, EMFILE, ENOMEM, Id, Result, RingId};
 
 /// Names a namespace.
 pub type NamespaceId = Id<Namespace>;
@@ -106,18 +106,10 @@ pub const BUILTINS: [(&str, Builtin); 9] = [
 pub enum Binding {
     /// A scheme of the kernel.
     Builtin(Builtin),
-    /// A directory of a daemon's scheme: its root id.
-    Scheme(SchemeId, u64),
-}
-
-impl Binding {
-    /// The daemon's scheme, if it is one.
-    pub fn scheme(self) -> Option<SchemeId> {
-        match self {
-            Self::Builtin(_) => None,
-            Self::Scheme(scheme, _) => Some(scheme),
-        }
-    }
+    /// The root of a daemon's scheme.
+    Scheme(SchemeId),
+    /// A directory of a daemon's scheme, which stays open for it.
+    Directory(DescriptionId),
 }
 
 /// A namespace: names and what they mean. Names are unique and sorted.

@@ -187,10 +187,10 @@ impl<M: Machine> Kernel<M> {
         cqe: &Cqe,
         (flags, at): (u64, Option<u64>),
     ) -> Result<u64> {
-        let description = match kind(cqe) {
+        let (description, most) = match kind(cqe) {
             RESPOND_FD => self.moved_description(id, cqe.result)?,
             RESPOND | RESPOND_DETACH | ANSWER_OPENED => {
-                self.opened_description(id, number, cqe, flags)?
+                (self.opened_description(id, number, cqe, flags)?, Rights::all())
             }
             _ => return Err(EIO),
         };
@@ -200,17 +200,18 @@ impl<M: Machine> Kernel<M> {
             self.drop_description(description);
             return Err(EIO);
         };
-        self.install(process, at, Handle::opened(description, flags))
+        let wanted = Handle::opened(description, flags);
+        self.install(process, at, Handle { rights: wanted.rights & most, ..wanted })
     }
 
-    /// A handle that the daemon gives away.
-    fn moved_description(&mut self, id: RingId, number: u64) -> Result<DescriptionId> {
+    /// A handle that the daemon gives away: what it names, and its rights.
+    fn moved_description(&mut self, id: RingId, number: u64) -> Result<(DescriptionId, Rights)> {
         let daemon = self.rings.get(id).ok_or(EIO)?.process;
         let handles = &mut self.processes.get_mut(daemon).ok_or(EIO)?.handles;
         let handle = handles.get(number).ok().filter(|handle| handle.rights.contains(Rights::PASS));
         let handle = handle.ok_or(EIO)?;
         handles.take(number)?;
-        Ok(handle.description)
+        Ok((handle.description, handle.rights))
     }
 
     /// A description for what the daemon opened itself.

@@ -83,7 +83,7 @@ impl<M: Machine> Kernel<M> {
                 let names = self.namespaces.get(namespace).ok_or(ENOENT)?;
                 return match names.find(text.as_bytes()).ok_or(ENOENT)? {
                     Binding::Builtin(builtin) => self.open_builtin(me, builtin, 0..0, flags),
-                    Binding::Scheme(..) => Err(EXDEV),
+                    _ => Err(EXDEV),
                 };
             }
             _ => return Err(ENOTDIR),

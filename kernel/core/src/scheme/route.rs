@@ -5,8 +5,8 @@ use core::ops::Range;
 use anode_abi::number::NONE;
 
 use crate::{
-    Binding, Builtin, EINVAL, ENAMETOOLONG, ENOENT, Kernel, Machine, Result, Rights, SCRATCH,
-    SchemeId, Target, ThreadId, UserSlice, size, wide,
+    Binding, Builtin, DescriptionId, EBADF, EINVAL, ENAMETOOLONG, ENOENT, Kernel, Machine, Result,
+    Rights, SCRATCH, SchemeId, Target, ThreadId, UserSlice, size, wide,
 };
 
 /// Where a path leads; what is left of it lies in that part of the scratch buffer.
@@ -98,21 +98,28 @@ impl<M: Machine> Kernel<M> {
             Parsed::Scheme(name, rest) => {
                 let rest = len.saturating_sub(rest.len())..len;
                 let names = self.namespaces.get(namespace).ok_or(ENOENT)?;
-                Ok(match names.find(name.as_bytes()).ok_or(ENOENT)? {
-                    Binding::Builtin(builtin) => Destination::Builtin(builtin, rest),
-                    Binding::Scheme(scheme, root) => Destination::Daemon(scheme, root, rest),
-                })
+                match names.find(name.as_bytes()).ok_or(ENOENT)? {
+                    Binding::Builtin(builtin) => Ok(Destination::Builtin(builtin, rest)),
+                    Binding::Scheme(scheme) => Ok(Destination::Daemon(scheme, 0, rest)),
+                    Binding::Directory(directory) => self.beneath(directory, rest),
+                }
             }
             Parsed::Relative if directory == wide(NONE) => Err(ENOENT),
             Parsed::Relative => {
-                let (handle, target) = self.named_handle(me, directory, Rights::empty())?;
-                let Target::Scheme(scheme, id, _) = target else {
-                    return Ok(Destination::Beneath(target, 0..len));
-                };
-                self.check_epoch(scheme, handle.description)?;
-                Ok(Destination::Daemon(scheme, id, 0..len))
+                let (handle, _) = self.named_handle(me, directory, Rights::empty())?;
+                self.beneath(handle.description, 0..len)
             }
         }
+    }
+
+    /// Where what is left of a path leads from what a description stands for.
+    fn beneath(&self, directory: DescriptionId, rest: Range<usize>) -> Result<Destination> {
+        let target = self.descriptions.get(directory).ok_or(EBADF)?.target;
+        let Target::Scheme(scheme, id, _) = target else {
+            return Ok(Destination::Beneath(target, rest));
+        };
+        self.check_epoch(scheme, directory)?;
+        Ok(Destination::Daemon(scheme, id, rest))
     }
 }
 

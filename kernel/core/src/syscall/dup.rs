@@ -6,8 +6,8 @@ use redox::flag::{F_DUPFD, F_GETFD, F_GETFL, F_SETFD, F_SETFL};
 use crate::scheme::submit::op;
 use crate::{
     Call, DescriptionId, Due, EBADF, EINVAL, EPERM, End, Finish, Handle, Input, Kernel, Machine,
-    O_CLOEXEC, O_RDWR, Outcome, ProcessId, Request, Rights, STATUS_FLAGS, Source, Target, ThreadId,
-    size, wide,
+    O_CLOEXEC, Outcome, ProcessId, Request, Rights, STATUS_FLAGS, Source, Target, ThreadId, size,
+    wide,
 };
 
 /// "At the lowest free number, close-on-exec."
@@ -34,7 +34,8 @@ impl<M: Machine> Kernel<M> {
                 self.check_epoch(scheme, handle.description)?;
                 let request = Request {
                     input: Input::Scratch(0..len),
-                    finish: Finish::Open { flags: exec | O_RDWR, at },
+                    // No right that the handle has not.
+                    finish: Finish::Open { flags: exec | handle.mode(), at },
                     ..Request::new(call, op::DUP, [id, 0, 0, 0, 0])
                 };
                 self.submit(me, scheme, &request)
@@ -73,7 +74,7 @@ impl<M: Machine> Kernel<M> {
                 self.process(me)?.handles.get_mut(number)?.close_on_exec = close_on_exec;
                 0
             }
-            F_GETFL => description.flags | u64::from(handle.rights.bits() & 3) << 16,
+            F_GETFL => description.flags | handle.mode(),
             F_SETFL => {
                 let changed = wide(STATUS_FLAGS);
                 description.flags = (description.flags & !changed) | (argument & changed);

@@ -47,7 +47,7 @@ impl<M: Machine> Kernel<M> {
             epoch: 0,
         })?;
         let names = self.namespaces.get_mut(namespace).ok_or(ENOENT)?;
-        if let Err(errno) = names.bind(name, Binding::Scheme(scheme, 0)) {
+        if let Err(errno) = names.bind(name, Binding::Scheme(scheme)) {
             self.schemes.remove(scheme);
             return Err(errno);
         }
@@ -87,24 +87,20 @@ impl<M: Machine> Kernel<M> {
         } else {
             let (handle, target) = self.named_handle(me, call.d, Rights::PASS)?;
             match target {
-                Target::Owner(scheme) => Binding::Scheme(scheme, 0),
-                Target::Scheme(scheme, id, _) => {
-                    self.check_epoch(scheme, handle.description)?;
-                    // The root stays open for as long as there may be names for it.
-                    self.descriptions.retain(handle.description);
-                    Binding::Scheme(scheme, id)
-                }
+                Target::Owner(scheme) => Binding::Scheme(scheme),
+                Target::Scheme(..) => Binding::Directory(handle.description),
                 _ => return Err(EINVAL),
             }
         };
-        if let Some(scheme) = binding.scheme() {
-            self.schemes.retain(scheme);
+        match binding {
+            Binding::Builtin(_) => {}
+            Binding::Scheme(scheme) => self.schemes.retain(scheme),
+            Binding::Directory(description) => self.descriptions.retain(description),
         }
         let bound = self.namespaces.get_mut(namespace).ok_or(ENOENT)?.bind(name, binding);
         // What is not bound any more, or could not be, is let go.
-        let gone = bound.unwrap_or(Some(binding));
-        if let Some(scheme) = gone.and_then(Binding::scheme) {
-            self.drop_scheme(scheme);
+        if let Some(gone) = bound.unwrap_or(Some(binding)) {
+            self.drop_binding(gone);
         }
         bound?;
         self.give(me, 0)
@@ -123,9 +119,15 @@ impl<M: Machine> Kernel<M> {
         if self.namespaces.release(id)
             && let Some(namespace) = self.namespaces.remove(id)
         {
-            for scheme in namespace.iter().filter_map(|(_, binding)| binding.scheme()) {
-                self.drop_scheme(scheme);
-            }
+            namespace.iter().for_each(|(_, binding)| self.drop_binding(*binding));
+        }
+    }
+
+    fn drop_binding(&mut self, binding: Binding) {
+        match binding {
+            Binding::Builtin(_) => {}
+            Binding::Scheme(scheme) => self.drop_scheme(scheme),
+            Binding::Directory(description) => self.drop_description(description),
         }
     }
 

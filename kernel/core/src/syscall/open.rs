@@ -28,6 +28,11 @@ impl Handle {
         rights.set(Rights::WRITE, flags & wide(O_WRONLY) != 0);
         Self { description, rights, close_on_exec: flags & O_CLOEXEC != 0 }
     }
+
+    /// Its rights as the mode of open flags.
+    pub(crate) fn mode(&self) -> u64 {
+        u64::from(self.rights.bits() & 3) << 16
+    }
 }
 
 impl<M: Machine> Kernel<M> {
@@ -70,7 +75,14 @@ impl<M: Machine> Kernel<M> {
                 self.open_target(me, Target::Names(namespace), flags)
             }
             Destination::Builtin(builtin, rest) => self.open_builtin(me, builtin, rest, flags),
-            Destination::Beneath(target, path) => self.open_beneath(me, target, path, flags),
+            Destination::Beneath(target, path) => {
+                if let Target::Memory(_) = target {
+                    // A part has no right that the whole had not.
+                    let asked = self.process(me)?.handles.get(call.a)?.description;
+                    self.named_handle(me, call.a, Handle::opened(asked, flags).rights)?;
+                }
+                self.open_beneath(me, target, path, flags)
+            }
             Destination::Daemon(scheme, id, path) => {
                 let request = Request {
                     input: Input::Scratch(path),

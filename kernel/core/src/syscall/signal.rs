@@ -286,14 +286,19 @@ impl<M: Machine> Kernel<M> {
             -1 => return Err(EPERM),
             _ => number(target.wrapping_neg())?,
         };
-        let (mut last, mut found) = (None, false);
+        let (mut last, mut found, own) = (None, false, self.owner(me)?);
         let member = |process: &Process<M>| process.group == group && process.life == Life::Alive;
         while let Some(id) = self.processes.next(last, member) {
-            if self.may_act(me, id).is_ok() {
+            if id != own && self.may_act(me, id).is_ok() {
                 found = true;
                 self.send(id, signal);
             }
             last = Some(id);
+        }
+        // The caller itself comes last, as it may end by it.
+        if self.process(me)?.group == group {
+            found = true;
+            self.send(own, signal);
         }
         if found { self.give_if_alive(me, 0) } else { Err(ESRCH) }
     }

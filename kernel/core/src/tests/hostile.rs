@@ -1,17 +1,20 @@
 //! What a hostile program may try against the kernel or its neighbours.
 
+use anode_abi::info::id;
 use anode_abi::number::{
-    SYS_FMAP, SYS_FORK, SYS_FTRUNCATE, SYS_FUNMAP, SYS_KILL, SYS_MPROTECT, SYS_THREAD_CREATE,
-    SYS_YIELD,
+    SYS_FMAP, SYS_FORK, SYS_FTRUNCATE, SYS_FUNMAP, SYS_KILL, SYS_MPROTECT, SYS_SETID,
+    SYS_THREAD_CREATE, SYS_YIELD,
 };
 
-use crate::error::{EACCES, EAGAIN, EPERM, encode};
+use crate::error::{EACCES, EAGAIN, EBADF, EPERM, encode};
 use crate::mem::object::Window;
+use crate::num::wide;
 use crate::object::handle::Target;
 use crate::table::ThreadId;
 use crate::testing::{BASE, READ_WRITE, World};
 use crate::trap::Access;
 
+const READ_ONLY: u64 = 0x1_0000;
 const SHARED: u64 = 1;
 const PRIVATE: u64 = 2;
 const READ: u64 = 0x4_0000;
@@ -104,6 +107,29 @@ fn a_child_that_is_killed_before_it_is_made_lets_go_of_its_names_once() {
     let names = world.kernel.processes.iter().next().unwrap().1.namespace;
     assert!(world.kernel.namespaces.get(names).is_some());
     assert_eq!(world.open(init, "rand:", READ_WRITE), Some(5));
+}
+
+#[test]
+fn a_part_of_memory_has_no_right_that_the_whole_had_not() {
+    let mut world = World::new();
+    let init = world.init;
+    let whole = world.open(init, "memory:", READ_ONLY).unwrap();
+    world.open_at(init, whole, "", READ_ONLY).unwrap();
+    for path in ["", "window/0/1000"] {
+        assert_eq!(world.open_at(init, whole, path, READ_WRITE), Some(encode(EBADF)));
+    }
+}
+
+#[test]
+fn a_signal_to_the_callers_group_reaches_all_of_it() {
+    let mut world = World::new();
+    let init = world.init;
+    world.ok(init, SYS_FORK, &[]);
+    let leader = world.child();
+    world.ok(leader, SYS_SETID, &[wide(id::PGID), 0, 0]);
+    world.ok(leader, SYS_FORK, &[]);
+    world.call(leader, SYS_KILL, &[0, 9]);
+    assert_eq!(world.kernel.threads.len(), 1);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! A client and a daemon over a ring.
 
 use anode_abi::number::{
-    NONE, SYS_CLOSE, SYS_FORK, SYS_FPATH, SYS_KILL, SYS_READ, SYS_RING_COPY, SYS_RING_NEW,
-    SYS_RING_WAIT, SYS_SCHEME_NEW, SYS_WRITE,
+    NONE, SYS_CLOSE, SYS_FORK, SYS_FPATH, SYS_KILL, SYS_NS_BIND, SYS_NS_NEW, SYS_READ,
+    SYS_RING_COPY, SYS_RING_NEW, SYS_RING_WAIT, SYS_SCHEME_NEW, SYS_WRITE,
 };
 use anode_ring::{CqProducer, Layout, Page, Pages, SqConsumer, pack_cqe, unpack_sqe};
 use redox::schemev2::{Cqe, Sqe};
@@ -57,10 +57,15 @@ impl Daemon {
     }
 
     fn answers(&mut self, world: &mut World, tag: u32, result: u64) {
+        self.answers_as(world, 0, tag, result);
+    }
+
+    /// An answer of that kind.
+    fn answers_as(&mut self, world: &mut World, flags: u8, tag: u32, result: u64) {
         let ring = world.kernel.rings.get(self.ring).unwrap();
         let control: &Page = &ring.kernel_pages[0];
         self.answers.refresh(control).unwrap();
-        let cqe = Cqe { flags: 0, extra_raw: [0; 3], tag, result };
+        let cqe = Cqe { flags, extra_raw: [0; 3], tag, result };
         assert!(self.answers.put(&Pages(&ring.daemon_pages[1..]), pack_cqe(&cqe)));
         let own: &Page = &ring.daemon_pages[0];
         self.answers.publish(own);
@@ -94,6 +99,36 @@ fn one_open_is_one_packet_and_its_answer_a_handle() {
     let handle = opened(&mut world, &mut daemon);
     assert!(handle > 4);
     assert_eq!(world.kernel.counters.packets, packets + 1);
+}
+
+#[test]
+fn a_handle_that_a_daemon_gives_away_has_no_right_that_it_had_not() {
+    let mut world = World::new();
+    let mut daemon = Daemon::serving(&mut world);
+    let read_only = 0x1_0000;
+    let given = world.open(daemon.thread, "memory:", read_only).unwrap();
+    assert_eq!(world.open(world.init, "test:a", READ_WRITE), None);
+    let request = daemon.takes(&mut world).unwrap();
+    daemon.answers_as(&mut world, 1, request.tag, given);
+    let got = world.result(world.init).unwrap();
+    assert_eq!(world.call(world.init, SYS_READ, &[got, BASE, 8]), Some(0));
+    assert_eq!(world.write(world.init, got, b"x"), Some(encode(EBADF)));
+}
+
+#[test]
+fn a_directory_that_a_name_leads_to_closes_with_the_name() {
+    let mut world = World::new();
+    let init = world.init;
+    let mut daemon = Daemon::serving(&mut world);
+    let directory = opened(&mut world, &mut daemon);
+    let names = world.ok(init, SYS_NS_NEW, &[]);
+    world.poke(init, BASE, b"here");
+    world.ok(init, SYS_NS_BIND, &[names, BASE, 4, directory]);
+    world.ok(init, SYS_CLOSE, &[directory]);
+    assert!(daemon.takes(&mut world).is_none());
+    world.ok(init, SYS_CLOSE, &[names]);
+    let note = daemon.takes(&mut world).unwrap();
+    assert_eq!((note.opcode, note.args[0]), (3, 42));
 }
 
 #[test]
