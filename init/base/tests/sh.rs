@@ -263,7 +263,8 @@ fn an_interactive_shell_prompts_and_survives_errors() {
 
 #[test]
 fn an_interrupted_program_ends_the_script_but_not_an_interactive_shell() {
-    let interrupted = "sh -c 'kill -2 $$'";
+    // A test run in the background may have been started with SIGINT ignored.
+    let interrupted = "env --default-signal=INT sh -c 'kill -2 $$'";
     assert_eq!(
         run(&format!("while true; do {interrupted}; done; echo no")),
         (String::new(), String::new(), 130)
