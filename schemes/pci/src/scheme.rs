@@ -17,7 +17,7 @@ use crate::platform::Platform;
 /// Bytes of configuration space.
 const CONFIG_BYTES: u64 = 256;
 /// The most contiguous memory that one open gives.
-const MAX_DMA: u64 = 64 << 20;
+const MAX_DMA: u64 = 16 << 20;
 
 /// The names in a function's directory, but for those with numbers.
 const NAMES: [&str; 2] = ["config", "info"];

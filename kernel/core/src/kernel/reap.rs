@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-use crate::{Handles, Kernel, Machine, Result, Space, reserved};
+use crate::{EAGAIN, Handles, Kernel, Machine, Result, Space, reserved};
 
-/// What ended processes left; there are never more than processes.
+/// What ended processes left, until it is given back.
 #[derive(Debug)]
 pub struct Grave {
     /// Spaces to take apart.
@@ -20,7 +20,18 @@ impl Grave {
     ///
     /// `ENOMEM`.
     pub fn new(capacity: usize) -> Result<Self> {
-        Ok(Self { spaces: reserved(capacity)?, handles: reserved(capacity)? })
+        let twice = capacity.saturating_mul(2);
+        Ok(Self { spaces: reserved(twice)?, handles: reserved(twice)? })
+    }
+
+    /// Room for all who live and for as many dead, so that a death is never refused.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN`: too many dead wait; nothing new may be made that can die.
+    pub fn check_room(&self) -> Result<()> {
+        let waiting = self.spaces.len().max(self.handles.len());
+        if waiting < self.spaces.capacity() / 2 { Ok(()) } else { Err(EAGAIN) }
     }
 }
 

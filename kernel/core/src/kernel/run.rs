@@ -4,7 +4,8 @@ use crate::machine::reg;
 use crate::sched::SLICE;
 use crate::trap::{Resume, Trap};
 use crate::{
-    Channel, Cpu, CpuState, Kernel, Machine, Next, Outcome, Place, State, ThreadId, count, encode,
+    Channel, Cpu, CpuState, Kernel, Machine, Next, Outcome, Place, State, ThreadId, Work, count,
+    encode,
 };
 
 /// Frames that one trap gives back for the dead.
@@ -102,7 +103,10 @@ impl<M: Machine> Kernel<M> {
             self.cpu(cpu).current = Some(id);
             self.threads.update(id, |thread| thread.state = State::Running);
             let alive = self.deliver(id);
-            let call = self.threads.get_mut(id).map(|thread| thread.sleep.restart.take());
+            let call = self.threads.get_mut(id).map(|thread| {
+                thread.work.take_if(|work| *work == Work::Again);
+                thread.sleep.restart.take()
+            });
             next = match call.filter(|_| alive) {
                 None => Next::Pick,
                 Some(None) => return self.run(cpu, me, id),

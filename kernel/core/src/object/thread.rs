@@ -106,6 +106,8 @@ pub struct Link {
 pub enum Work {
     /// A fork: the child, and the page to go on at.
     Fork(ProcessId, u64),
+    /// A call that is made again until all is done; no signal comes between.
+    Again,
 }
 
 /// A thread.

@@ -33,6 +33,7 @@ pub(crate) struct Birth {
 impl<M: Machine> Kernel<M> {
     /// A space with a program in it, and the registers to start with.
     fn prepare(&mut self, program: Window, args: Window) -> Result<(Space, Regs)> {
+        self.grave.check_room()?;
         let mut space = Space::new(&mut self.memory)?;
         match self.fill(&mut space, program, args) {
             Ok(regs) => Ok((space, regs)),
@@ -183,6 +184,9 @@ impl<M: Machine> Kernel<M> {
         if own_uid != 0 && (raises || changes) {
             return Err(EPERM);
         }
+        if [uid, gid].iter().any(|id| *id != none && u32::try_from(*id).is_err()) {
+            return Err(EINVAL);
+        }
         let namespace =
             if namespace == none { own_namespace } else { self.namespace_of(me, namespace)? };
         let parent = Some(self.owner(me)?);
@@ -228,7 +232,7 @@ impl<M: Machine> Kernel<M> {
         let work = self.threads.get(me).and_then(|thread| thread.work);
         let (child, at) = match work {
             Some(Work::Fork(child, at)) => (child, at),
-            None => (self.start_fork(me)?, 0),
+            None | Some(Work::Again) => (self.start_fork(me)?, 0),
         };
         self.threads.update(me, |thread| thread.work = None);
         match self.copy_pages(me, child, at) {
@@ -260,6 +264,7 @@ impl<M: Machine> Kernel<M> {
         if self.contexts.is_empty() {
             return Err(EAGAIN);
         }
+        self.grave.check_room()?;
         let parent = self.owner(me)?;
         let space = Space::new(&mut self.memory)?;
         let Process { name, namespace, .. } = *self.process(me)?;

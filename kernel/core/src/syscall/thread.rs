@@ -7,7 +7,7 @@ use crate::machine::reg;
 use crate::mem::space::pages_of;
 use crate::{
     Call, Cpu, Due, EAGAIN, EINVAL, ENOMEM, Kernel, Machine, Next, Outcome, Place, ProcessId, Regs,
-    Result, Sleep, Thread, ThreadId, USER_END, count, index, size,
+    Result, Sleep, Thread, ThreadId, USER_END, Work, count, index, size,
 };
 
 /// Interrupts on: the flags a program starts with.
@@ -16,11 +16,17 @@ pub(crate) const FLAGS: u64 = 0x202;
 /// Pages that one slice of long work handles.
 pub(crate) const SLICE_PAGES: u32 = 512;
 
+/// Contexts that only root may take, so that it can still act when others took the rest.
+const KEPT_FOR_ROOT: usize = 16;
+
 impl<M: Machine> Kernel<M> {
     /// A thread of `process` with fresh registers; it is in no queue yet.
     pub(crate) fn make_thread(&mut self, process: ProcessId, regs: &Regs) -> Result<ThreadId> {
         let owner = self.processes.get_mut(process).ok_or(ENOMEM)?;
         if index(owner.threads) >= THREADS {
+            return Err(EAGAIN);
+        }
+        if owner.uid != 0 && self.contexts.len() <= KEPT_FOR_ROOT {
             return Err(EAGAIN);
         }
         // There is a place for each context, so the insertion is not refused.
@@ -90,7 +96,10 @@ impl<M: Machine> Kernel<M> {
 
     /// Lets long work go on later: the call is made again, and others get the lock first.
     pub(crate) fn again(&mut self, me: ThreadId, call: Call) -> Outcome {
-        self.threads.update(me, |thread| thread.sleep = Sleep::retry(call));
+        self.threads.update(me, |thread| {
+            thread.sleep = Sleep::retry(call);
+            thread.work.get_or_insert(Work::Again);
+        });
         self.breathe = true;
         self.enqueue(me, Place::First);
         Ok(Next::Pick)

@@ -150,3 +150,18 @@ fn queues_that_watch_queues_form_no_chain() {
     assert_eq!(watch(innermost, outer), encode(EPERM));
     assert_eq!(watch(innermost, inner), 24);
 }
+
+#[test]
+fn a_fork_bomb_leaves_root_able_to_act() {
+    let mut world = World::new();
+    let init = world.init;
+    world.ok(init, SYS_FORK, &[]);
+    let bomb = world.child();
+    world.ok(bomb, SYS_SETID, &[3, 0, 7]);
+    let mut forks = 0;
+    while world.call(bomb, SYS_FORK, &[]).is_some_and(|pid| pid.cast_signed() > 0) {
+        forks += 1;
+    }
+    assert!(forks > 8);
+    world.ok(init, SYS_FORK, &[]);
+}
