@@ -196,6 +196,12 @@ fn programs_that_cannot_run_are_told_apart() {
     assert_eq!(run_in(&folder.0, "./plain").2, 126);
     // A script without `#!` is run by this shell.
     assert_eq!(run_in(&folder.0, "chmod +x plain; ./plain a").0, "script a\n");
+    // A damaged program is not taken for one.
+    for damaged in [b"\x7fELF\x02\x01\0\necho no\n".as_slice(), b"\xff\xfe\necho no\n"] {
+        fs::write(folder.0.join("plain"), damaged).expect("a file");
+        let (out, error, status) = run_in(&folder.0, "./plain");
+        assert_eq!((out.as_str(), status), ("", 126), "{error}");
+    }
     assert_eq!(run("sh -c 'kill -9 $$' ").2, 137);
 }
 

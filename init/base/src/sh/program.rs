@@ -1,7 +1,7 @@
 //! Finding and starting programs, and opening the files of redirections.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -36,6 +36,15 @@ pub(crate) enum Found {
     Unfit(String),
 }
 
+/// Whether a file begins as a script may: a damaged program shall not be run as one.
+fn is_text(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(256).read_to_end(&mut start));
+    // An error without a length is a letter that the end of what was read cut in two.
+    let whole = std::str::from_utf8(&start).map_or_else(|e| e.error_len().is_none(), |_| true);
+    read.is_ok() && whole && !start.contains(&0)
+}
+
 impl Shell {
     /// Runs a program and waits for it.
     pub(crate) fn program(&mut self, words: &[String]) -> Outcome {
@@ -59,7 +68,7 @@ impl Shell {
             Group::Own => command.process_group(0).spawn(),
         };
         let started = match spawn(self.prepare(&path, words)?) {
-            Err(error) if error.raw_os_error() == Some(NO_PROGRAM) => {
+            Err(error) if error.raw_os_error() == Some(NO_PROGRAM) && is_text(&path) => {
                 spawn(self.interpreter(&path, words)?)
             }
             other => other,
