@@ -27,15 +27,15 @@ pub(crate) fn command(mut arguments: lexopt::Parser) -> Result<()> {
     if let Some(argument) = arguments.next()? {
         return Err(argument.unexpected().into());
     }
-    needs::ensure(&Need::BUILD)?;
-    let toolchain = Toolchain::get()?;
-    let kernel = build::kernel(&toolchain)?;
-    let panics = panics::find(&toolchain)?;
     for (folder, lines) in folders()? {
         println!("{lines:>7} lines  {folder}");
     }
     let (lines, limit) = (kernel_lines()?, Rules::load()?.kernel_lines());
     println!("{lines:>7} lines  in all, of {limit}\n");
+    needs::ensure(&Need::BUILD)?;
+    let toolchain = Toolchain::get()?;
+    let kernel = build::kernel(&toolchain)?;
+    let panics = panics::find(&toolchain)?;
     for size in crates::linked(&kernel)? {
         println!("{:>7} lines {:>8} bytes  {}", size.lines, size.bytes, size.name);
     }

@@ -40,8 +40,10 @@ impl Source {
         after_attribute.filter_map(|rest| {
             let (item, _rest) = rest.split_once([';', '{'])?;
             let closed = rest.get(item.len()..)?.starts_with(';');
-            let name = item.trim().strip_prefix("mod ")?;
-            closed.then_some(name.trim())
+            // Other attributes and a visibility may stand before it.
+            let mut words = item.rsplit(']').next()?.split_whitespace();
+            words.find(|word| *word == "mod")?;
+            closed.then_some(words.next()?)
         })
     }
 
@@ -253,6 +255,8 @@ fn b() {}
     #[test]
     fn modules_of_tests_are_known() {
         assert_eq!(Source::rust(TEXT).test_modules().collect::<Vec<_>>(), ["tests"]);
+        let text = "#[cfg(test)]\n#[expect(x, reason = \"y\")]\npub(crate) mod testing;\nmod a;\n";
+        assert_eq!(Source::rust(text).test_modules().collect::<Vec<_>>(), ["testing"]);
     }
 
     #[test]
