@@ -6,7 +6,7 @@ use anode_scheme::sys;
 use redox::error::{EIO, Error, Result};
 
 /// An interrupt line or message. Subscribe [`Interrupt::handle`] to the ring; each note is
-/// answered by [`Interrupt::take`], then the device is looked at.
+/// answered by [`Interrupt::acknowledge`], then the device is looked at.
 #[derive(Debug)]
 pub struct Interrupt {
     handle: OwnedFd,
