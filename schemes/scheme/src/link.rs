@@ -299,5 +299,5 @@ fn encode(result: Result<u64>) -> u64 {
     i64::from(errno).wrapping_neg().cast_unsigned()
 }
 
-/// A deadline that never comes, as [`Link::wait`] takes it.
+/// A deadline that never comes, as [`Requests::wait`] takes it.
 pub(crate) const NEVER: u64 = FOREVER;
