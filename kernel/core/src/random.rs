@@ -67,7 +67,7 @@ impl Random {
             let last = [low(self.counter), low(self.counter >> 32), 0, 0];
             let [first, second, output @ ..] = block(self.key, last);
             self.key = [first, second];
-            let bytes = output.as_flattened().iter().flat_map(|word| word.to_le_bytes());
+            let bytes = output.iter().flatten().flat_map(|word| word.to_le_bytes());
             for (to, from) in chunk.iter_mut().zip(bytes) {
                 *to = from;
             }

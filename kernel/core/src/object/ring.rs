@@ -131,6 +131,15 @@ fn queue(capacity: usize) -> Result<VecDeque<u16>> {
 }
 
 impl<M: Machine> Ring<M> {
+    /// Takes a slot out of the queue for room; the order of the rest stays.
+    pub(crate) fn forget_waiting(&mut self, number: u16) {
+        for _ in 0..self.waiting.len() {
+            if let Some(first) = self.waiting.pop_front().filter(|first| *first != number) {
+                self.waiting.push_back(first);
+            }
+        }
+    }
+
     /// A ring over `object`, which is `layout.pages` long; it is not mapped yet (`base` 0).
     ///
     /// # Errors

@@ -53,7 +53,7 @@ impl<M: Machine> Kernel<M> {
         let Some(slot) = ring.slot(number) else { return };
         match slot.state {
             SlotState::Waiting => {
-                ring.waiting.retain(|waiting| *waiting != number);
+                ring.forget_waiting(number);
                 self.free_slot(id, number);
             }
             SlotState::Posted => {
