@@ -30,19 +30,23 @@ fn round([a, b, c, d]: &mut [Row; 4]) {
     step(c, d, b, 7);
 }
 
+/// A row, turned by one word.
+fn left([a, b, c, d]: Row) -> Row {
+    [b, c, d, a]
+}
+
 /// One block of the cipher for a key and the last row: counter and nonce.
 fn block([second, third]: [Row; 2], last: Row) -> [Row; 4] {
     let start = [FIRST, second, third, last];
     let mut rows = start;
     for _ in 0..10 {
-        // The columns, then the diagonals.
-        for turn in [1, 3] {
-            round(&mut rows);
-            let [_, b, c, d] = &mut rows;
-            b.rotate_left(turn);
-            c.rotate_left(2);
-            d.rotate_right(turn);
-        }
+        round(&mut rows);
+        // From the columns to the diagonals, and back.
+        let [_, b, c, d] = &mut rows;
+        [*b, *c, *d] = [left(*b), left(left(*c)), left(left(left(*d)))];
+        round(&mut rows);
+        let [_, b, c, d] = &mut rows;
+        [*b, *c, *d] = [left(left(left(*b))), left(left(*c)), left(*d)];
     }
     for (word, first) in rows.as_flattened_mut().iter_mut().zip(start.as_flattened()) {
         *word = word.wrapping_add(*first);
