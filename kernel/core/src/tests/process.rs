@@ -9,10 +9,20 @@ use anode_abi::number::{
 };
 
 use crate::error::{EAGAIN, EBADF, ECHILD, EINTR, EPERM, ESRCH, ETIMEDOUT, encode};
+use crate::table::ThreadId;
 use crate::testing::{BASE, READ_WRITE, World};
 use crate::trap::Trap;
 
 const ANY: u64 = u64::MAX;
+
+/// A second thread of init's process.
+fn second_thread(world: &mut World) -> ThreadId {
+    let init = world.init;
+    let args = [0x20_0000u64, BASE + 0x5000, 0, 0, 1].map(u64::to_le_bytes);
+    world.poke(init, BASE, args.as_flattened());
+    world.ok(init, SYS_THREAD_CREATE, &[BASE, 40]);
+    world.child()
+}
 
 #[test]
 fn init_starts_with_its_five_handles_and_pid_one() {
@@ -104,12 +114,7 @@ fn a_kill_acts_at_once_and_only_where_it_may() {
 fn a_futex_wakes_those_who_wait_for_that_word() {
     let mut world = World::new();
     let init = world.init;
-    let args = [0x20_0000u64, BASE + 0x5000, 0, 0, 1];
-    for (n, word) in (0u64..).zip(args) {
-        world.poke(init, BASE + n * 8, &word.to_le_bytes());
-    }
-    world.ok(init, SYS_THREAD_CREATE, &[BASE, 40]);
-    let other = world.child();
+    let other = second_thread(&mut world);
     let word = BASE + 0x1000;
     assert_eq!(world.refused(init, SYS_FUTEX, &[word, 0, 1, 0]), EAGAIN);
     assert_eq!(world.call(other, SYS_FUTEX, &[word, 0, 0, 0]), None);
@@ -122,12 +127,7 @@ fn a_futex_wakes_those_who_wait_for_that_word() {
 fn a_futex_sleeper_is_found_after_a_fork_moved_its_word() {
     let mut world = World::new();
     let init = world.init;
-    let args = [0x20_0000u64, BASE + 0x5000, 0, 0, 1];
-    for (n, word) in (0u64..).zip(args) {
-        world.poke(init, BASE + n * 8, &word.to_le_bytes());
-    }
-    world.ok(init, SYS_THREAD_CREATE, &[BASE, 40]);
-    let other = world.child();
+    let other = second_thread(&mut world);
     let word = BASE + 0x1000;
     assert_eq!(world.call(other, SYS_FUTEX, &[word, 0, 0, 0]), None);
     world.ok(init, SYS_FORK, &[]);
