@@ -5,10 +5,7 @@
 use goblin::elf64::header::{EM_X86_64, ET_DYN, ET_EXEC, Header, SIZEOF_EHDR};
 use goblin::elf64::program_header::{PT_LOAD, ProgramHeader};
 
-use crate::{
-    Backing, ENOEXEC, ENOMEM, Machine, Memory, PAGE, Protection, Region, Result, Space, USER_END,
-    USER_START, Window, wide,
-};
+use crate::prelude::*;
 
 /// Most program headers that a file may have.
 const MAX_HEADERS: u16 = 64;

@@ -30,6 +30,7 @@ pub mod madt;
 pub mod mem;
 pub mod num;
 pub mod object;
+mod prelude;
 pub mod random;
 pub mod sched;
 pub mod scheme;
@@ -42,43 +43,3 @@ mod testing;
 #[cfg(test)]
 mod tests;
 pub mod trap;
-
-// The core's vocabulary: what most files speak of is named from the root.
-pub(crate) use counters::{Counters, count};
-pub(crate) use error::{
-    E2BIG, EACCES, EAGAIN, EBADF, EBUSY, ECHILD, EDEADLK, EEXIST, EFAULT, EINTR, EINVAL, EIO,
-    EISDIR, EMFILE, ENAMETOOLONG, ENODEV, ENOENT, ENOEXEC, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, ENOTTY,
-    EOVERFLOW, EPERM, EPIPE, ESPIPE, ESRCH, ETIMEDOUT, EXDEV, Errno, Outcome, Result, encode,
-};
-pub(crate) use kernel::{CpuState, Kernel, SCRATCH};
-pub(crate) use machine::{
-    Cache, Context, Cpu, Frame, IrqOp, Machine, PAGE, PAGE_SIZE, Power, Regs, USER_END, USER_START,
-};
-pub(crate) use mem::Memory;
-pub(crate) use mem::frames::Frames;
-pub(crate) use mem::object::{Object, ObjectId, Window};
-pub(crate) use mem::region::{Backing, Region};
-pub(crate) use mem::space::Space;
-pub(crate) use mem::table::Protection;
-pub(crate) use mem::user::{Pins, UserSlice};
-pub(crate) use num::{index, low, narrow, size, wide};
-pub(crate) use object::event::{Irq, IrqId, Queue, QueueId, Sink, Source, Subscription};
-pub(crate) use object::handle::{
-    Description, DescriptionId, Handle, Handles, ProcFile, Rights, SysFile, Target,
-};
-pub(crate) use object::namespace::{
-    Binding, Builtin, Name, Namespace, NamespaceId, Scheme, SchemeId,
-};
-pub(crate) use object::pipe::{End, Pipe, PipeId};
-pub(crate) use object::process::{Life, Process, ProgramName};
-pub(crate) use object::ring::{Finish, MAX_BYTES, Ring, SlotState};
-pub(crate) use object::thread::{Blocked, Channel, Expiry, Link, Sleep, State, Thread, Work};
-pub(crate) use random::Random;
-pub(crate) use sched::timers::{Due, Timers};
-pub(crate) use sched::{Next, ORDINARY, Place, SLICE, Schedule, Threads};
-pub(crate) use scheme::submit::{Input, Request};
-pub(crate) use syscall::io::Transfer;
-pub(crate) use syscall::open::{O_CLOEXEC, O_RDWR, STATUS_FLAGS};
-pub(crate) use syscall::thread::{FLAGS, SLICE_PAGES};
-pub(crate) use table::{Id, ProcessId, RingId, Slab, ThreadId, reserved};
-pub(crate) use trap::{Access, Call};

@@ -1,7 +1,7 @@
 //! The generator behind `rand:`: `ChaCha20` (RFC 8439 §2.3) with fast key erasure. It is our own
 //! because the well-kept crates use vector registers, which are the user's while the kernel runs.
 
-use crate::low;
+use crate::prelude::*;
 
 /// Four words of the cipher's square.
 type Row = [u32; 4];

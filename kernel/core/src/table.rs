@@ -6,10 +6,8 @@
 use core::marker::PhantomData;
 use core::num::NonZeroU32;
 
-use alloc::vec::Vec;
-
 use crate::num::index as index_of;
-use crate::{ENOMEM, Result, narrow};
+use crate::prelude::*;
 
 /// The name of an object in a [`Slab`]: index and generation.
 pub struct Id<K> {

@@ -1,6 +1,6 @@
 //! What comes into the core from a CPU, and what goes back.
 
-use crate::{Context, Frame};
+use crate::prelude::*;
 
 /// A system call: the number and its arguments, as the registers held them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

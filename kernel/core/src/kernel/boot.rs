@@ -1,16 +1,11 @@
 //! How the kernel starts: tables sized by RAM, the kernel's names, and init.
 
 use anode_abi::args::{ABI_VERSION, Header, MAGIC};
-use anode_abi::number::NONE;
 
 use crate::kernel::Grave;
 use crate::object::namespace::BUILTINS;
+use crate::prelude::*;
 use crate::syscall::spawn::Birth;
-use crate::{
-    Binding, Cache, Context, Counters, CpuState, Description, DescriptionId, ENOMEM, Frames,
-    Handle, Kernel, Machine, Memory, Name, Namespace, Object, ProgramName, Random, Result, Rights,
-    SCRATCH, Schedule, Slab, Target, Timers, Window, index, reserved, wide,
-};
 
 /// A range of frames: first frame number and count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

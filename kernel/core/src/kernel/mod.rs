@@ -9,14 +9,7 @@ mod reap;
 mod run;
 pub(crate) mod wake;
 
-use alloc::vec::Vec;
-
-use crate::table::mark;
-use crate::{
-    Context, Counters, Description, EINVAL, ESRCH, Irq, Machine, Memory, Namespace, Pipe, Process,
-    ProcessId, Queue, Random, Result, Ring, Schedule, Scheme, Slab, Space, Subscription, ThreadId,
-    Threads, Timers, UserSlice, wide,
-};
+use crate::prelude::*;
 
 pub use boot::{Boot, FrameRange, Loaded};
 pub use reap::Grave;

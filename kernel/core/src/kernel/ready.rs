@@ -1,11 +1,6 @@
 //! Readiness: from interrupts, alarms, pipes and daemons to whoever subscribed.
 
-use anode_abi::info::ready;
-
-use crate::{
-    Channel, DescriptionId, Id, IrqOp, Kernel, Machine, Place, RingId, Sink, Source, Subscription,
-    Target,
-};
+use crate::prelude::*;
 
 impl<M: Machine> Kernel<M> {
     /// Tells every subscriber of `source` that it is ready.

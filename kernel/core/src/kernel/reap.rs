@@ -1,8 +1,6 @@
 //! The dead: spaces, handles and objects are given back in slices, a few at each trap.
 
-use alloc::vec::Vec;
-
-use crate::{EAGAIN, Handles, Kernel, Machine, Result, Space, reserved};
+use crate::prelude::*;
 
 /// What ended processes left, until it is given back.
 #[derive(Debug)]

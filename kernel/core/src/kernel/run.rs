@@ -1,12 +1,7 @@
 //! A trap: what it asks for is done, then the CPU is given to whoever runs next.
 
-use crate::machine::reg;
-use crate::sched::SLICE;
+use crate::prelude::*;
 use crate::trap::{Resume, Trap};
-use crate::{
-    Channel, Cpu, CpuState, Kernel, Machine, Next, Outcome, Place, State, ThreadId, Work, count,
-    encode,
-};
 
 /// Frames that one trap gives back for the dead.
 const REAP_BUDGET: u32 = 64;

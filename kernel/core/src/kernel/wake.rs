@@ -1,9 +1,6 @@
 //! Threads between waiting and ready.
 
-use crate::{
-    Blocked, Channel, Cpu, Due, EINTR, Expiry, Kernel, Machine, Next, Outcome, Place, Sleep, State,
-    ThreadId, encode,
-};
+use crate::prelude::*;
 
 impl<M: Machine> Kernel<M> {
     /// Ends a call with a value.

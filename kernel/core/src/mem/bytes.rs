@@ -1,10 +1,7 @@
 //! Copying: one loop over whatever has bytes, a piece at a time that lies in one page on both
 //! sides. Nothing that was found stays valid beyond its piece, so nothing is held meanwhile.
 
-use crate::{
-    Access, EFAULT, Frame, Machine, Memory, PAGE_SIZE, Pins, Result, Space, UserSlice, Window,
-    size, wide,
-};
+use crate::prelude::*;
 
 /// The frame that holds a byte, and where in the frame.
 pub type Located = Result<(Frame, usize)>;

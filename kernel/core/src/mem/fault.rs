@@ -1,10 +1,7 @@
 //! Faults: what a region promises becomes a page. Nothing here waits.
 
 use crate::mem::table::{PRESENT, PROMISED, Slot, USER, WRITE, entry, frame_of};
-use crate::{
-    Access, Backing, Cache, EFAULT, Frame, Machine, Memory, PAGE, PAGE_SIZE, Region, Result, Space,
-    USER_END, Window, size,
-};
+use crate::prelude::*;
 
 impl Space {
     /// The frame behind a user address, for an access of that kind; made or copied if needed.

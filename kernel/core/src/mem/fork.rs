@@ -1,7 +1,7 @@
 //! Fork: a second space with the same private pages, shared until one side writes.
 
 use crate::mem::table::{PROMISED, WRITE, frame_of};
-use crate::{Backing, Machine, Memory, PAGE_SIZE, Region, Result, Space};
+use crate::prelude::*;
 
 impl Space {
     /// Gives `child`, an empty space, the same regions. It takes no promises: until exec it

@@ -3,10 +3,8 @@
 //! A *promise* is a frame that a private writable mapping may still ask for. Free frames never
 //! fall below promises, so a fault on committed memory cannot fail.
 
-use alloc::vec::Vec;
-
 use crate::kernel::FrameRange;
-use crate::{ENOMEM, Frame, Result, index, narrow, reserved};
+use crate::prelude::*;
 
 /// A frame that is not the allocator's: devices, firmware, what the loader filled.
 const FOREIGN: u16 = u16::MAX;

@@ -5,7 +5,7 @@
 //!                   └─ shared ──▶ object ─ pages ─▶ frames (counted references, promises)
 //! ```
 
-use crate::{Frames, Machine, Object, Slab};
+use crate::prelude::*;
 
 pub mod bytes;
 pub mod fault;

@@ -1,10 +1,7 @@
 //! Memory objects: what mappings, rings and answers refer to.
 
 use crate::mem::table::{PRESENT, Tree, frame_of};
-use crate::{
-    Cache, EFAULT, EINVAL, ENOMEM, ENOSPC, Frame, Id, Machine, Memory, PAGE, PAGE_SIZE, Result,
-    narrow, size,
-};
+use crate::prelude::*;
 
 /// Names an object.
 pub type ObjectId = Id<Object>;

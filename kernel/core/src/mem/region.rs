@@ -1,8 +1,6 @@
 //! Regions: what a space holds where. Pages are counted by number (address / 4096).
 
-use alloc::vec::Vec;
-
-use crate::{ENOMEM, PAGE, Protection, Result, USER_END, USER_START, Window};
+use crate::prelude::*;
 
 /// Most regions that one space may have.
 pub const MAX_REGIONS: usize = 1024;

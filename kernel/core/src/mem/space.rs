@@ -2,10 +2,7 @@
 
 use crate::mem::region::Regions;
 use crate::mem::table::{CACHE, PROMISED, Tree, WRITE, entry, frame_of};
-use crate::{
-    Backing, Cache, EACCES, EEXIST, EINVAL, ENOMEM, Machine, Memory, PAGE, Protection, Region,
-    Result, USER_END, USER_START,
-};
+use crate::prelude::*;
 
 /// An address space.
 #[derive(Debug)]

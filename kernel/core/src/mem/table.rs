@@ -3,10 +3,9 @@
 //! Both are trees of frames of 512 words. The entry format is x86-64's (Intel SDM 3A, 4.5);
 //! bits 9 to 11 are ours. Walking them is safe code over [`Machine::share`].
 
-use core::ops::Deref;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::{Access, Cache, EACCES, EFAULT, Frame, Machine, Result, size};
+use crate::prelude::*;
 
 /// The entry maps something.
 pub const PRESENT: u64 = 1;

@@ -1,11 +1,6 @@
 //! Reaching a process's memory: what it says are claims, until each page was resolved.
 
-use alloc::vec::Vec;
-
-use crate::{
-    Access, EFAULT, ENOMEM, Frame, Machine, Memory, PAGE_SIZE, Result, Space, USER_END, reserved,
-    size, wide,
-};
+use crate::prelude::*;
 
 /// A range of user addresses that a process *claims* to own; proves nothing yet.
 ///

@@ -1,6 +1,6 @@
 //! Readiness: event queues, subscriptions, and interrupt lines as a source of them.
 
-use crate::{DescriptionId, End, Id, PipeId, RingId, SchemeId};
+use crate::prelude::*;
 
 /// Names an event queue.
 pub type QueueId = Id<Queue>;

@@ -1,12 +1,8 @@
 //! Handles and the descriptions behind them.
 
-use alloc::vec::Vec;
 use bitflags::bitflags;
 
-use crate::{
-    Builtin, EBADF, EMFILE, ENOMEM, End, Id, IrqId, NamespaceId, PipeId, QueueId, Result, RingId,
-    SchemeId, Window, size, wide,
-};
+use crate::prelude::*;
 
 /// Names a description.
 pub type DescriptionId = Id<Description>;

@@ -1,8 +1,6 @@
 //! Names: what a path's first word means to a process, and the schemes behind it.
 
-use alloc::vec::Vec;
-
-use crate::{DescriptionId, EINVAL, EMFILE, ENOMEM, Id, Result, RingId};
+use crate::prelude::*;
 
 /// Names a namespace.
 pub type NamespaceId = Id<Namespace>;

@@ -1,9 +1,7 @@
 //! Pipes: bounded byte queues in the pages of an anonymous object.
 
-use anode_abi::info::ready;
-
 use crate::mem::bytes::{Bytes, Located};
-use crate::{Access, EFAULT, Id, Machine, Memory, ObjectId, size, wide};
+use crate::prelude::*;
 
 /// Names a pipe.
 pub type PipeId = Id<Pipe>;

@@ -1,6 +1,6 @@
 //! Processes: a space, handles, a namespace, credentials, and how it ended.
 
-use crate::{Frame, Handles, Machine, Name, NamespaceId, Space};
+use crate::prelude::*;
 
 /// A process's name: what `ps` and `sys:exe` show.
 pub type ProgramName = Name<127>;

@@ -4,17 +4,13 @@
 //! `anode_ring`, an answer is read once and checked against the slot that it names.
 
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 
 use anode_abi::packet::RingInfo;
 use anode_ring::{CqConsumer, Layout, SqProducer, Tag};
 use redox::schemev2::Sqe;
 
-use crate::{
-    DescriptionId, ENOMEM, Frame, Handle, Id, Machine, Memory, ObjectId, PAGE, PAGE_SIZE, Pins,
-    ProcessId, Result, SchemeId, Subscription, ThreadId, Window, index, reserved,
-};
+use crate::prelude::*;
 
 /// Objects that a daemon may register with its ring.
 pub const MAX_OBJECTS: usize = 16;

@@ -1,8 +1,6 @@
 //! Threads: a context of the machine, and what the kernel knows of it.
 
-use crate::{
-    Call, Context, Frame, IrqId, PipeId, ProcessId, QueueId, RingId, SLICE, SchemeId, ThreadId,
-};
+use crate::prelude::*;
 
 /// What a thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

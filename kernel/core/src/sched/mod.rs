@@ -2,8 +2,7 @@
 
 pub mod timers;
 
-use crate::table::mark;
-use crate::{Blocked, Channel, Link, Slab, State, Thread, ThreadId, index, low};
+use crate::prelude::*;
 
 /// All threads.
 pub type Threads = Slab<Thread, mark::Thread>;

@@ -1,8 +1,6 @@
 //! What is due when.
 
-use alloc::vec::Vec;
-
-use crate::{DescriptionId, Result, ThreadId, reserved};
+use crate::prelude::*;
 
 /// What a deadline belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +50,10 @@ impl Timers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::Slab;
 
     #[test]
     fn deadlines_come_out_in_order_and_never_early() {
-        let mut slab = Slab::<(), crate::table::mark::Thread>::new(64).unwrap();
+        let mut slab = Slab::<(), mark::Thread>::new(64).unwrap();
         let mut timers = Timers::new(64).unwrap();
         let mut seed = 7u64;
         for _ in 0..64 {
@@ -75,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_new_deadline_replaces_the_old_one() {
-        let mut slab = Slab::<(), crate::table::mark::Thread>::new(2).unwrap();
+        let mut slab = Slab::<(), mark::Thread>::new(2).unwrap();
         let [one, other] = [(); 2].map(|()| Due::Thread(slab.insert(()).unwrap()));
         let mut timers = Timers::new(2).unwrap();
         for at in [3, 9, 5] {

@@ -4,13 +4,8 @@ use anode_abi::packet::{ANSWER_OBJECT, ANSWER_OPENED, AnswerRange, OPENED_POSITI
 use anode_ring::{Page, Pages, unpack_cqe};
 use redox::schemev2::Cqe;
 
-use crate::scheme::submit::op;
+use crate::prelude::*;
 use crate::syscall::signal::SIGKILL;
-use crate::{
-    Channel, DescriptionId, EINVAL, EIO, Errno, Finish, Frame, Handle, Kernel, Machine, Memory,
-    PAGE_SIZE, Place, Result, Rights, RingId, STATUS_FLAGS, SlotState, Source, Target, ThreadId,
-    Window, count, encode, index, size, wide,
-};
 
 /// Answers that one trap takes.
 const BATCH: u32 = 64;

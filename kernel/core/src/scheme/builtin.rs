@@ -1,16 +1,10 @@
 //! The kernel's own schemes: opening them, and which file answers what.
 
-use core::ops::Range;
-
 use anode_abi::number::{SYS_CALL, SYS_FPATH, SYS_FSTAT, SYS_FSYNC, SYS_FTRUNCATE, SYS_GETDENTS};
 
+use crate::prelude::*;
 use crate::scheme::text::{process_file, sys_file};
 use crate::syscall::time::{CLOCK_MONOTONIC, CLOCK_REALTIME};
-use crate::{
-    Binding, Builtin, Call, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTTY, ESPIPE, EXDEV, End, Kernel,
-    Machine, Outcome, ProcFile, Queue, Result, Sink, Source, SysFile, Target, ThreadId, Transfer,
-    UserSlice, Window, size,
-};
 
 /// `st_mode` of a directory, readable by all.
 const DIRECTORY: u64 = 0x4000 | 0o555;

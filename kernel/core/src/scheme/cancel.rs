@@ -1,9 +1,6 @@
 //! When one side goes: cancelled requests, clients that gave up, daemons that died.
 
-use crate::{
-    Blocked, Channel, EINTR, EIO, Kernel, Machine, ProcessId, RingId, Sink, Sleep, SlotState,
-    State, ThreadId, Work, encode,
-};
+use crate::prelude::*;
 
 /// How long a daemon may take to answer a cancelled request before the client gives up, in ns.
 const GRACE: u64 = 100_000_000;

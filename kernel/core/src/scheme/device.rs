@@ -1,12 +1,7 @@
 //! What the machine handle opens: physical memory, DMA memory, ports, interrupts.
 
-use core::ops::Range;
-
+use crate::prelude::*;
 use crate::scheme::memory::hex;
-use crate::{
-    Cache, Channel, EBUSY, EINVAL, ENOENT, ENOSPC, Irq, IrqId, IrqOp, Kernel, Machine, Object,
-    Outcome, PAGE, Result, Source, Target, Transfer, UserSlice, Window, low, wide,
-};
 
 /// The first serial port: when a driver takes it, the kernel gives it up.
 const CONSOLE_PORT: u16 = 0x3f8;

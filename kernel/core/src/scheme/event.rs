@@ -1,12 +1,6 @@
 //! `event:`: subscribing, and reading what is ready.
 
-use anode_abi::info::ready;
-
-use crate::scheme::submit::op;
-use crate::{
-    Call, Channel, EBADF, EINVAL, EPERM, Finish, Kernel, Machine, Outcome, QueueId, Request,
-    Result, Rights, Sink, Sleep, Source, Subscription, Target, ThreadId, Transfer, UserSlice, wide,
-};
+use crate::prelude::*;
 
 /// Bytes of an event record: handle, flags, data.
 const RECORD: usize = 24;

@@ -1,10 +1,6 @@
 //! `memory:`: objects that programs make, and parts of them.
 
-use core::ops::Range;
-
-use crate::{
-    EINVAL, ENOENT, ENOSPC, EPERM, Kernel, Machine, Outcome, Result, Target, Transfer, Window, wide,
-};
+use crate::prelude::*;
 
 /// A hexadecimal number without prefix.
 ///

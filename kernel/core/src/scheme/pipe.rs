@@ -1,11 +1,8 @@
 //! `pipe:`: reading, writing and the end of either end.
 
 use crate::object::pipe::CAPACITY;
+use crate::prelude::*;
 use crate::syscall::signal::SIGPIPE;
-use crate::{
-    Channel, EIO, EPIPE, End, Kernel, Machine, Outcome, Pipe, PipeId, Result, Source, Transfer,
-    encode, size, wide,
-};
 
 /// Up to this many bytes are written whole or not at all (`PIPE_BUF`).
 const ATOMIC: u64 = 4096;

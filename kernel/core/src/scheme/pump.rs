@@ -4,11 +4,7 @@ use anode_abi::packet::NOTE_EVENT;
 use anode_ring::{Page, Pages, pack_sqe};
 use redox::schemev2::{Sqe, SqeFlags};
 
-use crate::scheme::submit::op;
-use crate::{
-    Description, DescriptionId, Kernel, Machine, Ring, RingId, SchemeId, Sink, SlotState, Source,
-    Target, ThreadId, count,
-};
+use crate::prelude::*;
 
 impl<M: Machine> Ring<M> {
     /// How many packets fit; a head that no honest daemon writes is `None`.

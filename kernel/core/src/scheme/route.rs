@@ -1,13 +1,6 @@
 //! Paths: which scheme a path means, and what is left of it for that scheme.
 
-use core::ops::Range;
-
-use anode_abi::number::NONE;
-
-use crate::{
-    Binding, Builtin, DescriptionId, EBADF, EINVAL, ENAMETOOLONG, ENOENT, Kernel, Machine, Result,
-    Rights, SCRATCH, SchemeId, Target, ThreadId, UserSlice, size, wide,
-};
+use crate::prelude::*;
 
 /// Where a path leads; what is left of it lies in that part of the scratch buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,15 +1,9 @@
 //! A request from a client to a daemon: everything is checked, then it exists.
 
-use core::ops::Range;
-
 use anode_abi::packet::BIG;
 use redox::schemev2::{Sqe, SqeFlags};
 
-use crate::{
-    Access, Blocked, Call, Channel, DescriptionId, EAGAIN, EDEADLK, EIO, ENODEV, ESRCH, Finish,
-    Handle, Kernel, MAX_BYTES, Machine, Next, Outcome, PAGE_SIZE, ProcessId, Result, RingId,
-    SchemeId, Sleep, SlotState, State, ThreadId, UserSlice, wide,
-};
+use crate::prelude::*;
 
 /// Opcodes as the numbers that stand in packets.
 pub mod op {

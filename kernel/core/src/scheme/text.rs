@@ -2,11 +2,7 @@
 
 use core::fmt::Write;
 
-use crate::{
-    Builtin, EACCES, EINVAL, EISDIR, ENOENT, ENOTDIR, EPERM, ESRCH, Kernel, Life, Machine, Name,
-    Outcome, Power, ProcFile, Result, SCRATCH, State, SysFile, Target, ThreadId, Transfer,
-    UserSlice, size, wide,
-};
+use crate::prelude::*;
 
 const SYS_FILES: [(&str, SysFile); 9] = [
     ("uname", SysFile::Uname),
@@ -170,7 +166,7 @@ impl<M: Machine> Kernel<M> {
             return Err(EPERM);
         }
         self.memory.machine.power(power);
-        Err(crate::error::EIO)
+        Err(EIO)
     }
 
     /// A signal number written to `proc:PID/signal`.

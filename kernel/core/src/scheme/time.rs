@@ -1,10 +1,7 @@
 //! `time:`, `rand:` and `debug:`: clocks with an alarm, random bytes, the console.
 
+use crate::prelude::*;
 use crate::syscall::time::{CLOCK_REALTIME, from_timespec, to_timespec};
-use crate::{
-    Channel, Due, EAGAIN, EINVAL, Kernel, Machine, Outcome, SCRATCH, Sleep, Source, Target,
-    Transfer, wide,
-};
 
 /// Bytes of a `TimeSpec`.
 const TIMESPEC: usize = 16;
@@ -45,7 +42,7 @@ impl<M: Machine> Kernel<M> {
         self.descriptions.update(transfer.description, |d| d.target = target);
         if at <= self.memory.machine.now() {
             let source = Source::Clock(transfer.description);
-            self.notify(source, anode_abi::info::ready::READ);
+            self.notify(source, ready::READ);
         } else {
             self.timers.set(Due::Alarm(transfer.description), at);
         }

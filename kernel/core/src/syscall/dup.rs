@@ -1,14 +1,8 @@
 //! Duplicating and passing handles, and what belongs to a handle alone.
 
-use anode_abi::number::NONE;
 use redox::flag::{F_DUPFD, F_GETFD, F_GETFL, F_SETFD, F_SETFL};
 
-use crate::scheme::submit::op;
-use crate::{
-    Call, DescriptionId, Due, EBADF, EINVAL, EPERM, End, Finish, Handle, Input, Kernel, Machine,
-    O_CLOEXEC, Outcome, ProcessId, Request, Rights, STATUS_FLAGS, Source, Target, ThreadId, size,
-    wide,
-};
+use crate::prelude::*;
 
 /// "At the lowest free number, close-on-exec."
 const LOWEST_CLOEXEC: u64 = u64::MAX - 1;

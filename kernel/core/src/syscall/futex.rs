@@ -1,10 +1,7 @@
 //! Futexes: sleeping on a word of memory; where it is shared, all its addresses are one.
 
+use crate::prelude::*;
 use crate::syscall::time::from_timespec;
-use crate::{
-    Access, Backing, Call, Channel, EAGAIN, EINVAL, ENOSYS, ETIMEDOUT, Frame, Kernel, Machine,
-    Outcome, Result, Sleep, ThreadId, encode, low, size,
-};
 
 const WAIT: u64 = 0;
 const WAKE: u64 = 1;

@@ -2,10 +2,8 @@
 
 use anode_abi::info::id;
 
+use crate::prelude::*;
 use crate::syscall::thread::thread_number;
-use crate::{
-    Call, EINVAL, EPERM, Kernel, Machine, ORDINARY, Outcome, ProcessId, Result, ThreadId, low, size,
-};
 
 impl<M: Machine> Kernel<M> {
     /// The process that a pid argument means (0: the caller's).

@@ -6,12 +6,7 @@ use anode_abi::number::{
 };
 use redox::flag::{O_APPEND, O_NONBLOCK};
 
-use crate::scheme::submit::op;
-use crate::{
-    Call, Channel, DescriptionId, EAGAIN, EINVAL, EOVERFLOW, ESPIPE, Finish, Input, Kernel,
-    MAX_BYTES, Machine, Outcome, PAGE_SIZE, Request, Rights, Sleep, Target, ThreadId, UserSlice,
-    Window, count, size, wide,
-};
+use crate::prelude::*;
 
 /// "At the description's own offset."
 const OWN_OFFSET: u64 = u64::MAX;

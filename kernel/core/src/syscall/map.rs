@@ -1,12 +1,6 @@
 //! Mapping memory.
 
-use anode_abi::number::NONE;
-
-use crate::mem::space::pages_of;
-use crate::{
-    Backing, Call, EACCES, EINVAL, ENODEV, EOVERFLOW, Kernel, Machine, Outcome, PAGE, Protection,
-    Region, Result, Rights, SLICE_PAGES, Target, ThreadId, Window, count, wide,
-};
+use crate::prelude::*;
 
 /// Where the flags hold the bits of [`Protection::from_bits`].
 const PROTECTION: u32 = 16;

@@ -17,7 +17,7 @@ pub(crate) mod time;
 
 use anode_abi::number as n;
 
-use crate::{Call, ENOSYS, Kernel, Machine, Next, Outcome, Place, ThreadId, size};
+use crate::prelude::*;
 
 impl<M: Machine> Kernel<M> {
     /// Does a system call of the running thread.

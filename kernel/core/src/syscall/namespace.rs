@@ -1,13 +1,9 @@
 //! Schemes and names: made by init, given to processes.
 
 use anode_abi::info::policy;
-use anode_abi::number::NONE;
 
 use crate::object::namespace::Policy;
-use crate::{
-    Binding, Call, EEXIST, EINVAL, ENOENT, EPERM, Kernel, Machine, Name, Namespace, NamespaceId,
-    O_CLOEXEC, O_RDWR, Outcome, Result, Rights, Scheme, SchemeId, Target, ThreadId, wide,
-};
+use crate::prelude::*;
 
 impl<M: Machine> Kernel<M> {
     /// The namespace behind a handle.

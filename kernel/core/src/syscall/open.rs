@@ -1,14 +1,10 @@
 //! Opening, closing, and the calls that name things by path.
 
-use anode_abi::number::{NONE, SYS_FLINK, SYS_FRENAME, SYS_UNLINKAT};
+use anode_abi::number::{SYS_FLINK, SYS_FRENAME, SYS_UNLINKAT};
 use redox::flag::{O_APPEND, O_NONBLOCK, O_RDONLY, O_WRONLY};
 
+use crate::prelude::*;
 use crate::scheme::route::Destination;
-use crate::scheme::submit::op;
-use crate::{
-    Call, DescriptionId, EBADF, EINVAL, EIO, ENOTDIR, EPERM, EXDEV, Finish, Handle, Input, Kernel,
-    Machine, Outcome, ProcessId, Request, Result, Rights, SchemeId, Target, ThreadId, size, wide,
-};
 
 /// Close-on-exec, as libc and the kernel know it.
 pub(crate) const O_CLOEXEC: u64 = 0x0100_0000;

@@ -2,11 +2,8 @@
 
 use anode_abi::info::WAIT_NO_HANG;
 
+use crate::prelude::*;
 use crate::syscall::signal::SIGCHLD;
-use crate::{
-    Call, Channel, ECHILD, ESRCH, Kernel, Life, Machine, Next, Outcome, Power, Process, ProcessId,
-    Result, Sleep, ThreadId, low, wide,
-};
 
 impl<M: Machine> Kernel<M> {
     /// The number of a process: its place, and how often that was used.

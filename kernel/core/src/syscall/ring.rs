@@ -3,11 +3,7 @@
 use anode_ring::Layout;
 
 use crate::object::ring::MAX_OBJECTS;
-use crate::{
-    Backing, Blocked, Call, Channel, EBUSY, EINVAL, EMFILE, EPERM, ESRCH, Handle, Kernel,
-    MAX_BYTES, Machine, Next, ObjectId, Outcome, PAGE, Place, Protection, Region, Result, Rights,
-    Ring, RingId, Sleep, State, Target, ThreadId, UserSlice, Window, low, size, wide,
-};
+use crate::prelude::*;
 
 /// Rings that one process may serve.
 const MAX_RINGS: usize = 8;

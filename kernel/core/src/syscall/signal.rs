@@ -4,12 +4,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use anode_abi::signal::{MASK_WORD, SignalFrame};
 
-use crate::machine::reg;
-use crate::{
-    Access, Call, Channel, EFAULT, EINTR, EINVAL, ENOMEM, EPERM, ESRCH, FLAGS, Kernel, Life,
-    Machine, Next, Outcome, Process, ProcessId, Regs, Result, Sleep, Thread, ThreadId, USER_END,
-    count, encode, wide,
-};
+use crate::prelude::*;
 
 /// Kills, always.
 pub(crate) const SIGKILL: u32 = 9;

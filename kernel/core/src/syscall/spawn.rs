@@ -1,17 +1,10 @@
 //! New programs and processes: exec, spawn, fork.
 
 use anode_abi::info::{HandleMove, SpawnArgs};
-use anode_abi::number::NONE;
 
 use crate::exec;
-use crate::mem::space::pages_of;
 use crate::object::process::Signals;
-use crate::{
-    Backing, Call, E2BIG, EAGAIN, EINVAL, ENOEXEC, EPERM, Handle, Handles, Kernel, Life, Machine,
-    NamespaceId, Next, ORDINARY, Outcome, PAGE, Place, Process, ProcessId, ProgramName, Protection,
-    Region, Regs, Result, Rights, SLICE_PAGES, Space, ThreadId, UserSlice, Window, Work, count,
-    size, wide,
-};
+use crate::prelude::*;
 
 /// Bytes of a program's first stack; no promise is taken for it.
 const STACK: u64 = 8 << 20;

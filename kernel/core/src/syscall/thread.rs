@@ -3,12 +3,7 @@
 use anode_abi::info::ThreadArgs;
 use anode_abi::signal::THREADS;
 
-use crate::machine::reg;
-use crate::mem::space::pages_of;
-use crate::{
-    Call, Cpu, Due, EAGAIN, EINVAL, ENOMEM, Kernel, Machine, Next, Outcome, Place, ProcessId, Regs,
-    Result, Sleep, Thread, ThreadId, USER_END, Work, count, index, size,
-};
+use crate::prelude::*;
 
 /// Interrupts on: the flags a program starts with.
 pub(crate) const FLAGS: u64 = 0x202;

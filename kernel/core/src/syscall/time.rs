@@ -1,8 +1,6 @@
 //! Clocks and sleeping.
 
-use crate::{
-    Call, Channel, EINVAL, EPERM, Kernel, Machine, Outcome, ProcessId, Result, Sleep, ThreadId,
-};
+use crate::prelude::*;
 
 /// Wall time.
 pub(crate) const CLOCK_REALTIME: u64 = 1;

@@ -1,15 +1,12 @@
 //! Processes, signals, futexes.
 
-use std::vec::Vec;
-
 use anode_abi::info::id;
 use anode_abi::number::{
     SYS_CLOSE, SYS_EXIT, SYS_FORK, SYS_FUTEX, SYS_GETID, SYS_KILL, SYS_NANOSLEEP, SYS_SETID,
     SYS_SIGNAL_PAGE, SYS_SIGNAL_RETURN, SYS_THREAD_CREATE, SYS_WAITPID,
 };
 
-use crate::error::{EAGAIN, EBADF, ECHILD, EINTR, EPERM, ESRCH, ETIMEDOUT, encode};
-use crate::table::ThreadId;
+use crate::prelude::*;
 use crate::testing::{BASE, READ_WRITE, World};
 use crate::trap::Trap;
 
@@ -92,7 +89,7 @@ fn the_end_of_init_restarts_the_machine_whoever_is_left() {
     world.ok(init, SYS_FORK, &[]);
     world.ok(init, SYS_FORK, &[]);
     world.call(init, SYS_EXIT, &[0]);
-    assert_eq!(world.kernel.memory.machine.power, Some(crate::machine::Power::Reboot));
+    assert_eq!(world.kernel.memory.machine.power, Some(Power::Reboot));
 }
 
 #[test]
@@ -162,7 +159,7 @@ fn a_caught_signal_interrupts_sleep_and_returns_to_where_it_was() {
     world.poke(child, BASE, &100u64.to_le_bytes());
     world.poke(child, BASE + 8, &0u64.to_le_bytes());
     let context = world.kernel.threads.get(child).unwrap().context;
-    let before = *crate::machine::Machine::regs(&mut world.kernel.memory.machine, context);
+    let before = *Machine::regs(&mut world.kernel.memory.machine, context);
     assert_eq!(world.call(child, SYS_NANOSLEEP, &[BASE, 0]), None);
 
     let pid = world.kernel.pid_of(world.kernel.threads.get(child).unwrap().process);
@@ -171,12 +168,12 @@ fn a_caught_signal_interrupts_sleep_and_returns_to_where_it_was() {
         world.call(init, anode_abi::number::SYS_YIELD, &[]);
     }
 
-    let inside = *crate::machine::Machine::regs(&mut world.kernel.memory.machine, context);
+    let inside = *Machine::regs(&mut world.kernel.memory.machine, context);
     assert_eq!((inside.rip, inside.general[5]), (0x20_0123, 10));
     assert_eq!(world.peek(child, page + 64, 8), (1u64 << 9).to_le_bytes());
     let frame = inside.general[4];
     assert_eq!(world.call(child, SYS_SIGNAL_RETURN, &[frame]), None);
-    let after = *crate::machine::Machine::regs(&mut world.kernel.memory.machine, context);
+    let after = *Machine::regs(&mut world.kernel.memory.machine, context);
     assert_eq!((after.rip, after.rsp), (before.rip, before.rsp));
     assert_eq!(after.general[0], encode(EINTR));
     assert_eq!(world.peek(child, page + 64, 8), [0; 8]);
@@ -191,7 +188,7 @@ fn the_timer_is_never_armed_for_the_past() {
     let process = world.kernel.owner(child).unwrap();
     world.kernel.set_priority(process, 0);
     world.kernel.unblock(child);
-    world.kernel.enqueue(child, crate::Place::Last);
+    world.kernel.enqueue(child, Place::Last);
     for second in 1..5 {
         world.kernel.memory.machine.time = second * 1_000_000_000;
         world.trap(Trap::Tick);

@@ -1,0 +1,51 @@
+//! The core's vocabulary: what most of its files speak of.
+
+pub(crate) use crate::counters::{Counters, count};
+pub(crate) use crate::error::{
+    E2BIG, EACCES, EAGAIN, EBADF, EBUSY, ECHILD, EDEADLK, EEXIST, EFAULT, EINTR, EINVAL, EIO,
+    EISDIR, EMFILE, ENAMETOOLONG, ENODEV, ENOENT, ENOEXEC, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, ENOTTY,
+    EOVERFLOW, EPERM, EPIPE, ESPIPE, ESRCH, ETIMEDOUT, EXDEV, Errno, Outcome, Result, encode,
+};
+pub(crate) use crate::kernel::{CpuState, Kernel, SCRATCH};
+pub(crate) use crate::machine::reg;
+pub(crate) use crate::machine::{
+    Cache, Context, Cpu, Frame, IrqOp, Machine, PAGE, PAGE_SIZE, Power, Regs, USER_END, USER_START,
+};
+pub(crate) use crate::mem::Memory;
+pub(crate) use crate::mem::frames::Frames;
+pub(crate) use crate::mem::object::{Object, ObjectId, Window};
+pub(crate) use crate::mem::region::{Backing, Region};
+pub(crate) use crate::mem::space::Space;
+pub(crate) use crate::mem::space::pages_of;
+pub(crate) use crate::mem::table::Protection;
+pub(crate) use crate::mem::user::{Pins, UserSlice};
+pub(crate) use crate::num::{index, low, narrow, size, wide};
+pub(crate) use crate::object::event::{Irq, IrqId, Queue, QueueId, Sink, Source, Subscription};
+pub(crate) use crate::object::handle::{
+    Description, DescriptionId, Handle, Handles, ProcFile, Rights, SysFile, Target,
+};
+pub(crate) use crate::object::namespace::{
+    Binding, Builtin, Name, Namespace, NamespaceId, Scheme, SchemeId,
+};
+pub(crate) use crate::object::pipe::{End, Pipe, PipeId};
+pub(crate) use crate::object::process::{Life, Process, ProgramName};
+pub(crate) use crate::object::ring::{Finish, MAX_BYTES, Ring, SlotState};
+pub(crate) use crate::object::thread::{
+    Blocked, Channel, Expiry, Link, Sleep, State, Thread, Work,
+};
+pub(crate) use crate::random::Random;
+pub(crate) use crate::sched::timers::{Due, Timers};
+pub(crate) use crate::sched::{Next, ORDINARY, Place, SLICE, Schedule, Threads};
+pub(crate) use crate::scheme::submit::op;
+pub(crate) use crate::scheme::submit::{Input, Request};
+pub(crate) use crate::syscall::io::Transfer;
+pub(crate) use crate::syscall::open::{O_CLOEXEC, O_RDWR, STATUS_FLAGS};
+pub(crate) use crate::syscall::thread::{FLAGS, SLICE_PAGES};
+pub(crate) use crate::table::mark;
+pub(crate) use crate::table::{Id, ProcessId, RingId, Slab, ThreadId, reserved};
+pub(crate) use crate::trap::{Access, Call};
+pub(crate) use alloc::vec::Vec;
+pub(crate) use anode_abi::info::ready;
+pub(crate) use anode_abi::number::NONE;
+pub(crate) use core::ops::Deref;
+pub(crate) use core::ops::Range;
