@@ -90,7 +90,6 @@ impl<M: Machine> Kernel<M> {
             facts: boot.facts,
             wall,
             requests: 0,
-            breathe: false,
             counters: Counters::default(),
         })
     }

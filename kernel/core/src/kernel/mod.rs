@@ -22,10 +22,8 @@ pub const MAX_CPUS: usize = 8;
 pub struct CpuState {
     /// The thread that it runs.
     pub current: Option<ThreadId>,
-    /// When its timer goes off (0: not known to be armed).
-    pub armed: u64,
-    /// When the running thread has had its slice.
-    pub slice_end: u64,
+    /// When its timer goes off, if it is known to be armed.
+    pub armed: Option<u64>,
     /// A context whose thread ended in the last trap: the machine may still save into it.
     pub stale: Option<Context>,
 }
@@ -59,8 +57,6 @@ pub struct Kernel<M: Machine> {
     pub(crate) wall: u64,
     /// Number of the last request.
     pub(crate) requests: u64,
-    /// Long work wants the lock to be let go of.
-    pub(crate) breathe: bool,
     /// What was counted.
     pub counters: Counters,
 }

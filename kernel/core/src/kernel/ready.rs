@@ -69,7 +69,6 @@ impl<M: Machine> Kernel<M> {
         let armed = self.descriptions.get(id).map(|description| description.target);
         if matches!(armed, Some(Target::Clock(_, alarm)) if alarm == at) {
             self.notify(Source::Clock(id), ready::READ);
-            self.wake_all(Channel::Clock, u64::MAX);
         }
     }
 

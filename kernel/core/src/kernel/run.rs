@@ -17,6 +17,7 @@ impl<M: Machine> Kernel<M> {
             self.reap(REAP_BUDGET);
         }
         let me = self.cpu(cpu).current;
+        let stay = me.map_or(Next::Pick, Next::To);
         let next = match (trap, me) {
             (Trap::Call(call), Some(me)) => {
                 count(&mut self.counters.calls);
@@ -31,14 +32,14 @@ impl<M: Machine> Kernel<M> {
             (Trap::Irq { line }, _) => {
                 count(&mut self.counters.interrupts);
                 self.interrupt(line);
-                self.go_on(me)
+                stay
             }
             (Trap::Tick, _) => {
                 count(&mut self.counters.ticks);
-                self.cpu(cpu).armed = 0;
-                self.tick(cpu, me)
+                self.cpu(cpu).armed = None;
+                self.tick(me)
             }
-            (_, _) => self.go_on(me),
+            (_, _) => stay,
         };
         self.resume(cpu, me, next)
     }
@@ -49,130 +50,95 @@ impl<M: Machine> Kernel<M> {
         at.checked_sub(1).and_then(|at| rest.get_mut(at)).unwrap_or(first)
     }
 
-    fn go_on(&self, me: Option<ThreadId>) -> Next {
-        me.filter(|me| self.threads.get(*me).is_some()).map_or(Next::Pick, Next::To)
+    /// Who runs next after a call; a refusal becomes the caller's result.
+    fn settle(&mut self, me: ThreadId, outcome: Outcome) -> Next {
+        outcome.or_else(|errno| self.give(me, encode(errno))).unwrap_or(Next::Pick)
     }
 
-    /// Turns what a call came to into who runs next; a refusal becomes the caller's result.
-    pub(crate) fn settle(&mut self, me: ThreadId, outcome: Outcome) -> Next {
-        match outcome {
-            Ok(next) => next,
-            Err(errno) => {
-                self.threads.update(me, |thread| thread.result = Some(encode(errno)));
-                Next::To(me)
-            }
-        }
-    }
-
-    /// A timer tick: deadlines, console input, the end of a slice, answers not yet taken.
-    fn tick(&mut self, cpu: Cpu, me: Option<ThreadId>) -> Next {
-        let now = self.memory.machine.now();
+    /// A timer tick: deadlines, the end of a slice, answers not yet taken.
+    fn tick(&mut self, me: Option<ThreadId>) -> Next {
+        let now = self.charge(me);
         self.expire(now);
-        self.wake_all(Channel::Console, u64::MAX);
         let Some(me) = me else { return Next::Pick };
         self.reap_rings_of(me);
-        let Some(priority) = self.threads.get(me).map(|thread| thread.priority) else {
+        let others = self.schedule.highest();
+        let priority = self.priority(me);
+        let Some(thread) = self.threads.get_mut(me) else { return Next::Pick };
+        if thread.left == 0 && others >= priority {
+            self.enqueue(me, Place::Last);
             return Next::Pick;
-        };
-        let state = self.cpu(cpu);
-        if now < state.slice_end {
-            return Next::To(me);
         }
-        // A new slice, even if nobody takes its place: the timer is not armed for the past.
-        state.slice_end = now.saturating_add(SLICE);
-        if self.schedule.highest() < Some(priority) {
-            return Next::To(me);
-        }
-        self.threads.update(me, |thread| thread.left = 0);
-        self.enqueue(me, Place::Last);
-        Next::Pick
+        // Where nobody takes its place, the timer is not armed for the past.
+        thread.refill();
+        Next::To(me)
     }
 
     /// Gives the CPU to whoever runs next.
     fn resume(&mut self, cpu: Cpu, me: Option<ThreadId>, mut next: Next) -> Resume {
         loop {
-            if core::mem::take(&mut self.breathe) {
-                return self.breathe_out(cpu, me, next);
-            }
-            let Some(id) = self.choose(next) else { return self.rest(cpu, me) };
+            let Some(id) = self.choose(next) else { return self.rest(cpu, me, next) };
             self.cpu(cpu).current = Some(id);
             self.threads.update(id, |thread| thread.state = State::Running);
             let alive = self.deliver(id);
-            let call = self.threads.get_mut(id).map(|thread| {
-                thread.work.take_if(|work| *work == Work::Again);
-                thread.sleep.restart.take()
-            });
-            next = match call.filter(|_| alive) {
-                None => Next::Pick,
-                Some(None) => return self.run(cpu, me, id),
-                Some(Some(call)) => {
-                    let outcome = self.call(id, call);
-                    self.settle(id, outcome)
-                }
+            let thread = self.threads.get_mut(id).filter(|_| alive);
+            let outcome = match thread.map(|thread| core::mem::take(&mut thread.sleep.then)) {
+                None => Ok(Next::Pick),
+                Some(Then::Return(value)) => return self.run(cpu, me, id, value),
+                Some(Then::Retry(call) | Then::Resume(call)) => self.call(id, call),
+                Some(Then::Fork(child, page)) => self.go_on_forking(id, child, page),
             };
+            next = self.settle(id, outcome);
         }
     }
 
-    /// Lets go of the lock for a moment, in the midst of long work.
-    fn breathe_out(&mut self, cpu: Cpu, me: Option<ThreadId>, next: Next) -> Resume {
-        if let Next::To(id) = next {
-            self.enqueue(id, Place::First);
-        }
-        self.leave(cpu, me);
-        Resume::Again
-    }
-
-    /// No thread can run: work for the dead, or nothing.
-    fn rest(&mut self, cpu: Cpu, me: Option<ThreadId>) -> Resume {
-        self.leave(cpu, me);
-        if !self.is_settled() {
+    /// No thread is to run: long work lets go of the lock, something is owed to the dead, or
+    /// there is nothing to do.
+    fn rest(&mut self, cpu: Cpu, me: Option<ThreadId>, next: Next) -> Resume {
+        self.cpu(cpu).current = None;
+        self.charge(me);
+        if next == Next::Pause || !self.is_settled() {
             return Resume::Again;
         }
-        self.arm(cpu);
+        self.arm(cpu, u64::MAX);
         Resume::Idle
     }
 
     /// The thread that `next` means, unless one of higher priority is ready.
     fn choose(&mut self, next: Next) -> Option<ThreadId> {
-        if let Next::To(id) = next
-            && let Some(thread) = self.threads.get(id)
-        {
-            let priority = thread.priority;
-            if self.schedule.highest() <= Some(priority) {
-                return Some(id);
+        match next {
+            Next::Pause => return None,
+            Next::To(id) => {
+                let priority = self.priority(id);
+                if priority.is_some() && self.schedule.highest() <= priority {
+                    return Some(id);
+                }
+                self.enqueue(id, Place::First);
             }
-            self.enqueue(id, Place::First);
+            Next::Pick => {}
         }
         self.schedule.pop(&mut self.threads)
     }
 
-    fn run(&mut self, cpu: Cpu, me: Option<ThreadId>, id: ThreadId) -> Resume {
+    fn run(&mut self, cpu: Cpu, me: Option<ThreadId>, id: ThreadId, value: Option<u64>) -> Resume {
         if me != Some(id) {
             count(&mut self.counters.switches);
-            self.charge(me);
-            let now = self.memory.machine.now();
-            let left = self.threads.get(id).map_or(0, |thread| thread.left);
-            let left = if left == 0 { SLICE } else { left };
-            self.threads.update(id, |thread| (thread.since, thread.left) = (now, left));
-            self.cpu(cpu).slice_end = now.saturating_add(left);
+            let now = self.charge(me);
+            self.threads.update(id, |thread| {
+                thread.since = now;
+                thread.refill();
+            });
         }
-        self.arm(cpu);
-        let Self { threads, processes, .. } = self;
-        let Some(thread) = threads.get_mut(id) else { return Resume::Again };
-        thread.expired = false;
-        let space = processes.get(thread.process).and_then(|process| process.space.as_ref());
-        let Some(root) = space.map(|space| space.tree.root) else { return Resume::Again };
-        Resume::Run { context: thread.context, root, value: thread.result.take() }
+        let Some(thread) = self.threads.get(id) else { return Resume::Again };
+        let (context, slice_end) = (thread.context, thread.since.saturating_add(thread.left));
+        let process = self.processes.get(thread.process);
+        let root = process.and_then(|process| process.space.as_ref()).map(|space| space.tree.root);
+        let Some(root) = root else { return Resume::Again };
+        self.arm(cpu, slice_end);
+        Resume::Run { context, root, value }
     }
 
-    /// The CPU has no thread for now.
-    fn leave(&mut self, cpu: Cpu, me: Option<ThreadId>) {
-        self.cpu(cpu).current = None;
-        self.charge(me);
-    }
-
-    /// Charges a thread for the time since it was put on its CPU.
-    fn charge(&mut self, thread: Option<ThreadId>) {
+    /// Charges a running thread for the time since it was charged last; gives the time.
+    pub(crate) fn charge(&mut self, thread: Option<ThreadId>) -> u64 {
         let now = self.memory.machine.now();
         if let Some(thread) = thread.and_then(|id| self.threads.get_mut(id)) {
             let used = now.saturating_sub(thread.since);
@@ -180,28 +146,17 @@ impl<M: Machine> Kernel<M> {
             thread.left = thread.left.saturating_sub(used);
             thread.since = now;
         }
+        now
     }
 
-    /// Arms the timer for the next deadline, and for the slice where somebody else waits.
-    fn arm(&mut self, cpu: Cpu) {
-        let first = self.timers.first().unwrap_or(u64::MAX);
-        let shared = self.schedule.highest().is_some();
+    /// Arms the timer for the next deadline, and for the slice's end where somebody else waits.
+    fn arm(&mut self, cpu: Cpu, slice_end: u64) {
+        let slice = self.schedule.highest().map_or(u64::MAX, |_others| slice_end);
+        let wanted = self.timers.first().unwrap_or(u64::MAX).min(slice);
         let state = self.cpu(cpu);
-        let shared = shared && state.current.is_some();
-        let slice = if shared { state.slice_end } else { u64::MAX };
-        let wanted = first.min(slice);
-        if wanted != u64::MAX && (state.armed == 0 || wanted < state.armed) {
-            state.armed = wanted;
+        if wanted != u64::MAX && state.armed.is_none_or(|armed| wanted < armed) {
+            state.armed = Some(wanted);
             self.memory.machine.arm(cpu, wanted);
-        }
-    }
-
-    /// The value in rax that a thread is about to see, for a signal frame.
-    pub(crate) fn settle_result(&mut self, id: ThreadId) {
-        if let Some(thread) = self.threads.get_mut(id)
-            && let Some(value) = thread.result.take()
-        {
-            self.memory.machine.regs(thread.context).set(reg::RAX, value);
         }
     }
 }

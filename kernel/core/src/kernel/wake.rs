@@ -3,15 +3,10 @@
 use crate::prelude::*;
 
 impl<M: Machine> Kernel<M> {
-    /// Ends a call with a value.
+    /// Ends a call with a value. Where it ended its own caller, there is nobody to give it to.
     pub(crate) fn give(&mut self, me: ThreadId, value: u64) -> Outcome {
-        self.threads.update(me, |thread| thread.result = Some(value));
+        self.threads.update(me, |thread| thread.sleep.then = Then::Return(Some(value)));
         Ok(Next::To(me))
-    }
-
-    /// Ends a call that may have ended its own caller.
-    pub(crate) fn give_if_alive(&mut self, me: ThreadId, value: u64) -> Outcome {
-        if self.threads.get(me).is_some() { self.give(me, value) } else { Ok(Next::Pick) }
     }
 
     /// Puts the running thread to sleep on a channel.
@@ -35,12 +30,28 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
+    /// Whether a deadline has passed; one that never comes costs no look at the clock.
+    pub(crate) fn is_past(&self, deadline: u64) -> bool {
+        deadline != u64::MAX && deadline <= self.memory.machine.now()
+    }
+
+    /// Lets long work go on later, as `then` says: others get the lock first.
+    pub(crate) fn pause(&mut self, me: ThreadId, then: Then) -> Outcome {
+        self.threads.update(me, |thread| thread.sleep.then = then);
+        self.enqueue(me, Place::First);
+        Ok(Next::Pause)
+    }
+
+    /// The priority of a thread, if there is such a thread: that of its process.
+    pub(crate) fn priority(&self, id: ThreadId) -> Option<u8> {
+        let thread = self.threads.get(id)?;
+        self.processes.get(thread.process).map(|process| process.priority)
+    }
+
     /// Queues a thread that can run.
     pub(crate) fn enqueue(&mut self, id: ThreadId, place: Place) {
-        let Some(state) = self.threads.get(id).map(|thread| State::Ready(thread.priority)) else {
-            return;
-        };
-        self.schedule.add(&mut self.threads, id, state, place);
+        let Some(priority) = self.priority(id) else { return };
+        self.schedule.add(&mut self.threads, id, State::Ready(priority), place);
         if self.cpu(Cpu(0)).current.is_none() {
             self.memory.machine.kick(Cpu(0));
         }
@@ -49,18 +60,13 @@ impl<M: Machine> Kernel<M> {
     /// Ends a thread's wait; it is in no queue afterwards but the run queue.
     pub(crate) fn wake(&mut self, id: ThreadId) {
         self.unblock(id);
-        if let Some(thread) = self.threads.get_mut(id) {
-            thread.sleep.deadline = u64::MAX;
-            if thread.sleep.restart.is_none() && thread.result.is_none() {
-                thread.result = Some(0);
-            }
-            self.enqueue(id, Place::Last);
-        }
+        self.threads.update(id, |thread| thread.sleep.deadline = u64::MAX);
+        self.enqueue(id, Place::Last);
     }
 
     /// Ends a thread's wait with a value.
     pub(crate) fn wake_with(&mut self, id: ThreadId, value: u64) {
-        self.threads.update(id, |thread| thread.finish(value));
+        self.threads.update(id, |thread| thread.sleep = Sleep::over(value));
         self.wake(id);
     }
 
@@ -96,17 +102,16 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn time_out(&mut self, id: ThreadId, at: u64) {
-        let Some(thread) = self.threads.get_mut(id).filter(|t| t.sleep.deadline == at) else {
-            return;
-        };
-        match thread.sleep.expiry {
-            Expiry::Value(value) => thread.finish(value),
-            Expiry::Restart => thread.expired = true,
-        }
-        if let State::Blocked(Blocked::Reply(ring, slot)) = thread.state {
+        let thread = self.threads.get(id).filter(|thread| thread.sleep.deadline == at);
+        let Some(Thread { sleep, state, .. }) = thread else { return };
+        let late = sleep.late;
+        if let State::Blocked(Blocked::Reply(ring, slot)) = *state {
             self.abandon(ring, slot);
         }
-        self.wake(id);
+        match late {
+            Some(value) => self.wake_with(id, value),
+            None => self.wake(id),
+        }
     }
 
     /// A caught signal came: a sleeping call ends with `EINTR`.

@@ -42,51 +42,59 @@ pub enum Channel {
     Futex(Frame, u16),
     /// An interrupt.
     Irq(IrqId),
-    /// Bytes on the console.
-    Console,
-    /// An alarm of a `time:` handle.
-    Clock,
-    /// A time, or a signal.
+    /// Nothing but a time, or a signal.
     Time,
 }
 
-/// What a wait leads to when its time is over.
+/// What a thread does when it runs next: what its call came to, so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiry {
-    /// The call gives this value.
-    Value(u64),
-    /// The call is made again and sees the time.
-    Restart,
+pub enum Then {
+    /// Goes on in its program, with that in rax if it is the result of a call.
+    Return(Option<u64>),
+    /// Makes the call again, unless a signal comes before.
+    Retry(Call),
+    /// Goes on with long work by making the call again; no signal comes between.
+    Resume(Call),
+    /// Goes on with a fork: the child, and the page to go on at; no signal comes between.
+    Fork(ProcessId, u64),
+}
+
+impl Default for Then {
+    fn default() -> Self {
+        Self::Return(None)
+    }
 }
 
 /// How a thread sleeps.
 #[derive(Clone, Copy, Debug)]
 pub struct Sleep {
-    /// The call to make again when it is woken.
-    pub restart: Option<Call>,
+    /// What it does when it is woken.
+    pub then: Then,
     /// When its wait is over (ns; `u64::MAX`: never).
     pub deadline: u64,
-    /// What its wait leads to then.
-    pub expiry: Expiry,
+    /// What its call gives then; none: as when it is woken.
+    pub late: Option<u64>,
 }
 
 impl Sleep {
-    /// Not at all.
-    pub const NONE: Self = Self { restart: None, deadline: u64::MAX, expiry: Expiry::Restart };
+    /// Not at all: its call gives this value.
+    pub fn over(value: u64) -> Self {
+        Self { then: Then::Return(Some(value)), deadline: u64::MAX, late: None }
+    }
 
     /// Until woken; then the call is made again.
     pub fn retry(call: Call) -> Self {
-        Self { restart: Some(call), ..Self::NONE }
+        Self::retry_until(call, u64::MAX)
     }
 
     /// The same, with a deadline that the call will see.
     pub fn retry_until(call: Call, deadline: u64) -> Self {
-        Self { deadline, ..Self::retry(call) }
+        Self { then: Then::Retry(call), deadline, late: None }
     }
 
     /// Until woken, or a deadline that gives this value.
     pub fn until(deadline: u64, value: u64) -> Self {
-        Self { restart: None, deadline, expiry: Expiry::Value(value) }
+        Self { deadline, late: Some(value), ..Self::over(0) }
     }
 }
 
@@ -99,15 +107,6 @@ pub struct Link {
     pub previous: Option<ThreadId>,
 }
 
-/// Work that a thread's call does in slices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
-    /// A fork: the child, and the page to go on at.
-    Fork(ProcessId, u64),
-    /// A call that is made again until all is done; no signal comes between.
-    Again,
-}
-
 /// A thread.
 #[derive(Debug)]
 pub struct Thread {
@@ -117,25 +116,17 @@ pub struct Thread {
     pub context: Context,
     /// What it is doing.
     pub state: State,
-    /// Priority 0 to 7.
-    pub priority: u8,
-    /// Result of its call, for rax at the next exit.
-    pub result: Option<u64>,
-    /// How it sleeps, if it does.
+    /// How its call goes on.
     pub sleep: Sleep,
-    /// Whether the deadline of the call under way has passed.
-    pub expired: bool,
-    /// Sliced work under way.
-    pub work: Option<Work>,
     /// Signals for this thread alone, bit n-1.
     pub pending: u64,
     /// Its slot in the signal page.
     pub signal_slot: u16,
     /// Address of the fault that its next signal reports.
     pub fault_address: u64,
-    /// CPU time until it was last stopped, in ns.
+    /// CPU time that it was charged for, in ns.
     pub cpu_ns: u64,
-    /// When it was last put on a CPU.
+    /// Until when it was charged, while it runs.
     pub since: u64,
     /// What is left of its slice, in ns: it is kept while the thread waits.
     pub left: u64,
@@ -145,16 +136,12 @@ pub struct Thread {
 
 impl Thread {
     /// A thread that has not run yet.
-    pub fn new(process: ProcessId, context: Context, priority: u8) -> Self {
+    pub fn new(process: ProcessId, context: Context) -> Self {
         Self {
             process,
             context,
             state: State::Running,
-            priority,
-            result: None,
-            sleep: Sleep::NONE,
-            expired: false,
-            work: None,
+            sleep: Sleep { then: Then::Return(None), ..Sleep::over(0) },
             pending: 0,
             signal_slot: 0,
             fault_address: 0,
@@ -165,16 +152,10 @@ impl Thread {
         }
     }
 
-    /// CPU time until now, in ns.
-    pub fn cpu_time(&self, now: u64) -> u64 {
-        let running = self.state == State::Running;
-        let since = if running { now.saturating_sub(self.since) } else { 0 };
-        self.cpu_ns.saturating_add(since)
-    }
-
-    /// Its call is over, with this value.
-    pub fn finish(&mut self, value: u64) {
-        self.result = Some(value);
-        self.sleep = Sleep::NONE;
+    /// Gives it a new slice if it has had its own.
+    pub fn refill(&mut self) {
+        if self.left == 0 {
+            self.left = SLICE;
+        }
     }
 }

@@ -22,8 +22,11 @@ const BUCKETS: usize = 64;
 pub enum Next {
     /// Ask the run queues.
     Pick,
-    /// Go on with this thread: the caller itself, or one that it hands the CPU to.
+    /// Go on with this thread: the caller itself, or one that it hands the CPU to. Has it ended
+    /// meanwhile, this is `Pick`.
     To(ThreadId),
+    /// Let go of the lock for a moment: long work is under way.
+    Pause,
 }
 
 /// Where a thread enters its queue.
@@ -80,10 +83,8 @@ fn bucket(channel: Channel) -> usize {
         Channel::Child(id) => (4, id.index()),
         Channel::Futex(frame, offset) => (5, frame.number().wrapping_add(u32::from(offset) >> 2)),
         Channel::Irq(id) => (6, id.index()),
-        Channel::Console => (7, 0),
-        Channel::Clock => (8, 0),
-        Channel::Time => (9, 0),
-        Channel::Word(id, address) => (10, id.index().wrapping_add(low(address >> 2))),
+        Channel::Time => (7, 0),
+        Channel::Word(id, address) => (8, id.index().wrapping_add(low(address >> 2))),
     };
     index(number.wrapping_mul(7).wrapping_add(kind)) % BUCKETS
 }

@@ -84,7 +84,7 @@ impl<M: Machine> Kernel<M> {
         let value = failure(cqe.result).map_or_else(|| self.succeed(id, number, cqe), Err);
         self.free_slot(id, number);
         let client = client?;
-        self.threads.get_mut(client)?.finish(value.unwrap_or_else(encode));
+        self.threads.get_mut(client)?.sleep = Sleep::over(value.unwrap_or_else(encode));
         Some(client)
     }
 

@@ -65,11 +65,11 @@ impl<M: Machine> Kernel<M> {
     /// A thread ends: its request, and the fork that it had under way.
     pub(crate) fn forget_requests(&mut self, id: ThreadId) {
         let Some(thread) = self.threads.get_mut(id) else { return };
-        let work = thread.work.take();
+        let then = core::mem::take(&mut thread.sleep.then);
         if let State::Blocked(Blocked::Reply(ring, slot)) = thread.state {
             self.abandon(ring, slot);
         }
-        if let Some(Work::Fork(child, _)) = work {
+        if let Then::Fork(child, _) = then {
             self.unmake_process(child);
         }
     }

@@ -82,8 +82,7 @@ impl<M: Machine> Kernel<M> {
         let (_, target) = self.named_handle(me, call.a, Rights::READ)?;
         let Target::Queue(queue) = target else { return Err(EBADF) };
         let bytes = self.take_events(me, queue, UserSlice::new(call.b, call.c)?)?;
-        let expired = self.threads.get(me).is_some_and(|thread| thread.expired);
-        if bytes != 0 || expired || call.d == 0 {
+        if bytes != 0 || self.is_past(call.d) {
             return self.give(me, bytes);
         }
         self.sleep(me, Channel::Queue(queue), Sleep::retry_until(call, call.d))

@@ -64,7 +64,7 @@ impl<M: Machine> Kernel<M> {
         if pipe.readers == 0 {
             let process = self.owner(transfer.me)?;
             self.post_signal(process, SIGPIPE);
-            return self.give_if_alive(transfer.me, encode(EPIPE));
+            return self.give(transfer.me, encode(EPIPE));
         }
         let whole = wanted <= ATOMIC;
         if wanted != 0 && (room == 0 || (whole && room < wanted)) {

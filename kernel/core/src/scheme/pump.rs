@@ -78,7 +78,7 @@ impl<M: Machine> Kernel<M> {
         let control: &Page = ring.kernel_pages.first()?;
         ring.producer.publish(control);
         let daemon = ring.idle.take()?;
-        self.threads.get_mut(daemon)?.finish(tail.into());
+        self.threads.get_mut(daemon)?.sleep = Sleep::over(tail.into());
         Some(daemon)
     }
 

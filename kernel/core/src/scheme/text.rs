@@ -178,7 +178,7 @@ impl<M: Machine> Kernel<M> {
             return Err(EINVAL);
         }
         self.send(id, signal);
-        self.give_if_alive(transfer.me, wide(transfer.range.len()))
+        self.give(transfer.me, wide(transfer.range.len()))
     }
 
     /// Directory records from position `from` on.

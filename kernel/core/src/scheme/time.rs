@@ -74,12 +74,8 @@ impl<M: Machine> Kernel<M> {
                 return Err(EAGAIN);
             }
             let soon = self.memory.machine.now().saturating_add(POLL);
-            self.threads.update(transfer.me, |thread| thread.expired = false);
-            return self.sleep(
-                transfer.me,
-                Channel::Console,
-                Sleep::retry_until(transfer.call, soon),
-            );
+            let sleep = Sleep::retry_until(transfer.call, soon);
+            return self.sleep(transfer.me, Channel::Time, sleep);
         }
         self.store_scratch(transfer.me, range.cut(len))?;
         self.give(transfer.me, wide(len))

@@ -75,10 +75,5 @@ impl<M: Machine> Kernel<M> {
     /// turn on.
     pub(crate) fn set_priority(&mut self, id: ProcessId, priority: u8) {
         self.processes.update(id, |process| process.priority = priority);
-        let mut last = None;
-        while let Some(id) = self.threads.next(last, |thread| thread.process == id) {
-            self.threads.update(id, |thread| thread.priority = priority);
-            last = Some(id);
-        }
     }
 }

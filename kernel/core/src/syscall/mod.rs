@@ -51,7 +51,7 @@ impl<M: Machine> Kernel<M> {
     fn process_call(&mut self, me: ThreadId, number: usize, call: Call) -> Outcome {
         match number {
             n::SYS_EXIT => self.exit(me, call),
-            n::SYS_FORK => self.fork(me, call),
+            n::SYS_FORK => self.fork(me),
             n::SYS_EXEC => self.exec(me, call),
             n::SYS_SPAWN => self.spawn(me, call),
             n::SYS_WAITPID => self.waitpid(me, call),
@@ -76,11 +76,5 @@ impl<M: Machine> Kernel<M> {
             n::SYS_RING_TAKE => self.ring_take(me, call),
             _ => Err(ENOSYS),
         }
-    }
-
-    fn yield_now(&mut self, me: ThreadId) -> Outcome {
-        self.threads.update(me, |thread| (thread.result, thread.left) = (Some(0), 0));
-        self.enqueue(me, Place::Last);
-        Ok(Next::Pick)
     }
 }

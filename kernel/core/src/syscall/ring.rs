@@ -80,22 +80,21 @@ impl<M: Machine> Kernel<M> {
         let heir = self.take_answers(id);
         let woken = self.pump(id);
         // The daemon itself is here, so nobody sleeps in the ring; a violation ended it above.
-        let Some(ring) = self.rings.get_mut(id) else {
+        let Some(ring) = self.rings.get(id) else {
             return Ok(heir.map_or(Next::Pick, Next::To));
         };
         debug_assert_eq!(woken, None);
-        let tail = u64::from(ring.producer.tail());
-        let expired = self.threads.get(me).is_some_and(|thread| thread.expired);
-        if tail != seen || deadline == 0 || expired {
+        let (tail, busy) = (u64::from(ring.producer.tail()), ring.idle.is_some());
+        if tail != seen || self.is_past(deadline) {
             if let Some(heir) = heir {
                 self.enqueue(heir, Place::Last);
             }
             return self.give(me, tail);
         }
-        if ring.idle.is_some() {
+        if busy {
             return Err(EBUSY);
         }
-        ring.idle = Some(me);
+        self.rings.update(id, |ring| ring.idle = Some(me));
         self.set_sleep(me, Sleep::retry_until(call, deadline));
         self.threads.update(me, |thread| thread.state = State::Blocked(Blocked::Ring(id)));
         Ok(heir.map_or(Next::Pick, Next::To))

@@ -166,7 +166,7 @@ impl<M: Machine> Kernel<M> {
         let process = self.processes.get(thread.process);
         let pending = thread.pending | process.map_or(0, |process| process.signals.pending);
         pending == 0
-            || thread.work.is_some()
+            || matches!(thread.sleep.then, Then::Resume(_) | Then::Fork(..))
             || self.deliver_first(me, pending & !self.mask(thread))
     }
 
@@ -192,14 +192,18 @@ impl<M: Machine> Kernel<M> {
     /// Pushes a [`SignalFrame`] and points the thread at the trampoline.
     fn enter_handler(&mut self, me: ThreadId, signal: u32) -> Result<()> {
         let thread = self.threads.get_mut(me).ok_or(ESRCH)?;
-        if thread.sleep.restart.take().is_some() {
-            thread.result = Some(encode(EINTR));
-        }
+        let result = match core::mem::take(&mut thread.sleep.then) {
+            Then::Return(value) => value,
+            _ => Some(encode(EINTR)),
+        };
         let (id, context) = (thread.process, thread.context);
         let address = core::mem::take(&mut thread.fault_address);
-        self.settle_result(me);
         let mask = self.threads.get(me).map_or(0, |thread| self.mask(thread));
-        let regs = *self.memory.machine.regs(context);
+        let regs = self.memory.machine.regs(context);
+        if let Some(value) = result {
+            regs.set(reg::RAX, value);
+        }
+        let regs = *regs;
         let size = wide(size_of::<SignalFrame>());
         let frame = regs.rsp.checked_sub(RED_ZONE.saturating_add(size)).ok_or(EFAULT)? & !0xF;
         let tail = [regs.rsp, regs.rip, regs.rflags, signal.into(), address, mask, 0];
@@ -226,7 +230,6 @@ impl<M: Machine> Kernel<M> {
             return Err(EFAULT);
         }
         let thread = self.threads.get_mut(me).ok_or(ESRCH)?;
-        thread.result = None;
         let regs = self.memory.machine.regs(thread.context);
         let rflags = (rflags & USER_FLAGS) | FLAGS;
         *regs = Regs { general, rsp, rip, rflags, fs_base: regs.fs_base };
@@ -275,7 +278,7 @@ impl<M: Machine> Kernel<M> {
                 let id = self.process_by_pid(number(target)?)?;
                 self.may_act(me, id)?;
                 self.send(id, signal);
-                return self.give_if_alive(me, 0);
+                return self.give(me, 0);
             }
             0 => self.process(me)?.group,
             -1 => return Err(EPERM),
@@ -295,7 +298,7 @@ impl<M: Machine> Kernel<M> {
             found = true;
             self.send(own, signal);
         }
-        if found { self.give_if_alive(me, 0) } else { Err(ESRCH) }
+        if found { self.give(me, 0) } else { Err(ESRCH) }
     }
 
     /// Sends a signal; 0 only asks.
@@ -320,6 +323,6 @@ impl<M: Machine> Kernel<M> {
     }
 
     pub(crate) fn signal_wait(&mut self, me: ThreadId) -> Outcome {
-        self.sleep(me, Channel::Time, Sleep::NONE)
+        self.sleep(me, Channel::Time, Sleep::until(u64::MAX, 0))
     }
 }

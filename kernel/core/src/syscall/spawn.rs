@@ -150,7 +150,6 @@ impl<M: Machine> Kernel<M> {
         self.close_on_exec(id);
         if let Some(thread) = self.threads.get_mut(me) {
             thread.signal_slot = 0;
-            thread.result = None;
             *self.memory.machine.regs(thread.context) = regs;
             self.memory.machine.reset_vector(thread.context);
         }
@@ -221,19 +220,15 @@ impl<M: Machine> Kernel<M> {
         self.unmake_process(child);
     }
 
-    pub(crate) fn fork(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let work = self.threads.get(me).and_then(|thread| thread.work);
-        let (child, at) = match work {
-            Some(Work::Fork(child, at)) => (child, at),
-            None | Some(Work::Again) => (self.start_fork(me)?, 0),
-        };
-        self.threads.update(me, |thread| thread.work = None);
+    pub(crate) fn fork(&mut self, me: ThreadId) -> Outcome {
+        let child = self.start_fork(me)?;
+        self.go_on_forking(me, child, 0)
+    }
+
+    /// Does the next slice of a fork.
+    pub(crate) fn go_on_forking(&mut self, me: ThreadId, child: ProcessId, at: u64) -> Outcome {
         match self.copy_pages(me, child, at) {
-            Ok(Some(page)) => {
-                let work = Some(Work::Fork(child, page));
-                self.threads.update(me, |thread| thread.work = work);
-                self.again(me, call)
-            }
+            Ok(Some(page)) => self.pause(me, Then::Fork(child, page)),
             done => {
                 let pid = done.and_then(|_all| self.finish_fork(me, child));
                 let pid = pid.inspect_err(|_| self.end_unseen(child))?;
@@ -290,7 +285,7 @@ impl<M: Machine> Kernel<M> {
         let regs = *self.memory.machine.regs(context);
         let id = self.make_thread(child, &regs)?;
         let thread = self.threads.get_mut(id).ok_or(EAGAIN)?;
-        thread.result = Some(0);
+        thread.sleep = Sleep::over(0);
         thread.signal_slot = slot;
         self.memory.machine.copy_vector(context, thread.context);
         let signals = &self.process(me)?.signals;

@@ -26,7 +26,7 @@ impl<M: Machine> Kernel<M> {
         }
         // There is a place for each context, so the insertion is not refused.
         let context = self.contexts.pop().ok_or(EAGAIN)?;
-        let mut thread = Thread::new(process, context, owner.priority);
+        let mut thread = Thread::new(process, context);
         // Its maker shares its slice with it, so that no chain of new threads holds the CPU.
         let [cpu, ..] = &self.cpus;
         if let Some(maker) = cpu.current.and_then(|maker| self.threads.get_mut(maker)) {
@@ -60,6 +60,12 @@ impl<M: Machine> Kernel<M> {
         self.give(me, thread_number(thread).into())
     }
 
+    pub(crate) fn yield_now(&mut self, me: ThreadId) -> Outcome {
+        self.threads.update(me, |thread| thread.left = 0);
+        self.enqueue(me, Place::Last);
+        self.give(me, 0).and(Ok(Next::Pick))
+    }
+
     pub(crate) fn set_tls(&mut self, me: ThreadId, call: Call) -> Outcome {
         if call.a >= USER_END {
             return Err(EINVAL);
@@ -91,13 +97,7 @@ impl<M: Machine> Kernel<M> {
 
     /// Lets long work go on later: the call is made again, and others get the lock first.
     pub(crate) fn again(&mut self, me: ThreadId, call: Call) -> Outcome {
-        self.threads.update(me, |thread| {
-            thread.sleep = Sleep::retry(call);
-            thread.work.get_or_insert(Work::Again);
-        });
-        self.breathe = true;
-        self.enqueue(me, Place::First);
-        Ok(Next::Pick)
+        self.pause(me, Then::Resume(call))
     }
 
     /// A thread is no more. Its context is used again only when no CPU can still save into it.
@@ -105,13 +105,15 @@ impl<M: Machine> Kernel<M> {
         self.forget_requests(id);
         self.unblock(id);
         self.timers.set(Due::Thread(id), u64::MAX);
-        let Some(thread) = self.threads.remove(id) else { return };
         let running = (0..).zip(&self.cpus).find(|(_, cpu)| cpu.current == Some(id));
         let running = running.map(|(number, _)| Cpu(number));
-        let now = self.memory.machine.now();
+        if running.is_some() {
+            self.charge(Some(id));
+        }
+        let Some(thread) = self.threads.remove(id) else { return };
         self.processes.update(thread.process, |process| {
             process.threads = process.threads.saturating_sub(1);
-            process.cpu_ns = process.cpu_ns.saturating_add(thread.cpu_time(now));
+            process.cpu_ns = process.cpu_ns.saturating_add(thread.cpu_ns);
         });
         let free = match running {
             Some(cpu) => {

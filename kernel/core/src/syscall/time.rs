@@ -32,22 +32,24 @@ pub(crate) fn from_timespec([seconds, nanos]: [u64; 2]) -> Result<u64> {
 
 impl<M: Machine> Kernel<M> {
     /// What a clock says, in ns.
-    pub(crate) fn clock(&self, me: ThreadId, clock: u64) -> Result<u64> {
+    pub(crate) fn clock(&mut self, me: ThreadId, clock: u64) -> Result<u64> {
         let now = self.memory.machine.now();
         match clock {
             CLOCK_REALTIME => Ok(self.wall.saturating_add(now)),
             CLOCK_MONOTONIC => Ok(now),
-            CLOCK_PROCESS_CPUTIME => Ok(self.cpu_time(self.owner(me)?)),
+            CLOCK_PROCESS_CPUTIME => {
+                self.charge(Some(me));
+                Ok(self.cpu_time(self.owner(me)?))
+            }
             _ => Err(EINVAL),
         }
     }
 
     /// CPU time of a process, in ns: of threads that ended, and of those that there are.
     pub(crate) fn cpu_time(&self, id: ProcessId) -> u64 {
-        let now = self.memory.machine.now();
         let ended = self.processes.get(id).map_or(0, |process| process.cpu_ns);
         let threads = self.threads.iter().filter(|(_, thread)| thread.process == id);
-        threads.map(|(_, thread)| thread.cpu_time(now)).fold(ended, u64::saturating_add)
+        threads.map(|(_, thread)| thread.cpu_ns).fold(ended, u64::saturating_add)
     }
 
     pub(crate) fn clock_gettime(&mut self, me: ThreadId, call: Call) -> Outcome {

@@ -16,7 +16,7 @@ use crate::kernel::{Boot, FrameRange, Kernel, Loaded};
 use crate::machine::{Cpu, Machine};
 use crate::mem::user::UserSlice;
 use crate::num::{size, wide};
-use crate::object::thread::State;
+use crate::object::thread::{State, Then};
 use crate::table::ThreadId;
 use crate::trap::{Access, Call, Resume, Trap};
 
@@ -126,7 +126,7 @@ impl World {
         let context = self.kernel.threads.get(thread).unwrap().context.0;
         self.results.remove(&context);
         if let Some(thread) = self.kernel.threads.get_mut(thread) {
-            thread.result = None;
+            thread.sleep.then = Then::default();
         }
         let at = |n: usize| args.get(n).copied().unwrap_or(0);
         let call = Call { number: wide(number), a: at(0), b: at(1), c: at(2), d: at(3), e: at(4) };
@@ -136,7 +136,11 @@ impl World {
     /// What the last call of a thread came to, if it did.
     pub(crate) fn result(&mut self, thread: ThreadId) -> Option<u64> {
         let content = self.kernel.threads.get(thread)?;
-        content.result.or_else(|| self.results.get(&content.context.0).copied())
+        match content.sleep.then {
+            _ if matches!(content.state, State::Blocked(_)) => None,
+            Then::Return(Some(value)) => Some(value),
+            _ => self.results.get(&content.context.0).copied(),
+        }
     }
 
     /// A call that must succeed at once.

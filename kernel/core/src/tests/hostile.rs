@@ -10,6 +10,7 @@ use crate::error::{EACCES, EAGAIN, EBADF, EPERM, encode};
 use crate::mem::object::Window;
 use crate::num::wide;
 use crate::object::handle::Target;
+use crate::object::thread::Then;
 use crate::table::ThreadId;
 use crate::testing::{BASE, READ_WRITE, World};
 use crate::trap::Access;
@@ -90,7 +91,8 @@ fn half_a_fork(world: &mut World, bytes: u64) {
         world.poke(init, big + page * 4096, b"x");
     }
     world.start(init, SYS_FORK, &[]);
-    assert!(world.kernel.threads.get(init).unwrap().work.is_some());
+    let then = world.kernel.threads.get(init).unwrap().sleep.then;
+    assert!(matches!(then, Then::Fork(..)));
 }
 
 #[test]

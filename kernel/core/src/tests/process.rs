@@ -186,7 +186,7 @@ fn the_timer_is_never_armed_for_the_past() {
     world.ok(init, SYS_FORK, &[]);
     let child = world.child();
     let process = world.kernel.owner(child).unwrap();
-    world.kernel.set_priority(process, 0);
+    world.kernel.processes.update(process, |process| process.priority = 0);
     world.kernel.unblock(child);
     world.kernel.enqueue(child, Place::Last);
     for second in 1..5 {
