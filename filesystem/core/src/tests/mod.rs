@@ -1,0 +1,3 @@
+//! Tests of the whole core, on the simulated disk.
+
+mod disk;
