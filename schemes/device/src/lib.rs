@@ -22,6 +22,8 @@
 
 mod dma;
 mod env;
+#[cfg(feature = "fake")]
+pub mod fake;
 mod interrupt;
 mod machine;
 #[expect(unsafe_code, reason = "registers and DMA memory are reached by address")]

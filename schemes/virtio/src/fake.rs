@@ -11,14 +11,11 @@
     reason = "code of tests, which are to fail loudly"
 )]
 
-mod ram;
-
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use anode_device::Registers;
-
-pub use ram::{BASE, Memory, Ram};
+pub use anode_device::fake::{BASE, Memory, Ram};
 
 /// A chain that the device took.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,21 @@
-//! The memory that a fake device and its driver share.
+//! The memory that a fake device and its driver share, for the host tests of drivers.
+//!
+//! Misuse panics: it is a test.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::missing_panics_doc,
+    reason = "code of tests, which are to fail loudly"
+)]
 
 use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
-use anode_device::SharedMemory;
 use redox::error::{EFAULT, Error, Result};
+
+use crate::dma::SharedMemory;
 
 /// Physical address of the first byte of [`Ram`].
 pub const BASE: u64 = 0x10_0000;
@@ -41,7 +51,9 @@ impl Ram {
         self.0.borrow_mut()[at..at + bytes.len()].copy_from_slice(bytes);
     }
 
-    pub(super) fn word(&self, physical: u64, len: usize) -> u64 {
+    /// The device reads a number of up to 8 bytes.
+    #[must_use]
+    pub fn word(&self, physical: u64, len: usize) -> u64 {
         let mut bytes = [0; 8];
         bytes[..len].copy_from_slice(&self.read(physical, len));
         u64::from_le_bytes(bytes)
