@@ -21,6 +21,15 @@ pub enum WriteCache {
     Volatile,
 }
 
+/// When a write has to be on the medium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// By the end of the next flush.
+    Flushed,
+    /// By its own end (force unit access).
+    Forced,
+}
+
 /// The facts of a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Info {
@@ -34,6 +43,9 @@ pub struct Info {
     pub access: Access,
     /// Whether writes need a flush.
     pub cache: WriteCache,
+    /// What the device itself can promise of one write; what is more than that is done by a
+    /// flush behind it.
+    pub writes: Durability,
     /// The most bytes that one operation may move; at least a block.
     pub max_bytes: u32,
     /// The most blocks that one discard may name; 0: the device cannot discard.
@@ -85,6 +97,8 @@ pub enum Op {
         bytes: u32,
         /// Physical address.
         address: u64,
+        /// At most what [`Info::writes`] says.
+        durability: Durability,
     },
     /// Everything that was written and reported before must reach the medium.
     Flush,
@@ -135,9 +149,23 @@ pub trait Disk {
     /// `EIO`; it does so only when the device will not touch the memory any more.
     fn finish(&mut self) -> Option<(usize, Result<()>)>;
 
-    /// Resets a device that does not answer; [`Disk::finish`] then reports all that was under way.
+    /// Looks whether the device is still there and well. Called about once a second while
+    /// operations are under way; what it finds, [`Disk::finish`] reports.
+    fn look(&mut self) {}
+
+    /// The operations of this tag take too long: has the device drop them, if it can drop some
+    /// and keep others. `false` if it cannot; then it is reset.
+    fn abort(&mut self, _tag: usize) -> bool {
+        false
+    }
+
+    /// Resets a device that does not answer.
+    ///
+    /// What was under way is started again, or ends with `EIO`; it ends so if it has been started
+    /// again before. So two resets end everything.
     fn reset(&mut self);
 
     /// The interrupts after which [`Disk::finish`] should be asked; none: it must be polled.
+    /// Disks of one device may have the same ones.
     fn interrupts(&self) -> &[Interrupt];
 }

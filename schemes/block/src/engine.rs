@@ -1,6 +1,7 @@
 //! Tasks of many clients on one disk: bounce memory, order, completion.
 
 mod now;
+mod watch;
 
 use core::ops::Range;
 use std::collections::VecDeque;
@@ -38,6 +39,8 @@ enum Phase {
     Edges,
     /// The task itself.
     Body,
+    /// The flush behind a forced write.
+    Seal,
 }
 
 /// A task that was started.
@@ -51,6 +54,8 @@ struct Job<C> {
     todo: VecDeque<Op>,
     in_flight: usize,
     failed: Option<Error>,
+    /// How often [`Engine::check`] found it waiting since one of its operations ended.
+    age: u32,
 }
 
 /// One disk with its bounce memory and everything that is asked of it.
@@ -64,10 +69,6 @@ pub struct Engine<D, M, C> {
     jobs: Vec<Option<Job<C>>>,
     /// Memory of answers that the kernel has not copied yet.
     lent: Vec<Range<usize>>,
-    /// Operations that ended since [`Engine::is_stalled`] was asked.
-    ended: u64,
-    /// Whether the device held operations then.
-    held: bool,
     /// How the operation of [`Engine::read_now`] ended.
     now: Option<Result<()>>,
 }
@@ -90,8 +91,6 @@ impl<D: Disk, M: SharedMemory, C: Client> Engine<D, M, C> {
             waiting: VecDeque::new(),
             jobs: Vec::new(),
             lent: Vec::new(),
-            ended: 0,
-            held: false,
             now: None,
         })
     }
@@ -134,24 +133,11 @@ impl<D: Disk, M: SharedMemory, C: Client> Engine<D, M, C> {
         }
     }
 
-    /// Whether the device held operations when this was asked last, and has ended none since.
-    pub fn is_stalled(&mut self) -> bool {
-        let silent = core::mem::take(&mut self.ended) == 0;
-        let holds = self.jobs.iter().flatten().any(|job| job.in_flight > 0);
-        core::mem::replace(&mut self.held, holds) && holds && silent
-    }
-
     /// The kernel has copied all answers that were given so far: their memory is free again.
     pub fn recycle(&mut self) {
         for range in self.lent.drain(..) {
             self.pool.give(range);
         }
-    }
-
-    /// Resets a device that does not answer. What was under way ends with `EIO`.
-    pub fn reset(&mut self) {
-        self.disk.reset();
-        self.turn();
     }
 
     /// The answer of a task that needs no device.
@@ -178,7 +164,7 @@ impl<D: Disk, M: SharedMemory, C: Client> Engine<D, M, C> {
                 self.now = Some(result);
             }
             let Some(Some(job)) = self.jobs.get_mut(tag) else { continue };
-            self.ended = self.ended.saturating_add(1);
+            job.age = 0;
             job.in_flight = job.in_flight.saturating_sub(1);
             if let Err(error) = result {
                 job.fail(error);
@@ -194,15 +180,26 @@ impl<D: Disk, M: SharedMemory, C: Client> Engine<D, M, C> {
         let Some(job) = slot.take_if(|job| job.in_flight == 0 && job.todo.is_empty()) else {
             return false;
         };
-        if job.failed.is_none() && job.phase == Phase::Edges {
-            let body = self.pulled(job);
-            if let Some(slot) = self.jobs.get_mut(tag) {
-                *slot = body;
-            }
-        } else {
-            self.end(job);
+        let next = self.next_phase(job);
+        if let Some(slot) = self.jobs.get_mut(tag) {
+            *slot = next;
         }
         true
+    }
+
+    /// Moves a job on whose phase is over. `None`: it was answered.
+    fn next_phase(&mut self, mut job: Job<C>) -> Option<Job<C>> {
+        let seal = job.task.seal(self.disk.info());
+        match job.phase {
+            Phase::Edges if job.failed.is_none() => return self.pulled(job),
+            Phase::Body if job.failed.is_none() && seal.is_some() => {
+                job.phase = Phase::Seal;
+                job.todo.extend(seal);
+                return Some(job);
+            }
+            Phase::Edges | Phase::Body | Phase::Seal => self.end(job),
+        }
+        None
     }
 
     /// Starts every waiting task that may start, oldest first.
@@ -246,6 +243,7 @@ impl<D: Disk, M: SharedMemory, C: Client> Engine<D, M, C> {
             todo: task.edges(self.disk.info(), address),
             in_flight: 0,
             failed: None,
+            age: 0,
         };
         if job.todo.is_empty() {
             match self.pulled(job) {

@@ -24,12 +24,14 @@ mod plan;
 mod pool;
 pub mod protocol;
 mod scheme;
+#[cfg(feature = "suite")]
+pub mod suite;
 pub mod table;
 #[cfg(test)]
 mod tests;
 mod unit;
 
-pub use disk::{Access, Disk, Info, Op, Submitted, WriteCache};
+pub use disk::{Access, Disk, Durability, Info, Op, Submitted, WriteCache};
 pub use engine::{Client, Engine};
 pub use plan::Task;
 pub use scheme::{Disks, serve};

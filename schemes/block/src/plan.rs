@@ -3,7 +3,7 @@
 use core::ops::Range;
 use std::collections::VecDeque;
 
-use crate::disk::{Info, Op};
+use crate::disk::{Durability, Info, Op, WriteCache};
 
 /// What a client wants of a disk. Positions are bytes from the start of the disk; the caller has
 /// clipped them to it.
@@ -22,6 +22,8 @@ pub enum Task {
         start: u64,
         /// Number of bytes, at most 1 MiB.
         len: u32,
+        /// What it is to be worth once it is answered.
+        durability: Durability,
     },
     /// Write everything that was answered to the medium.
     Flush,
@@ -46,7 +48,7 @@ impl Task {
     pub(crate) fn changes(self, info: &Info) -> Range<u64> {
         match self {
             Self::Read { .. } | Self::Flush => 0..0,
-            Self::Write { start, len } => blocks(start, len, info),
+            Self::Write { start, len, .. } => blocks(start, len, info),
             Self::Discard { block, blocks } | Self::Zero { block, blocks } => {
                 block..block.saturating_add(blocks)
             }
@@ -56,7 +58,7 @@ impl Task {
     /// How much bounce memory it needs, in bytes.
     pub(crate) fn memory(self, info: &Info) -> u64 {
         match self {
-            Self::Read { start, len } | Self::Write { start, len } => {
+            Self::Read { start, len } | Self::Write { start, len, .. } => {
                 let blocks = blocks(start, len, info);
                 blocks.end.saturating_sub(blocks.start).saturating_mul(u64::from(info.block))
             }
@@ -67,7 +69,7 @@ impl Task {
     /// Where in its bounce memory the client's own bytes are.
     pub(crate) fn window(self, info: &Info) -> Range<u64> {
         match self {
-            Self::Read { start, len } | Self::Write { start, len } => {
+            Self::Read { start, len } | Self::Write { start, len, .. } => {
                 let skip = start & u64::from(info.block).saturating_sub(1);
                 skip..skip.saturating_add(u64::from(len))
             }
@@ -78,7 +80,7 @@ impl Task {
     /// Reads of the blocks that a write covers only in part; they come before it.
     pub(crate) fn edges(self, info: &Info, address: u64) -> VecDeque<Op> {
         let mut edges = VecDeque::new();
-        let Self::Write { start, len } = self else { return edges };
+        let Self::Write { start, len, .. } = self else { return edges };
         let size = u64::from(info.block);
         let mask = size.saturating_sub(1);
         let touched = blocks(start, len, info);
@@ -96,15 +98,28 @@ impl Task {
         edges
     }
 
+    /// What makes a forced write last, if the writing itself did not.
+    pub(crate) fn seal(self, info: &Info) -> Option<Op> {
+        let forced = matches!(self, Self::Write { durability: Durability::Forced, .. });
+        let cached = info.cache == WriteCache::Volatile && info.writes == Durability::Flushed;
+        (forced && cached).then_some(Op::Flush)
+    }
+
     /// The operations themselves, split to what the device takes at once.
     pub(crate) fn body(self, info: &Info, address: u64) -> VecDeque<Op> {
         match self {
             Self::Read { start, len } => pieces(blocks(start, len, info), info, address)
                 .map(|(block, bytes, address)| Op::Read { block, bytes, address })
                 .collect(),
-            Self::Write { start, len } => pieces(blocks(start, len, info), info, address)
-                .map(|(block, bytes, address)| Op::Write { block, bytes, address })
-                .collect(),
+            Self::Write { start, len, durability } => {
+                let durability = match info.writes {
+                    Durability::Forced => durability,
+                    Durability::Flushed => Durability::Flushed,
+                };
+                pieces(blocks(start, len, info), info, address)
+                    .map(|(block, bytes, address)| Op::Write { block, bytes, address, durability })
+                    .collect()
+            }
             Self::Flush => core::iter::once(Op::Flush).collect(),
             Self::Discard { block, blocks } => spans(block, blocks, info.max_discard)
                 .map(|(block, blocks)| Op::Discard { block, blocks })
@@ -156,32 +171,38 @@ fn spans(block: u64, blocks: u64, most: u32) -> impl Iterator<Item = (u64, u32)>
 #[cfg(test)]
 mod tests {
     use super::Task;
-    use crate::disk::Op;
+    use crate::disk::{Durability, Op};
     use crate::tests::info;
 
     fn read(block: u64, bytes: u32, address: u64) -> Op {
         Op::Read { block, bytes, address }
     }
 
+    fn write(start: u64, len: u32) -> Task {
+        Task::Write { start, len, durability: Durability::Flushed }
+    }
+
     #[test]
     fn an_aligned_write_reads_nothing_first() {
-        let write = Task::Write { start: 1024, len: 1024 };
+        let write = write(1024, 1024);
         assert!(write.edges(&info(), 0).is_empty());
-        assert_eq!(write.body(&info(), 4096), [Op::Write { block: 2, bytes: 1024, address: 4096 }]);
+        let durability = Durability::Flushed;
+        let body = [Op::Write { block: 2, bytes: 1024, address: 4096, durability }];
+        assert_eq!(write.body(&info(), 4096), body);
         assert_eq!(write.window(&info()), 0..1024);
     }
 
     #[test]
     fn a_write_inside_one_block_reads_it_once() {
         for (start, len) in [(512, 10), (522, 10), (1014, 10)] {
-            let edges = Task::Write { start, len }.edges(&info(), 0);
+            let edges = write(start, len).edges(&info(), 0);
             assert_eq!(edges, [read(1, 512, 0)], "{start}");
         }
     }
 
     #[test]
     fn a_write_across_blocks_reads_its_edges_only() {
-        let write = Task::Write { start: 500, len: 2000 };
+        let write = write(500, 2000);
         assert_eq!(write.edges(&info(), 4096), [read(0, 512, 4096), read(4, 512, 4096 + 2048)]);
         assert_eq!(write.memory(&info()), 5 * 512);
         assert_eq!(write.window(&info()), 500..2500);

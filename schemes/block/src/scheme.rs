@@ -1,20 +1,21 @@
-//! The scheme `disk:` over the disks of one driver.
+//! The scheme over the disks of one driver.
 
 use core::ops::Range;
-use std::os::fd::AsFd;
+use std::collections::BTreeSet;
+use std::os::fd::{AsFd, AsRawFd};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anode_device::SharedMemory;
+use anode_device::{Interrupt, SharedMemory};
 use anode_scheme::{Context, Control, Entries, Opened, Request, Scheme, op, sys};
 use redox::data::Stat;
 use redox::dirent::DirentKind;
 use redox::error::{
     EACCES, EBADF, EINVAL, EISDIR, ENODEV, ENOENT, ENOSPC, ENOTDIR, ENOTTY, EROFS, Error, Result,
 };
-use redox::flag::{EventFlags, MODE_DIR, O_ACCMODE, O_DIRECTORY, O_RDONLY, O_STAT};
+use redox::flag::{EventFlags, MODE_DIR, O_ACCMODE, O_DIRECTORY, O_FSYNC, O_RDONLY, O_STAT};
 
-use crate::disk::{Access, Disk};
+use crate::disk::{Access, Disk, Durability};
 use crate::name::Name;
 use crate::plan::Task;
 use crate::protocol::{DISCARD, FACTS, Facts, RESCAN, Span, ZERO};
@@ -24,8 +25,8 @@ use crate::unit::{Mode, Pending, Unit};
 const BLOCK_DEVICE: u16 = 0o060_000 | 0o600;
 /// The most bytes that one request moves; more is a short count.
 const MAX_REQUEST: usize = 1 << 20;
-/// A device that ends nothing for so long is reset, in ns: twice this at most.
-const STALL: u64 = 15_000_000_000;
+/// How often a busy device is looked after, in ns.
+const CHECK: u64 = 1_000_000_000;
 /// How often a device without interrupts is looked at, in ns.
 const POLL: u64 = 1_000_000;
 
@@ -47,6 +48,8 @@ pub struct Extent {
     range: Range<u64>,
     readable: bool,
     writable: bool,
+    /// What its writes are to be worth: [`O_FSYNC`].
+    durability: Durability,
     /// The unit's note of this handle; none for one that only asks what it is.
     hold: Option<u64>,
 }
@@ -63,20 +66,23 @@ pub struct Disks<D, M> {
     units: Vec<Unit<D, M>>,
     control: Option<Control>,
     epoch: u64,
-    /// When stalled devices are looked for, in monotonic ns.
+    /// When busy devices are looked after next, in monotonic ns.
     check_at: u64,
 }
 
-/// Serves `disk:` until the kernel ends it. Each disk comes with at least 1 MiB and two pages of
-/// memory that it reaches; disks that make no sense are left out, with a line on stderr.
-pub fn serve<D: Disk, M: SharedMemory + AsFd>(disks: impl IntoIterator<Item = (D, M)>) -> ExitCode {
+/// Serves the scheme `name:` until the kernel ends it. Each disk comes with at least 1 MiB and two
+/// pages of memory that it reaches; disks that make no sense are left out, with a line on stderr.
+pub fn serve<D: Disk, M: SharedMemory + AsFd>(
+    name: &str,
+    disks: impl IntoIterator<Item = (D, M)>,
+) -> ExitCode {
     let disks = Disks::new(disks);
     for (unit, disk) in disks.units.iter().zip(0_u32..) {
         let info = unit.engine.disk().info();
         let (bytes, identity) = (unit.bytes(), &info.identity);
-        eprintln!("disk: {disk}: {bytes} bytes in blocks of {} '{identity}'", info.block);
+        eprintln!("{name}:{disk}: {bytes} bytes in blocks of {} '{identity}'", info.block);
     }
-    anode_scheme::serve("disk", disks)
+    anode_scheme::serve(name, disks)
 }
 
 impl<D: Disk, M: SharedMemory + AsFd> Disks<D, M> {
@@ -127,6 +133,7 @@ impl<D: Disk, M: SharedMemory + AsFd> Disks<D, M> {
             range,
             readable: !only_asks && flags & O_ACCMODE & O_RDONLY != 0,
             writable: !only_asks && mode.writes(),
+            durability: if flags & O_FSYNC != 0 { Durability::Forced } else { Durability::Flushed },
         };
         Ok(Opened::file(Open::Extent(extent)).with_cookie(name.cookie()))
     }
@@ -147,7 +154,9 @@ impl<D: Disk, M: SharedMemory + AsFd> Disks<D, M> {
             op::WRITE if !extent.writable => refused(EBADF),
             op::WRITE if request.is_empty() => Err(Ok(0)),
             op::WRITE => match clip(extent, request) {
-                Some((start, len)) => Ok(Some(Task::Write { start, len })),
+                Some((start, len)) => {
+                    Ok(Some(Task::Write { start, len, durability: extent.durability }))
+                }
                 None => refused(ENOSPC),
             },
             op::SYNC => Ok(Some(Task::Flush)),
@@ -159,9 +168,9 @@ impl<D: Disk, M: SharedMemory + AsFd> Disks<D, M> {
         }
     }
 
-    /// Takes in the interrupts of a unit and goes on with its tasks.
+    /// Takes in the interrupts of a unit, and goes on with the tasks of all: they may share it.
     fn interrupted(&mut self, index: u64) {
-        let unit = usize::try_from(index).ok().and_then(|index| self.units.get_mut(index));
+        let unit = usize::try_from(index).ok().and_then(|index| self.units.get(index));
         let Some(unit) = unit else { return };
         for interrupt in unit.engine.disk().interrupts() {
             // First, so that what ends while we look raises another one.
@@ -169,20 +178,18 @@ impl<D: Disk, M: SharedMemory + AsFd> Disks<D, M> {
                 eprintln!("disk: {index}: its interrupt is gone: {error}");
             }
         }
-        unit.engine.turn();
+        self.units.iter_mut().for_each(|unit| unit.engine.turn());
     }
 
-    /// Resets devices that are silent for too long.
-    fn check_stalls(&mut self) {
+    /// Looks after busy devices.
+    fn check(&mut self) {
         let now = sys::monotonic();
         if now < self.check_at {
             return;
         }
-        self.check_at = now.saturating_add(STALL);
-        for unit in &mut self.units {
-            if unit.engine.is_stalled() {
-                unit.engine.reset();
-            }
+        self.check_at = now.saturating_add(CHECK);
+        for unit in self.units.iter_mut().filter(|unit| !unit.engine.is_idle()) {
+            unit.engine.check();
         }
     }
 }
@@ -232,10 +239,12 @@ impl<D: Disk, M: SharedMemory + AsFd> Scheme for Disks<D, M> {
     const IN_FLIGHT: bool = true;
 
     fn start(&mut self, control: Control) -> Result<()> {
+        let mut seen = BTreeSet::new();
         for (index, unit) in self.units.iter_mut().enumerate() {
             unit.object = control.register(unit.engine.memory())?;
-            for interrupt in unit.engine.disk().interrupts() {
-                control.subscribe(interrupt.handle(), index, EventFlags::EVENT_READ)?;
+            let handles = unit.engine.disk().interrupts().iter().map(Interrupt::handle);
+            for handle in handles.filter(|handle| seen.insert(handle.as_raw_fd())) {
+                control.subscribe(handle, index, EventFlags::EVENT_READ)?;
             }
         }
         self.control = Some(control);
@@ -368,7 +377,7 @@ impl<D: Disk, M: SharedMemory + AsFd> Scheme for Disks<D, M> {
             busy |= !unit.engine.is_idle();
         }
         if busy {
-            self.check_stalls();
+            self.check();
         }
     }
 

@@ -8,14 +8,14 @@ use redox::error::{EFAULT, EIO, EOPNOTSUPP, EROFS};
 pub(crate) use fake::info;
 use fake::{World, pattern};
 
-use crate::{Access, Op, Task, WriteCache};
+use crate::{Access, Durability, Op, Task, WriteCache};
 
 fn read(start: u64, len: u32) -> Task {
     Task::Read { start, len }
 }
 
 fn write(start: u64, len: u32) -> Task {
-    Task::Write { start, len }
+    Task::Write { start, len, durability: Durability::Flushed }
 }
 
 #[test]
@@ -174,18 +174,73 @@ fn zeroes_are_written_in_spans_and_keep_writes_out() {
 }
 
 #[test]
-fn a_silent_device_is_noticed_and_its_reset_ends_what_was_under_way() {
+fn an_operation_that_never_ends_is_noticed_while_others_come_and_go() {
     let mut world = World::new(info());
-    assert!(!world.engine.is_stalled());
-    let asked = world.asks(read(0, 512), &[]);
+    let lost = world.asks(read(0, 512), &[]);
+    for _ in 0..29 {
+        let other = world.asks(read(512, 512), &[]);
+        world.engine.turn();
+        world.ends(1, Ok(()));
+        world.engine.check();
+        assert!(other.is_answered() && !lost.is_answered());
+    }
+    let other = world.asks(read(512, 512), &[]);
     world.engine.turn();
-    assert!(!world.engine.is_stalled(), "it has only just begun");
-    assert!(world.engine.is_stalled());
 
-    world.engine.reset();
+    world.engine.check();
 
-    assert_eq!(asked.number(), Err(EIO));
+    assert_eq!(lost.number(), Err(EIO));
+    assert_eq!(other.number(), Err(EIO), "the fake starts nothing again");
     assert!(world.engine.is_idle());
+}
+
+#[test]
+fn what_can_be_aborted_alone_is_and_else_the_device_is_reset() {
+    let mut world = World::new(info());
+    world.aborts(true);
+    let lost = world.asks(read(0, 512), &[]);
+    let other = world.asks(read(512, 512), &[]);
+    world.engine.turn();
+    (0..29).for_each(|_| world.engine.check());
+    assert_eq!(world.aborted(), []);
+    world.engine.check();
+    assert_eq!(world.aborted(), [0, 1]);
+    world.ends(1, Ok(()));
+    (0..4).for_each(|_| world.engine.check());
+    assert!(!lost.is_answered(), "the abort has its time");
+    world.engine.check();
+    assert_eq!(lost.number(), Err(EIO));
+    assert_eq!(other.data(), world.disk_bytes(512, 512));
+}
+
+#[test]
+fn a_forced_write_is_answered_when_a_flush_is_through_or_the_device_forces_it() {
+    let forced = Task::Write { start: 512, len: 1000, durability: Durability::Forced };
+    let mut world = World::new(info());
+    let asked = world.asks(forced, &[7; 1000]);
+    world.engine.turn();
+    world.ends(0, Ok(()));
+    world.engine.turn();
+    assert!(matches!(world.started()[..], [Op::Write { durability: Durability::Flushed, .. }]));
+    world.ends(0, Ok(()));
+    world.engine.turn();
+    assert!(!asked.is_answered());
+    assert_eq!(world.started(), [Op::Flush]);
+    world.ends(0, Err(EIO));
+    world.engine.turn();
+    assert_eq!(asked.number(), Err(EIO), "what is not safe is not said to be");
+
+    let mut able = info();
+    able.writes = Durability::Forced;
+    let mut world = World::new(able);
+    let asked = world.asks(forced, &[7; 1000]);
+    world.engine.turn();
+    world.ends(0, Ok(()));
+    world.engine.turn();
+    assert!(matches!(world.started()[..], [Op::Write { durability: Durability::Forced, .. }]));
+    world.ends(0, Ok(()));
+    world.engine.turn();
+    assert_eq!(asked.number(), Ok(1000));
 }
 
 #[test]

@@ -31,6 +31,7 @@ const ACKNOWLEDGE: u8 = 1;
 const DRIVER: u8 = 2;
 const DRIVER_OK: u8 = 4;
 const FEATURES_OK: u8 = 8;
+const NEEDS_RESET: u8 = 64;
 const FAILED: u8 = 128;
 
 /// Vector number that stands for "no interrupt".
@@ -166,6 +167,13 @@ impl<R: Registers> Transport<R> {
             }
         }
         Err(Failure::Reset)
+    }
+
+    /// Whether the device is there and does not ask to be reset.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        // All ones, which nobody's register answers, have this bit too.
+        self.common.read8(STATUS) & NEEDS_RESET == 0
     }
 
     /// The size that a queue may have at most; a power of two.

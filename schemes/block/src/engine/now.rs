@@ -50,9 +50,18 @@ impl<D: Disk, M: SharedMemory, C: Client> Engine<D, M, C> {
                 return result;
             }
             if !wait() {
-                self.reset();
-                return self.now.take().unwrap_or(Err(Error::new(EIO)));
+                return self.give_up();
             }
         }
+    }
+
+    /// Gets the operation out of the device, and with it the device out of the memory.
+    fn give_up(&mut self) -> Result<()> {
+        // After the first reset it may have been started again.
+        for _ in 0..2 {
+            self.reset();
+            self.turn();
+        }
+        self.now.take().unwrap_or(Err(Error::new(EIO)))
     }
 }

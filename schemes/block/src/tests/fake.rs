@@ -13,7 +13,7 @@ use redox::error::{EFAULT, EIO, Error, Result};
 use memory::BASE;
 pub(crate) use memory::Memory;
 
-use crate::{Access, Client, Disk, Engine, Info, Op, Submitted, Task, WriteCache};
+use crate::{Access, Client, Disk, Durability, Engine, Info, Op, Submitted, Task, WriteCache};
 
 /// Operations that the disk holds at once.
 const DEPTH: usize = 4;
@@ -28,6 +28,7 @@ pub(crate) fn info() -> Info {
         blocks: 256,
         access: Access::ReadWrite,
         cache: WriteCache::Volatile,
+        writes: Durability::Flushed,
         max_bytes: 4096,
         max_discard: 10,
         max_zero: 5,
@@ -57,6 +58,9 @@ struct State {
     ended: Vec<(usize, Result<()>)>,
     submitted: usize,
     dead: bool,
+    /// Whether it can drop operations, and which it was told to.
+    aborts: bool,
+    aborted: Vec<usize>,
     /// The memory of a disk that needs no one to end its operations.
     eager: Option<Memory>,
 }
@@ -74,7 +78,16 @@ fn number(value: impl TryInto<usize>) -> usize {
 impl FakeDisk {
     fn new(info: Info, bytes: Vec<u8>) -> (Self, Rc<RefCell<State>>) {
         let (held, ended) = (Vec::new(), Vec::new());
-        let state = State { bytes, held, ended, submitted: 0, dead: false, eager: None };
+        let state = State {
+            bytes,
+            held,
+            ended,
+            submitted: 0,
+            dead: false,
+            aborts: false,
+            aborted: Vec::new(),
+            eager: None,
+        };
         let state = Rc::new(RefCell::new(state));
         (Self { info, state: Rc::clone(&state) }, state)
     }
@@ -96,7 +109,7 @@ impl FakeDisk {
             Op::Read { block, bytes: len, address } => {
                 memory.set(ram(address, number(len)).start, &bytes[disk(block, number(len))]);
             }
-            Op::Write { block, bytes: len, address } => bytes[disk(block, number(len))]
+            Op::Write { block, bytes: len, address, .. } => bytes[disk(block, number(len))]
                 .copy_from_slice(&memory.get(ram(address, number(len)))),
             Op::Zero { block, blocks } => bytes[disk(block, number(blocks) * size)].fill(0),
             Op::Flush | Op::Discard { .. } => {}
@@ -135,6 +148,12 @@ impl Disk for FakeDisk {
 
     fn finish(&mut self) -> Option<(usize, Result<()>)> {
         self.state.borrow_mut().ended.pop()
+    }
+
+    fn abort(&mut self, tag: usize) -> bool {
+        let mut state = self.state.borrow_mut();
+        state.aborted.push(tag);
+        state.aborts
     }
 
     fn reset(&mut self) {
@@ -249,6 +268,15 @@ impl World {
 
     pub(crate) fn submitted(&self) -> usize {
         self.state.borrow().submitted
+    }
+
+    #[expect(clippy::fn_params_excessive_bools, reason = "yes or no")]
+    pub(crate) fn aborts(&mut self, able: bool) {
+        self.state.borrow_mut().aborts = able;
+    }
+
+    pub(crate) fn aborted(&self) -> Vec<usize> {
+        self.state.borrow().aborted.clone()
     }
 
     pub(crate) fn dies(&mut self) {

@@ -201,7 +201,7 @@ impl<M: SharedMemory, R: Registers> VirtioBlk<M, R> {
             Op::Read { block, bytes, address } => {
                 command(IN, block, Some(Segment::In { address, len: bytes }))
             }
-            Op::Write { block, bytes, address } => {
+            Op::Write { block, bytes, address, .. } => {
                 command(OUT, block, Some(Segment::Out { address, len: bytes }))
             }
             Op::Flush if self.features & FLUSH != 0 => command(T_FLUSH, 0, None),
@@ -306,6 +306,13 @@ impl<M: SharedMemory, R: Registers> Disk for VirtioBlk<M, R> {
                 self.recover();
                 self.ended.pop_front()
             }
+        }
+    }
+
+    fn look(&mut self) {
+        if !self.dead && !self.transport.is_well() {
+            eprintln!("virtio-blk: {}: it is gone or has failed; resetting it", self.info.identity);
+            self.recover();
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the configuration of a virtio block device says.
 
-use anode_block::{Access, Info, WriteCache};
+use anode_block::{Access, Durability, Info, WriteCache};
 
 // Feature bits.
 pub(crate) const SIZE_MAX: u64 = 1 << 1;
@@ -48,6 +48,8 @@ pub(crate) fn info(features: u64, config: &[u8; CONFIG_BYTES]) -> Info {
         blocks: capacity(config).checked_div(sectors_per_block.into()).unwrap_or(0),
         access: if has(READ_ONLY) { Access::ReadOnly } else { Access::ReadWrite },
         cache: if has(FLUSH) { WriteCache::Volatile } else { WriteCache::Through },
+        // Of a virtio device no single write can be forced.
+        writes: Durability::Flushed,
         max_bytes: limit.checked_rem(block).map_or(0, |rest| limit.saturating_sub(rest)),
         max_discard: blocks_of(MAX_DISCARD_AT, DISCARD),
         max_zero: blocks_of(MAX_ZEROES_AT, WRITE_ZEROES),

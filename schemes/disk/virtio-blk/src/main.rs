@@ -21,5 +21,5 @@ fn main() -> ExitCode {
         let started = disk::open(&device);
         started.inspect_err(|why| eprintln!("virtio-blk: a disk was left out: {why}")).ok()
     };
-    anode_block::serve(devices.into_iter().filter_map(start))
+    anode_block::serve("disk", devices.into_iter().filter_map(start))
 }

@@ -6,7 +6,7 @@ mod qemu;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use anode_block::{Disk, Op, Submitted};
+use anode_block::{Disk, Durability, Op, Submitted};
 use anode_virtio::VERSION_1;
 use anode_virtio::fake::{BASE, Block, Chip, Memory, Ram, Taken};
 use redox::error::{EIO, EOPNOTSUPP};
@@ -85,7 +85,8 @@ fn reads_and_writes_reach_the_device_with_sector_and_memory() {
     world.answers(&taken, 0);
     assert_eq!(world.finished(), Some((5, Ok(()))));
 
-    let taken = world.submits(6, Op::Write { block: 9, bytes: 512, address: DATA });
+    let durability = Durability::Flushed;
+    let taken = world.submits(6, Op::Write { block: 9, bytes: 512, address: DATA, durability });
     assert_eq!(world.header(&taken), (1, 9));
     assert_eq!(taken.out[1], (DATA, 512));
     world.answers(&taken, 0);
