@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::unit::{GUARDED, HARMLESS, Unit};
+use crate::unit::{KERNEL, Unit};
 
 /// The services in the order of their start, and why others are left out.
 #[derive(Debug, Default)]
@@ -75,8 +75,7 @@ fn refuse_unprovided(waiting: &mut BTreeMap<String, Unit>, refused: &mut Vec<Str
 }
 
 fn provided(units: &BTreeMap<String, Unit>, scheme: &str) -> bool {
-    HARMLESS.contains(&scheme)
-        || GUARDED.contains(&scheme)
+    KERNEL.contains(&scheme)
         || scheme == "svc"
         || units.values().any(|unit| unit.schemes.iter().any(|own| own == scheme))
 }

@@ -223,6 +223,7 @@ mod tests {
         assert!(plan.refused.is_empty(), "{:?}", plan.refused);
         assert_eq!(plan.order.len(), count);
         let at = |name: &str| plan.order.iter().position(|unit| unit.name == name).unwrap();
+        assert!(at("sys") < at("console"));
         assert!(at("pci") < at("virtio-blk") && at("log") < at("tty") && at("tty") < at("console"));
     }
 }

@@ -4,10 +4,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde::Deserialize;
 
-/// Schemes of the kernel that every program may see; std itself needs some of them.
-pub(crate) const HARMLESS: [&str; 6] = ["event", "memory", "pipe", "rand", "sys", "time"];
-/// The other schemes of the kernel; a service sees them only if it says so.
-pub(crate) const GUARDED: [&str; 3] = ["debug", "irq", "proc"];
+/// Schemes of the kernel.
+pub(crate) const KERNEL: [&str; 6] = ["debug", "event", "memory", "pipe", "rand", "time"];
+/// Schemes that every program may see; std itself needs some of them.
+const HARMLESS: [&str; 6] = ["event", "memory", "pipe", "rand", "sys", "time"];
 
 /// One service, as its file describes it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(crate) struct Unit {
     /// Names of the schemes that it serves.
     #[serde(default)]
     pub(crate) schemes: Vec<String>,
-    /// Names in its namespace besides [`HARMLESS`]: `*`, `name` or `new=old`.
+    /// Names in its namespace besides the harmless ones: `*`, `name` or `new=old`.
     #[serde(default)]
     pub(crate) sees: Vec<String>,
     /// Schemes whose services are started before it.
@@ -240,8 +240,7 @@ impl Unit {
         if let Some(bad) = names.next() {
             return Err(format!("`{bad}` cannot be a scheme's name"));
         }
-        let kernel = HARMLESS.iter().chain(&GUARDED);
-        let taken = kernel.filter(|name| self.schemes.iter().any(|own| own == *name));
+        let taken = KERNEL.iter().filter(|name| self.schemes.iter().any(|own| own == *name));
         let again = repeated(&self.schemes).into_iter();
         if let Some(bad) = taken.copied().chain(again).next() {
             return Err(format!("it cannot provide the scheme {bad}: that one exists already"));
@@ -266,10 +265,9 @@ impl Unit {
         }
         let mut taken: BTreeSet<String> = named.iter().map(|(new, _)| new.clone()).collect();
         let mut view = named;
-        let harmless = HARMLESS.iter().map(|&name| name.to_owned());
-        for name in harmless.chain(all.iter().filter(|_| everything).cloned()) {
+        for name in all.iter().filter(|name| everything || HARMLESS.contains(&name.as_str())) {
             if taken.insert(name.clone()) {
-                view.push((name.clone(), name));
+                view.push((name.clone(), name.clone()));
             }
         }
         Some(view)

@@ -18,7 +18,7 @@ use crate::{
     errand::{Errands, Fetched},
     pack::pack,
     supervise::{Failure, Pid, World},
-    unit::{GUARDED, HARMLESS, Part, Stdio, Unit},
+    unit::{KERNEL, Part, Stdio, Unit},
 };
 
 /// A service's output: what it writes, and what `log:` reads.
@@ -90,7 +90,7 @@ impl Real {
                 self.say(&sentence);
             }
         }
-        let kernel = HARMLESS.iter().chain(&GUARDED).chain([&"svc"]).map(|&name| name.to_owned());
+        let kernel = KERNEL.iter().chain([&"svc"]).map(|&name| name.to_owned());
         self.names = kernel.chain(self.owners.keys().cloned()).collect();
     }
 

@@ -40,7 +40,7 @@ fn what_is_left_out_has_the_least_rights() {
     let unit = Unit::parse("x.toml", "name = 'a'\nprogram = '/bin/a'").unwrap();
 
     assert!(unit.machine.is_empty() && unit.pci.is_none());
-    let view = unit.view(&["debug".into(), "disk".into()]).unwrap();
+    let view = unit.view(&["debug", "disk", "memory"].map(String::from)).unwrap();
     assert!(view.iter().all(|(new, _)| new != "debug" && new != "disk"));
     assert!(view.iter().any(|(new, _)| new == "memory"));
 }

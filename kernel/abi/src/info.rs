@@ -24,6 +24,35 @@ pub mod id {
     pub const CPUS: usize = 8;
 }
 
+/// Kinds of [`crate::number::SYS_INFO`]. What they give are little-endian words, or bytes.
+pub mod fact {
+    /// Numbers of living processes, from the argument's place in the list on.
+    pub const PROCESSES: usize = 0;
+    /// Of the process with that number: pid, parent, group, uid, gid, state (the letter `R`, `S`
+    /// or `Z`), threads, resident pages, CPU time in ns, priority, handles.
+    pub const PROCESS: usize = 1;
+    /// The name of the process with that number, as bytes.
+    pub const NAME: usize = 2;
+    /// Since boot: [`crate::counters::Counters::words`].
+    pub const COUNTERS: usize = 3;
+    /// Pages in all, free and promised; memory objects.
+    pub const MEMORY: usize = 4;
+    /// Interrupts in use: line and count, alternating.
+    pub const IRQS: usize = 5;
+    /// What the loader said, as text, from the argument's byte on.
+    pub const BOOT: usize = 6;
+    /// The kernel's log, as text, from the argument's byte (counted since boot) on.
+    pub const LOG: usize = 7;
+}
+
+/// How [`crate::number::SYS_POWER`] ends the machine.
+pub mod power {
+    /// Start it again.
+    pub const REBOOT: usize = 0;
+    /// Switch it off, where the machine alone can.
+    pub const OFF: usize = 1;
+}
+
 /// Options of [`crate::number::SYS_WAITPID`]: do not wait (`WNOHANG`).
 pub const WAIT_NO_HANG: usize = 1;
 

@@ -12,6 +12,7 @@
 
 pub mod args;
 pub mod boot_info;
+pub mod counters;
 pub mod info;
 pub mod number;
 pub mod packet;

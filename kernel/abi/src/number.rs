@@ -85,6 +85,11 @@ pub const SYS_RING_REGISTER: usize = ANODE | 55;
 /// `ring_take(ring, tag)`: the handle that a `Sendfd` request carries.
 pub const SYS_RING_TAKE: usize = ANODE | 56;
 
+/// `info(kind, argument, buf, len)`: facts of a [`crate::info::fact`], for uid 0; gives the bytes.
+pub const SYS_INFO: usize = ANODE | 64;
+/// `power(how)`: ends the machine as a [`crate::info::power`] says, for uid 0.
+pub const SYS_POWER: usize = ANODE | 65;
+
 /// Handle argument that stands for "none": an absolute path, the own namespace, anonymous memory.
 pub const NONE: usize = usize::MAX;
 /// Deadline that never comes.

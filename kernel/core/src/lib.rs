@@ -21,7 +21,6 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-pub mod counters;
 pub mod error;
 mod exec;
 pub mod kernel;

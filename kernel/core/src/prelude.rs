@@ -1,6 +1,5 @@
 //! The core's vocabulary: what most of its files speak of.
 
-pub(crate) use crate::counters::{Counters, count};
 pub(crate) use crate::error::{
     E2BIG, EACCES, EAGAIN, EBADF, EBUSY, ECHILD, EDEADLK, EEXIST, EFAULT, EINTR, EINVAL, EIO,
     EISDIR, EMFILE, ENAMETOOLONG, ENODEV, ENOENT, ENOEXEC, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, ENOTTY,
@@ -22,7 +21,7 @@ pub(crate) use crate::mem::user::{Pins, UserSlice};
 pub(crate) use crate::num::{index, low, narrow, size, wide};
 pub(crate) use crate::object::event::{Irq, IrqId, Queue, QueueId, Sink, Source, Subscription};
 pub(crate) use crate::object::handle::{
-    Description, DescriptionId, Handle, Handles, ProcFile, Rights, SysFile, Target,
+    Description, DescriptionId, Handle, Handles, Rights, Target,
 };
 pub(crate) use crate::object::namespace::{
     Binding, Builtin, Name, Namespace, NamespaceId, Scheme, SchemeId,
@@ -43,6 +42,7 @@ pub(crate) use crate::table::mark;
 pub(crate) use crate::table::{Id, ProcessId, RingId, Slab, ThreadId, reserved};
 pub(crate) use crate::trap::{Access, Call};
 pub(crate) use alloc::vec::Vec;
+pub(crate) use anode_abi::counters::{Counters, count};
 pub(crate) use anode_abi::info::ready;
 pub(crate) use anode_abi::number::NONE;
 pub(crate) use core::ops::Deref;

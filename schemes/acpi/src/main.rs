@@ -18,7 +18,9 @@ mod tests;
 
 use std::process::ExitCode;
 
+use anode_abi::info::fact;
 use anode_device::Machine;
+use anode_scheme::sys;
 
 use crate::machine::MachineBus;
 use crate::power::Bus;
@@ -39,8 +41,8 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let boot = std::fs::read_to_string("/scheme/sys/boot").unwrap_or_default();
-    let rsdp = tables::rsdp_address(&boot).ok_or(Missing::Pointer);
+    let boot = sys::info_bytes(fact::BOOT).unwrap_or_default();
+    let rsdp = tables::rsdp_address(&String::from_utf8_lossy(&boot)).ok_or(Missing::Pointer);
     let entries = rsdp.and_then(|rsdp| tables::list(&machine, rsdp)).unwrap_or_else(|missing| {
         eprintln!("acpi: {missing}; only the keyboard controller can reset this machine");
         Vec::new()

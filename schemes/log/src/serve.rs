@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use anode_abi::info::fact;
 use anode_scheme::{Context, Control, Opened, Scheme, sys};
 use redox::{
     data::Stat,
@@ -210,15 +211,14 @@ impl Scheme for Log {
 impl Log {
     /// The kernel's log and all that is kept, held for a reader.
     fn snapshot(&self) -> Result<Rc<str>> {
-        let kernel = std::fs::read("/scheme/sys/log").unwrap_or_default();
+        let kernel = sys::info_bytes(fact::LOG).unwrap_or_default();
         Ok(self.store.text(&String::from_utf8_lossy(&kernel)).into())
     }
 }
 
 /// The name of a process, for its lines.
 fn writer(pid: u64) -> String {
-    let stat = std::fs::read_to_string(format!("/scheme/proc/{pid}/stat")).unwrap_or_default();
-    let path = stat.split_once("name=").map_or("", |(_, name)| name.trim());
+    let path = sys::process_name(pid).unwrap_or_default();
     let name = path.rsplit('/').next().filter(|name| !name.is_empty());
     name.map_or_else(|| format!("pid {pid}"), |name| format!("{name}({pid})"))
 }

@@ -86,25 +86,24 @@ fn targets(processes: &[Process], group: u32) -> Vec<u32> {
         .collect()
 }
 
-/// All processes that this one may see.
+/// All processes.
 fn processes() -> Vec<Process> {
-    let Ok(pids) = std::fs::read_dir("/scheme/proc") else { return Vec::new() };
-    let stats = pids.filter_map(|pid| std::fs::read_to_string(pid.ok()?.path().join("stat")).ok());
-    stats.filter_map(|stat| parse(&stat)).collect()
+    let pids = sys::processes().unwrap_or_default();
+    pids.into_iter().filter_map(|pid| Process::of(&sys::process(pid).ok()?)).collect()
 }
 
-/// Reads a line of `proc:PID/stat`.
-fn parse(stat: &str) -> Option<Process> {
-    let field = |name: &str| {
-        let mut words = stat.split_ascii_whitespace().filter_map(|word| word.split_once('='));
-        words.find(|(key, _)| *key == name)?.1.parse().ok()
-    };
-    Some(Process { pid: field("pid")?, parent: field("ppid")?, group: field("pgid")? })
+impl Process {
+    /// What matters here of what the kernel tells.
+    fn of(info: &sys::ProcessInfo) -> Option<Self> {
+        let [pid, parent, group] =
+            [info.pid, info.parent, info.group].map(|number| u32::try_from(number).ok());
+        Some(Self { pid: pid?, parent: parent?, group: group? })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Process, parse, targets};
+    use super::{Process, targets};
 
     const fn process(pid: u32, parent: u32, group: u32) -> Process {
         Process { pid, parent, group }
@@ -126,13 +125,5 @@ mod tests {
     #[test]
     fn a_login_shell_at_its_prompt_is_nobody_to_interrupt() {
         assert!(targets(&[process(1, 0, 1), process(5, 1, 5)], 5).is_empty());
-    }
-
-    #[test]
-    fn a_line_of_proc_is_read_by_names() {
-        let line = "pid=7 ppid=6 pgid=5 uid=0 gid=0 state=run threads=1 name=/bin/cat pid=x\n";
-        assert_eq!(parse(line), Some(process(7, 6, 5)));
-        assert_eq!(parse("pid=7 ppid=x pgid=5"), None);
-        assert_eq!(parse(""), None);
     }
 }

@@ -34,42 +34,6 @@ pub struct Handle {
     pub close_on_exec: bool,
 }
 
-/// A text of `sys:`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SysFile {
-    /// The directory.
-    Directory,
-    /// Name and version of the system.
-    Uname,
-    /// What was counted since boot.
-    Counters,
-    /// Frames in use.
-    Memory,
-    /// The CPUs.
-    Cpu,
-    /// Time since boot.
-    Uptime,
-    /// The reader's own program.
-    Exe,
-    /// The kernel's log.
-    Log,
-    /// What the loader said.
-    Boot,
-    /// Writing here ends the machine.
-    Power,
-}
-
-/// A file of `proc:`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProcFile {
-    /// `proc:PID`
-    Directory,
-    /// `proc:PID/stat`
-    Stat,
-    /// `proc:PID/signal`
-    Signal,
-}
-
 /// What a description stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -87,12 +51,6 @@ pub enum Target {
     Rand,
     /// The console.
     Debug,
-    /// A text about the system.
-    Sys(SysFile),
-    /// The directory of a kernel scheme that has nothing else to say.
-    Directory(Builtin),
-    /// A file about a process.
-    Process(u32, ProcFile),
     /// An interrupt.
     Irq(IrqId),
     /// I/O ports: first and count.
@@ -112,14 +70,7 @@ pub enum Target {
 impl Target {
     /// Whether reads, writes or listings of it have a position.
     pub fn has_position(self) -> bool {
-        matches!(
-            self,
-            Self::Memory(_)
-                | Self::Sys(_)
-                | Self::Process(..)
-                | Self::Directory(_)
-                | Self::Names(_)
-        )
+        matches!(self, Self::Memory(_) | Self::Names(_))
     }
 }
 

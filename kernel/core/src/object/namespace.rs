@@ -68,34 +68,25 @@ impl<const N: usize> core::fmt::Display for Name<N> {
 pub enum Builtin {
     /// `memory:`
     Memory,
-    /// `proc:`
-    Proc,
     /// `time:`
     Time,
-    /// `irq:`
-    Irq,
     /// `event:`
     Event,
     /// `pipe:`
     Pipe,
     /// `debug:`
     Debug,
-    /// `sys:`
-    Sys,
     /// `rand:`
     Rand,
 }
 
 /// All of them, with their names.
-pub const BUILTINS: [(&str, Builtin); 9] = [
+pub const BUILTINS: [(&str, Builtin); 6] = [
     ("memory", Builtin::Memory),
-    ("proc", Builtin::Proc),
     ("time", Builtin::Time),
-    ("irq", Builtin::Irq),
     ("event", Builtin::Event),
     ("pipe", Builtin::Pipe),
     ("debug", Builtin::Debug),
-    ("sys", Builtin::Sys),
     ("rand", Builtin::Rand),
 ];
 

@@ -3,7 +3,6 @@
 use anode_abi::number::{SYS_CALL, SYS_FPATH, SYS_FSTAT, SYS_FSYNC, SYS_FTRUNCATE, SYS_GETDENTS};
 
 use crate::prelude::*;
-use crate::scheme::text::{process_file, sys_file};
 use crate::syscall::time::{CLOCK_MONOTONIC, CLOCK_REALTIME};
 
 /// `st_mode` of a directory, readable by all.
@@ -41,13 +40,6 @@ impl<M: Machine> Kernel<M> {
             (Builtin::Time, "4") => Target::Clock(CLOCK_MONOTONIC, 0),
             (Builtin::Rand, "") => Target::Rand,
             (Builtin::Debug, "") => Target::Debug,
-            (Builtin::Irq, "") => Target::Directory(Builtin::Irq),
-            (Builtin::Sys, _) => {
-                return self.open_beneath(me, Target::Sys(SysFile::Directory), rest, flags);
-            }
-            (Builtin::Proc, _) => {
-                return self.open_beneath(me, Target::Directory(Builtin::Proc), rest, flags);
-            }
             _ => return Err(ENOENT),
         };
         self.open_target(me, target, flags)
@@ -67,9 +59,6 @@ impl<M: Machine> Kernel<M> {
                 self.retain_target(base)?;
                 base
             }
-            Target::Sys(SysFile::Directory) => sys_file(text)?,
-            Target::Directory(Builtin::Proc) => self.proc_file(text)?,
-            Target::Process(pid, ProcFile::Directory) => process_file(pid, text)?,
             Target::Memory(window) => self.part_of(window, path)?,
             Target::Machine => self.machine_part(path)?,
             // `/scheme` as a directory: a name opens the root of a kernel scheme.
@@ -96,7 +85,6 @@ impl<M: Machine> Kernel<M> {
             Target::Clock(clock, alarm) => self.read_clock((clock, alarm), transfer),
             Target::Rand => self.read_random(transfer),
             Target::Debug => self.read_console(transfer),
-            Target::Sys(_) | Target::Process(..) => self.read_text(target, transfer),
             Target::Irq(irq) => self.read_irq(irq, transfer),
             Target::Ports(first, count) => self.read_ports((first, count), transfer),
             _ => Err(EISDIR),
@@ -111,8 +99,6 @@ impl<M: Machine> Kernel<M> {
             Target::Ring(ring) => self.subscribe(Sink::Ring(ring), transfer),
             Target::Clock(clock, _) => self.arm_clock(clock, transfer),
             Target::Debug => self.write_console(transfer),
-            Target::Sys(SysFile::Power) => self.write_power(transfer),
-            Target::Process(pid, ProcFile::Signal) => self.write_signal(pid, transfer),
             Target::Irq(irq) => self.acknowledge(irq, transfer),
             Target::Ports(first, count) => self.write_ports((first, count), transfer),
             _ => Err(EINVAL),
@@ -137,13 +123,9 @@ impl<M: Machine> Kernel<M> {
 
     fn stat(&mut self, me: ThreadId, target: Target, range: UserSlice) -> Outcome {
         let mode = match target {
-            Target::Sys(SysFile::Directory)
-            | Target::Directory(_)
-            | Target::Process(_, ProcFile::Directory)
-            | Target::Names(_)
-            | Target::Machine => DIRECTORY,
+            Target::Names(_) | Target::Machine => DIRECTORY,
             Target::Pipe(..) => FIFO,
-            Target::Memory(_) | Target::Sys(_) | Target::Process(..) => FILE,
+            Target::Memory(_) => FILE,
             _ => DEVICE,
         };
         if range.len() < size_of::<redox::data::Stat>() {
@@ -160,7 +142,6 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn size_of(&self, target: Target) -> Result<u64> {
         match target {
             Target::Memory(window) => Ok(self.memory.len(window)),
-            Target::Sys(_) | Target::Process(..) => Ok(0),
             _ => Err(ESPIPE),
         }
     }
@@ -198,9 +179,6 @@ impl<M: Machine> Kernel<M> {
             Target::Clock(..)
             | Target::Rand
             | Target::Debug
-            | Target::Sys(_)
-            | Target::Directory(_)
-            | Target::Process(..)
             | Target::Ports(..)
             | Target::Machine => {}
         }

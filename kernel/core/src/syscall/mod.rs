@@ -4,6 +4,7 @@
 mod dup;
 mod futex;
 mod id;
+mod info;
 pub(crate) mod io;
 mod map;
 mod namespace;
@@ -74,6 +75,8 @@ impl<M: Machine> Kernel<M> {
             n::SYS_RING_NEW => self.ring_new(me, call),
             n::SYS_RING_REGISTER => self.ring_register(me, call),
             n::SYS_RING_TAKE => self.ring_take(me, call),
+            n::SYS_INFO => self.info(me, call),
+            n::SYS_POWER => self.power(me, call),
             _ => Err(ENOSYS),
         }
     }

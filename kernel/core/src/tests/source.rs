@@ -1,12 +1,18 @@
-//! Pipes, events, texts: the kernel's own schemes.
+//! Pipes, events, names and facts: what the kernel itself serves.
 
+use anode_abi::counters::Counters;
+use anode_abi::info::{fact, id, power};
 use anode_abi::number::{
-    SYS_CLOSE, SYS_DUP, SYS_EVENT_WAIT, SYS_FORK, SYS_GETDENTS, SYS_READ, SYS_WRITE,
+    SYS_CLOSE, SYS_DUP, SYS_EVENT_WAIT, SYS_FORK, SYS_GETDENTS, SYS_INFO, SYS_POWER, SYS_READ,
+    SYS_SETID, SYS_WRITE,
 };
 
 use std::vec::Vec;
 
-use crate::error::{EAGAIN, EINVAL, ENOENT, encode};
+use crate::error::{EAGAIN, EINVAL, ENOENT, EPERM, ESRCH, encode};
+use crate::machine::Power;
+use crate::num::wide;
+use crate::table::ThreadId;
 use crate::testing::{BASE, READ_WRITE, World};
 
 const NONBLOCK: u64 = 0x4_0000;
@@ -85,25 +91,66 @@ fn names_are_listed_and_unknown_ones_send_nothing() {
     let len = world.ok(init, SYS_GETDENTS, &[names, BASE, 4096, 0]);
     let bytes = world.peek(init, BASE, usize::try_from(len).unwrap());
     let text = std::string::String::from_utf8_lossy(&bytes).into_owned();
-    for name in ["debug", "event", "irq", "memory", "pipe", "proc", "rand", "sys", "time"] {
+    for name in ["debug", "event", "memory", "pipe", "rand", "time"] {
         assert!(text.contains(name), "{name}");
     }
     let packets = world.kernel.counters.packets;
     for path in ["disk:0", "/scheme/disk/0", "/etc/passwd", "nothing", ""] {
         assert_eq!(world.open(init, path, READ_WRITE), Some(encode(ENOENT)), "{path}");
     }
-    assert_eq!(world.open(init, "sys:a\0b", READ_WRITE), Some(encode(EINVAL)));
+    assert_eq!(world.open(init, "time:a\0b", READ_WRITE), Some(encode(EINVAL)));
     assert_eq!(world.kernel.counters.packets, packets);
 }
 
+/// Words of a kind of fact, as `thread` is told them.
+fn facts(world: &mut World, thread: ThreadId, kind: usize, argument: u64) -> Vec<u64> {
+    let len = world.ok(thread, SYS_INFO, &[wide(kind), argument, BASE, 4096]);
+    let bytes = world.peek(thread, BASE, usize::try_from(len).unwrap());
+    bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect()
+}
+
 #[test]
-fn texts_are_read_in_pieces() {
+fn the_kernel_tells_root_about_its_processes() {
     let mut world = World::new();
     let init = world.init;
-    let stat = world.open(init, "/scheme/proc/1/stat", READ_WRITE).unwrap();
-    assert!(world.text(init, stat).starts_with("pid=1 ppid=0 "));
-    let counters = world.open(init, "sys:counters", READ_WRITE).unwrap();
-    let first = world.ok(init, SYS_READ, &[counters, BASE, 5]);
-    assert_eq!((first, world.peek(init, BASE, 5)), (5, b"traps".to_vec()));
-    assert!(world.text(init, counters).starts_with(' '));
+    world.ok(init, SYS_FORK, &[]);
+    assert_eq!(facts(&mut world, init, fact::PROCESSES, 0), [1, 2]);
+    assert_eq!(facts(&mut world, init, fact::PROCESSES, 1), [2]);
+
+    let process = facts(&mut world, init, fact::PROCESS, 2);
+
+    let [pid, parent, group, uid, gid, state, threads, ..] = process[..] else { panic!() };
+    assert_eq!((pid, parent, group, uid, gid), (2, 1, 1, 0, 0));
+    assert_eq!((state, threads, process.len()), (u64::from(b'R'), 1, 11));
+    let len = world.ok(init, SYS_INFO, &[wide(fact::NAME), 1, BASE, 4096]);
+    assert_eq!(world.peek(init, BASE, usize::try_from(len).unwrap()), b"/sbin/init");
+    assert_eq!(world.refused(init, SYS_INFO, &[wide(fact::PROCESS), 9, BASE, 4096]), ESRCH);
+}
+
+#[test]
+fn other_facts_come_whole_or_from_a_byte_on() {
+    let mut world = World::new();
+    let init = world.init;
+    let counters = facts(&mut world, init, fact::COUNTERS, 0);
+    assert_eq!(counters.len(), Counters::NAMES.len());
+    assert_eq!(counters[0], world.kernel.counters.traps);
+    let [total, free, ..] = facts(&mut world, init, fact::MEMORY, 0)[..] else { panic!() };
+    assert!(free < total && total <= 4096, "{free} of {total}");
+    let len = world.ok(init, SYS_INFO, &[wide(fact::BOOT), 5, BASE, 4]);
+    assert_eq!((len, world.peek(init, BASE, 4)), (4, b"0x10".to_vec()));
+    assert_eq!(world.refused(init, SYS_INFO, &[99, 0, BASE, 4]), EINVAL);
+}
+
+#[test]
+fn facts_and_the_machines_end_are_roots_alone() {
+    let mut world = World::new();
+    let init = world.init;
+    world.ok(init, SYS_FORK, &[]);
+    let child = world.child();
+    world.ok(child, SYS_SETID, &[wide(id::UID), 0, 7]);
+    assert_eq!(world.refused(child, SYS_INFO, &[wide(fact::BOOT), 0, BASE, 9]), EPERM);
+    assert_eq!(world.refused(child, SYS_POWER, &[wide(power::OFF)]), EPERM);
+    assert_eq!(world.kernel.memory.machine.power, None);
+    world.refused(init, SYS_POWER, &[wide(power::OFF)]);
+    assert_eq!(world.kernel.memory.machine.power, Some(Power::Off));
 }

@@ -1,15 +1,11 @@
 //! `packets PATH READS`: how many packets the kernel counts for as many reads.
 #![forbid(unsafe_code)]
 
-use std::{
-    fs::{self, File},
-    io::Read,
-    process::ExitCode,
-};
+use std::{fs::File, io::Read, process::ExitCode};
 
+use anode_abi::{counters::Counters, info::fact};
+use anode_scheme::sys;
 use guest::{argument, finish};
-
-const COUNTERS: &str = "/scheme/sys/counters";
 
 fn main() -> ExitCode {
     finish(count())
@@ -27,11 +23,10 @@ fn count() -> Result<String, String> {
     Ok(packets()?.saturating_sub(before).to_string())
 }
 
-/// The counter's value: the number behind its name.
+/// The counter's value, from the kernel itself: asking `sys:` would be packets too.
 fn packets() -> Result<u64, String> {
-    let text = fs::read_to_string(COUNTERS).map_err(|error| format!("{COUNTERS}: {error}"))?;
-    let mut words = text.split(|letter: char| letter.is_whitespace() || letter == '=');
-    let value =
-        words.find(|word| *word == "packets").and_then(|_name| words.find(|w| !w.is_empty()));
-    value.and_then(|value| value.parse().ok()).ok_or_else(|| format!("no packets in:\n{text}"))
+    let counters = sys::info_words(fact::COUNTERS, 0).map_err(|error| error.to_string())?;
+    let mut counters = Counters::NAMES.iter().zip(counters);
+    let found = counters.find(|(name, _)| **name == "packets");
+    found.map(|(_, value)| value).ok_or_else(|| "the kernel counts no packets".to_owned())
 }

@@ -13,6 +13,7 @@
 //! 2. Handles that the kernel gives are new: no one else owns their numbers.
 
 mod file;
+mod info;
 mod memory;
 mod process;
 mod ring;
@@ -21,6 +22,9 @@ mod start;
 pub use file::{
     call, dup, dup_number, event_subscribe, event_wait, getdents, open, openat, path_of, pipe,
     read, read_at, sendfd, stat, truncate, write, write_at,
+};
+pub use info::{
+    ProcessInfo, info, info_bytes, info_words, power, process, process_name, processes,
 };
 pub use memory::{map, memory, unmap};
 pub use process::{

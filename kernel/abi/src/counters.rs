@@ -1,18 +1,21 @@
-//! What is counted since boot, for `sys:counters`.
+//! What the kernel counts since boot, for `sys:counters`.
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident)*) => {
         /// Counters; each only grows.
-        #[derive(Debug, Default)]
+        #[derive(Clone, Copy, Debug, Default)]
         pub struct Counters {$(
             $(#[$doc])*
             pub $name: u64,
         )*}
 
         impl Counters {
-            /// All of them with their names.
-            pub fn list(&self) -> impl Iterator<Item = (&'static str, u64)> {
-                [$((stringify!($name), self.$name),)*].into_iter()
+            /// Their names, in the order of [`Self::words`].
+            pub const NAMES: &[&str] = &[$(stringify!($name),)*];
+
+            /// All of them.
+            pub fn words(&self) -> impl Iterator<Item = u64> {
+                [$(self.$name,)*].into_iter()
             }
         }
     };
