@@ -35,4 +35,4 @@ pub use disk::{Access, Disk, Durability, Info, Op, Submitted, WriteCache};
 pub use engine::{Client, Engine};
 pub use plan::Task;
 pub use scheme::{Disks, serve};
-pub use unit::patience;
+pub use unit::{patience, patience_of};

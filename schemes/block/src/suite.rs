@@ -37,6 +37,8 @@ pub trait Rig {
 
     /// The logical blocks that the device can have, in bytes.
     const BLOCKS: &'static [u32];
+    /// Whether the device tells of its physical blocks.
+    const TELLS_PHYSICAL: bool;
 
     /// The arguments that give QEMU this device at [`Machine::SLOT`], with the drive `d`.
     /// `options` are properties of the disk: `,key=value` each.

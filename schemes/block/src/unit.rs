@@ -16,8 +16,8 @@ use crate::table::{self, Blocks, Partition};
 
 /// The largest piece of a partition table that is read at once, in bytes.
 const PIECE: u32 = 64 << 10;
-/// How often a disk is looked at while the daemon itself waits for it, and how long in between.
-const LOOKS: u32 = 5000;
+/// How long the daemon itself waits for a disk, and how often it looks meanwhile.
+const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// Looks that only give way to other threads: most reads take less than a millisecond.
 const QUICK_LOOKS: u32 = 100;
@@ -222,7 +222,13 @@ impl<D: Disk, M: SharedMemory> Blocks for Scan<'_, D, M> {
 ///
 /// For drivers and for the daemon itself while there is no ring to wait at.
 pub fn patience() -> impl FnMut() -> bool {
-    let mut looks = 0_u32;
+    patience_of(PATIENCE)
+}
+
+/// As [`patience`], and says `false` after about this long.
+pub fn patience_of(limit: Duration) -> impl FnMut() -> bool {
+    let more = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX);
+    let (mut looks, last) = (0_u32, more.saturating_add(QUICK_LOOKS));
     move || {
         looks = looks.saturating_add(1);
         if looks < QUICK_LOOKS {
@@ -230,6 +236,6 @@ pub fn patience() -> impl FnMut() -> bool {
         } else {
             std::thread::sleep(LOOK_EVERY);
         }
-        looks < LOOKS
+        looks < last
     }
 }

@@ -11,7 +11,7 @@ use anode_device::{Interrupt, Registers};
 const BARS: u32 = 0xC000_0000;
 const BAR_STEP: u32 = 0x10_0000;
 /// Where its messages go, and what they say.
-const MAILBOX: u32 = 0x30_0000;
+const MAILBOX: u32 = 0x8_0000;
 const SIGNAL: u32 = 0x4042;
 /// Where drivers' memory begins.
 const MEMORY: u64 = 0x10_0000;

@@ -13,6 +13,7 @@ impl Rig for Virtio {
     type Disk = VirtioBlk<Memory, Severed>;
 
     const BLOCKS: &'static [u32] = &[512, 4096];
+    const TELLS_PHYSICAL: bool = true;
 
     fn arguments(options: &str) -> Vec<String> {
         let slot = Machine::SLOT;

@@ -1,0 +1,183 @@
+//! The controller's registers: what it can do, on and off, doorbells.
+
+use core::time::Duration;
+
+use anode_device::Registers;
+
+use crate::failure::Failure;
+
+// Offsets.
+const CAPABILITIES: usize = 0x00;
+const CONFIGURATION: usize = 0x14;
+const STATUS: usize = 0x1C;
+const ADMIN_SIZES: usize = 0x24;
+const ADMIN_SUBMISSION: usize = 0x28;
+const ADMIN_COMPLETION: usize = 0x30;
+/// Where the doorbells begin, and all other registers end.
+pub(crate) const DOORBELLS: usize = 0x1000;
+
+const ENABLE: u32 = 1;
+/// Sizes of the entries of both kinds of queues, as powers of two: 64 and 16 bytes.
+const ENTRY_SIZES: u32 = 6 << 16 | 4 << 20;
+const READY: u32 = 1;
+const FATAL: u32 = 1 << 1;
+
+/// The device's unit of time-outs, and what is added to what it says.
+const TIME_UNIT: Duration = Duration::from_millis(500);
+const GRACE: Duration = Duration::from_millis(500);
+
+/// A queue's two doorbells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bell {
+    /// There are new commands, up to here.
+    Tail,
+    /// Completions were taken, up to here.
+    Head,
+}
+
+/// What a controller can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Capabilities {
+    /// The most entries of a queue.
+    pub(crate) entries: u32,
+    /// How long it may take to start and to stop.
+    pub(crate) patience: Duration,
+    /// Distance of two doorbells in bytes.
+    stride: usize,
+}
+
+impl Capabilities {
+    /// Reads them, and sees that they are enough.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Gone`] or [`Failure::Unsuited`].
+    pub(crate) fn read(registers: &impl Registers) -> Result<Self, Failure> {
+        let low = registers.read32(CAPABILITIES);
+        let high = registers.read32(CAPABILITIES.saturating_add(4));
+        if low == u32::MAX && high == u32::MAX {
+            return Err(Failure::Gone);
+        }
+        if high & 1 << 5 == 0 {
+            return Err(Failure::Unsuited("it has no NVM command set"));
+        }
+        if high >> 16 & 0xF != 0 {
+            return Err(Failure::Unsuited("its smallest page is larger than 4096 bytes"));
+        }
+        let entries = (low & 0xFFFF).saturating_add(1);
+        if entries < 2 {
+            return Err(Failure::Unsuited("its queues have one entry"));
+        }
+        let patience = TIME_UNIT.saturating_mul(low >> 24).saturating_add(GRACE);
+        Ok(Self { entries, patience, stride: 4 << (high & 0xF) })
+    }
+
+    /// Bytes of registers up to the doorbells of queue 1.
+    pub(crate) const fn bytes(&self) -> usize {
+        DOORBELLS.saturating_add(self.stride.saturating_mul(4))
+    }
+}
+
+/// The registers.
+#[derive(Debug)]
+pub(crate) struct Bank<R> {
+    registers: R,
+    pub(crate) capabilities: Capabilities,
+}
+
+impl<R: Registers> Bank<R> {
+    /// The registers of a controller, at least [`Capabilities::bytes`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Capabilities::read`].
+    pub(crate) fn new(registers: R) -> Result<Self, Failure> {
+        let capabilities = Capabilities::read(&registers)?;
+        if registers.size() < capabilities.bytes() {
+            return Err(Failure::Unsuited("its doorbells lie outside of its registers"));
+        }
+        Ok(Self { registers, capabilities })
+    }
+
+    /// Whether it is there and reports no fatal error.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Gone`] or [`Failure::Fatal`].
+    pub(crate) fn health(&self) -> Result<(), Failure> {
+        match self.registers.read32(STATUS) {
+            u32::MAX => Err(Failure::Gone),
+            status if status & FATAL != 0 => Err(Failure::Fatal),
+            _ => Ok(()),
+        }
+    }
+
+    /// Stops the controller. When this returns `Ok` it has let go of all memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Gone`], or [`Failure::Late`]: its memory must not be used for anything else.
+    pub(crate) fn disable(&mut self) -> Result<(), Failure> {
+        let enabled = self.registers.read32(CONFIGURATION) & ENABLE != 0;
+        if enabled && self.health().is_ok() {
+            // It must have started before it may be stopped; one that never does is stopped
+            // all the same.
+            if self.wait(READY, "start") == Err(Failure::Gone) {
+                return Err(Failure::Gone);
+            }
+        }
+        self.registers.write32(CONFIGURATION, 0);
+        self.wait(0, "stop")
+    }
+
+    /// Starts the controller, which [`Self::disable`] stopped, with its admin queue.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Gone`], [`Failure::Fatal`] or [`Failure::Late`].
+    pub(crate) fn enable(
+        &mut self,
+        entries: u16,
+        submission: u64,
+        completion: u64,
+    ) -> Result<(), Failure> {
+        let size = u32::from(entries.saturating_sub(1));
+        self.registers.write32(ADMIN_SIZES, size << 16 | size);
+        self.write64(ADMIN_SUBMISSION, submission);
+        self.write64(ADMIN_COMPLETION, completion);
+        self.registers.write32(CONFIGURATION, ENTRY_SIZES | ENABLE);
+        self.wait(READY, "start")?;
+        self.health()
+    }
+
+    /// Rings a doorbell of a queue, 0 or 1.
+    pub(crate) fn ring(&mut self, queue: u16, bell: Bell, value: u16) {
+        let number = usize::from(queue).saturating_mul(2);
+        let number = match bell {
+            Bell::Tail => number,
+            Bell::Head => number.saturating_add(1),
+        };
+        let at = DOORBELLS.saturating_add(number.saturating_mul(self.capabilities.stride));
+        self.registers.write32(at, value.into());
+    }
+
+    /// Waits until the ready bit has this value, as long as the controller asks for.
+    fn wait(&self, ready: u32, what: &'static str) -> Result<(), Failure> {
+        let mut more = anode_block::patience_of(self.capabilities.patience);
+        loop {
+            match self.registers.read32(STATUS) {
+                u32::MAX => return Err(Failure::Gone),
+                status if status & READY == ready => return Ok(()),
+                status if ready == READY && status & FATAL != 0 => return Err(Failure::Fatal),
+                _ if more() => {}
+                _ => return Err(Failure::Late(what)),
+            }
+        }
+    }
+
+    fn write64(&mut self, at: usize, value: u64) {
+        let [a, b, c, d, e, f, g, h] = value.to_le_bytes();
+        self.registers.write32(at, u32::from_le_bytes([a, b, c, d]));
+        self.registers.write32(at.saturating_add(4), u32::from_le_bytes([e, f, g, h]));
+    }
+}
