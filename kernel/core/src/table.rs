@@ -230,6 +230,15 @@ pub type ProcessId = Id<mark::Process>;
 pub type RingId = Id<mark::Ring>;
 
 #[cfg(test)]
+impl<T, K> Slab<T, K> {
+    /// Index and references of all objects, for the checks of invariants.
+    pub(crate) fn references(&self) -> impl Iterator<Item = (u32, u32)> {
+        let all = (0u32..).zip(&self.entries);
+        all.filter(|(_, e)| e.content.is_some()).map(|(index, e)| (index, e.references))
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -104,6 +104,7 @@ impl<M: Machine> Kernel<M> {
         let args = self.first_args(boot.command_line)?;
         let name = ProgramName::cut(b"/sbin/init");
         let process = self.bear(&Birth { name, namespace, parent: None }, (program, args))?;
+        self.drop_namespace(namespace);
         self.memory.release(program.object);
         self.memory.release(args.object);
         let console = Target::Debug;

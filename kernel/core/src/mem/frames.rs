@@ -159,6 +159,22 @@ impl Frames {
 }
 
 #[cfg(test)]
+impl Frames {
+    /// Compares the references of each frame with what somebody else counted, and the free list
+    /// with those that have none.
+    pub(crate) fn check(&self, counted: impl Fn(u32) -> u32) {
+        let all = || (0u32..).zip(&self.references).filter(|(_, n)| **n != FOREIGN);
+        for (number, references) in all() {
+            assert_eq!(u32::from(*references), counted(number), "I1: references of frame {number}");
+        }
+        let unused: Vec<u32> = all().filter(|(_, n)| **n == 0).map(|(number, _)| number).collect();
+        let mut free = self.free.clone();
+        free.sort_unstable();
+        assert_eq!(free, unused, "I1: the free list is not what nobody uses");
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

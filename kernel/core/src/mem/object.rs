@@ -232,3 +232,24 @@ impl<M: Machine> Memory<M> {
         }
     }
 }
+
+#[cfg(test)]
+impl Object {
+    /// The tree of its pages, if it has one.
+    pub(crate) fn tree(&self) -> Option<Tree> {
+        match self.kind {
+            Kind::Anonymous(tree) => Some(tree),
+            Kind::Adjacent { .. } => None,
+        }
+    }
+
+    /// Numbers of the adjacent frames that go with it.
+    pub(crate) fn own_frames(&self) -> Range<u32> {
+        match self.kind {
+            Kind::Adjacent { first, owned: true, .. } => {
+                first..first.saturating_add(narrow(size(self.bytes).div_ceil(PAGE_SIZE)))
+            }
+            _ => 0..0,
+        }
+    }
+}

@@ -123,3 +123,11 @@ impl Pins {
         pinned.inspect_err(|_| self.clear(memory))
     }
 }
+
+#[cfg(test)]
+impl Pins {
+    /// The frames.
+    pub(crate) fn frames(&self) -> impl Iterator<Item = &Frame> {
+        self.frames.iter()
+    }
+}

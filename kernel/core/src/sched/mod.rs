@@ -154,3 +154,31 @@ impl Schedule {
         Some(id)
     }
 }
+
+#[cfg(test)]
+impl Schedule {
+    /// Each thread is in the one queue that its state means, and no queue has anything else.
+    pub(crate) fn check(&self, threads: &Threads) {
+        let mut queued = std::collections::BTreeSet::new();
+        for queue in self.ready.iter().chain(&self.waiting) {
+            let (mut at, mut before) = (queue.first, None);
+            while let Some(id) = at {
+                let thread = threads.get(id).expect("I5: a dead thread is in a queue");
+                assert_eq!(thread.link.previous, before, "I5: a broken queue");
+                assert!(queued.insert(id.index()), "I5: {id:?} is in two places");
+                (before, at) = (at, thread.link.next);
+            }
+            assert_eq!(queue.last, before, "I5: a broken end of a queue");
+        }
+        for (id, thread) in threads.iter() {
+            let wanted = matches!(thread.state, State::Ready(_) | State::Blocked(Blocked::On(_)));
+            assert_eq!(queued.contains(&id.index()), wanted, "I5: {id:?} is {:?}", thread.state);
+        }
+        let busy = self
+            .ready
+            .iter()
+            .rev()
+            .fold(0u8, |bits, queue| bits << 1 | u8::from(queue.first.is_some()));
+        assert_eq!(self.busy, busy, "I5: the bits of busy priorities");
+    }
+}

@@ -3,6 +3,7 @@
 //! A program here is a thread that makes the calls a test tells it to make. Its memory is one
 //! writable region at [`BASE`]; what it passes by address is put there first.
 
+mod check;
 mod fake_machine;
 
 use std::collections::BTreeMap;

@@ -4,5 +4,7 @@
 mod hostile;
 mod memory;
 mod process;
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers of tests")]
+mod random;
 mod ring;
 mod source;
