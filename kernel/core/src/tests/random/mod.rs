@@ -201,5 +201,5 @@ fn whatever_programs_and_daemons_do_the_invariants_hold() {
     let seeds = std::env::var("ANODE_SEEDS").ok().and_then(|text| text.parse().ok());
     let first = std::env::var("ANODE_SEED").ok().and_then(|text| text.parse().ok());
     let first = first.unwrap_or(1);
-    (first..first + seeds.unwrap_or(60)).for_each(play);
+    (first..first + seeds.unwrap_or(20)).for_each(play);
 }
