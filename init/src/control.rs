@@ -137,7 +137,7 @@ fn copy(from: &[u8], to: &mut [u8]) -> usize {
 /// Serves `svc:` until the kernel ends its ring; gives the reason.
 pub(crate) fn serve(owner: &std::os::fd::OwnedFd, events: Sender<Event>) -> String {
     let Err(stopped) =
-        Server::new(owner, ENTRIES, Services { events }).and_then(|mut server| server.run());
+        Server::new("svc", owner, ENTRIES, Services { events }).and_then(|mut server| server.run());
     stopped.to_string()
 }
 

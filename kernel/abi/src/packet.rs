@@ -28,49 +28,17 @@ pub const NOTE_EVENT: u8 = 0xF0;
 
 /// `Cqe` opcode: the data is a range of an object that the daemon registered.
 ///
-/// `extra_raw[0..2]` is the object's index (little endian), `out[slot]` begins with an
-/// [`AnswerRange`]. The bytes are copied to the client, whose result is their number, cut to
-/// what it asked for; `result` is not used.
+/// `extra_raw[0..2]` is the object's index (little endian), the first word of `out[slot]` where
+/// the range begins in it, and `result` the length in bytes, which is cut to what was asked for.
 pub const ANSWER_OBJECT: u8 = 6;
 
 /// `Cqe` opcode: an `OpenAt` or `Dup` succeeded, and `out[slot]` begins with an [`Opened`].
 pub const ANSWER_OPENED: u8 = 7;
 
-/// A range of a registered object; the first 16 bytes of `out[slot]` for [`ANSWER_OBJECT`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct AnswerRange {
-    /// First byte within the object.
-    pub offset: u64,
-    /// Length in bytes; never more than the request asked for.
-    pub len: u64,
-}
-
-impl AnswerRange {
-    /// The range as the words of `out[slot]`.
-    #[must_use]
-    pub const fn to_words(self) -> [u64; 2] {
-        [self.offset, self.len]
-    }
-
-    /// Reads the words of `out[slot]`; what they claim is unchecked.
-    #[must_use]
-    pub const fn from_words(words: [u64; 2]) -> Self {
-        let [offset, len] = words;
-        Self { offset, len }
-    }
-
-    /// One past the last byte, unless the range wraps.
-    #[must_use]
-    pub const fn end(self) -> Option<u64> {
-        self.offset.checked_add(self.len)
-    }
-}
-
 /// The kernel keeps an offset for this description and sends it with each request.
-pub const OPENED_POSITIONED: u32 = 1;
+pub const OPENED_POSITIONED: u64 = 1;
 
-/// A description that was opened; the first 40 bytes of `out[slot]` for [`ANSWER_OPENED`].
+/// A description that was opened; the first 48 bytes of `out[slot]` for [`ANSWER_OPENED`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Opened {
@@ -79,9 +47,9 @@ pub struct Opened {
     /// By what a successor of this daemon finds the thing again (an inode, a block range).
     pub cookie: u64,
     /// [`OPENED_POSITIONED`].
-    pub flags: u32,
+    pub flags: u64,
     /// Index of the registered object that holds the content, or [`Opened::NO_OBJECT`].
-    pub object: u32,
+    pub object: u64,
     /// Where the content begins within that object, in bytes.
     pub offset: u64,
     /// How many bytes of content may be read there without asking the daemon.
@@ -90,89 +58,35 @@ pub struct Opened {
 
 impl Opened {
     /// The `object` of a description without attached content.
-    pub const NO_OBJECT: u32 = u32::MAX;
+    pub const NO_OBJECT: u64 = u64::MAX;
+
+    /// A description of which nothing is known but its id.
+    pub const PLAIN: Self =
+        Self { id: 0, cookie: 0, flags: 0, object: Self::NO_OBJECT, offset: 0, size: 0 };
 
     /// The description as the words of `out[slot]`.
     #[must_use]
-    pub const fn to_words(self) -> [u64; 5] {
-        [self.id, self.cookie, join(self.flags, self.object), self.offset, self.size]
+    pub const fn to_words(self) -> [u64; 6] {
+        [self.id, self.cookie, self.flags, self.object, self.offset, self.size]
     }
 
     /// Reads the words of `out[slot]`; what they claim is unchecked.
     #[must_use]
-    pub const fn from_words(words: [u64; 5]) -> Self {
-        let [id, cookie, pair, offset, size] = words;
-        let (flags, object) = split(pair);
+    pub const fn from_words(words: [u64; 6]) -> Self {
+        let [id, cookie, flags, object, offset, size] = words;
         Self { id, cookie, flags, object, offset, size }
     }
 }
 
-/// Where a new ring lies in its daemon; what ring creation writes back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
-pub struct RingInfo {
-    /// Address of the ring's first page.
-    pub base: u64,
-    /// Length of the whole mapping in bytes.
-    pub bytes: u64,
-    /// Number of requests it holds at once.
-    pub entries: u32,
-    /// Size of each `in` and `out` slot in bytes.
-    pub slot_bytes: u32,
-}
-
-impl RingInfo {
-    /// The struct as words, in the order of its fields.
-    #[must_use]
-    pub const fn to_words(self) -> [u64; 3] {
-        [self.base, self.bytes, join(self.entries, self.slot_bytes)]
-    }
-
-    /// Reads the struct from its words.
-    #[must_use]
-    pub const fn from_words(words: [u64; 3]) -> Self {
-        let [base, bytes, pair] = words;
-        let (entries, slot_bytes) = split(pair);
-        Self { base, bytes, entries, slot_bytes }
-    }
-}
-
-/// Two `u32` fields in one word, the first in the lower half, as `repr(C)` lays them out.
-const fn join(low: u32, high: u32) -> u64 {
-    let [a, b, c, d] = low.to_le_bytes();
-    let [e, f, g, h] = high.to_le_bytes();
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
-}
-
-/// Undoes [`join`].
-const fn split(word: u64) -> (u32, u32) {
-    let [a, b, c, d, e, f, g, h] = word.to_le_bytes();
-    (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{AnswerRange, Opened, RingInfo};
+    use super::Opened;
 
     #[test]
     fn an_opened_description_survives_its_words() {
-        let opened =
-            Opened { id: 1, cookie: u64::MAX, flags: 1, object: 0xAABB_CCDD, offset: 4, size: 5 };
-        assert_eq!(opened.to_words()[2], 0xAABB_CCDD_0000_0001);
+        let opened = Opened { id: 1, cookie: 2, flags: 3, object: 4, offset: 5, size: 6 };
+        assert_eq!(opened.to_words(), [1, 2, 3, 4, 5, 6]);
         assert_eq!(Opened::from_words(opened.to_words()), opened);
         assert_eq!(size_of::<Opened>(), size_of_val(&opened.to_words()));
-    }
-
-    #[test]
-    fn a_ring_info_survives_its_words() {
-        let info = RingInfo { base: 0x7000_0000, bytes: 0x9000, entries: 8, slot_bytes: 4096 };
-        assert_eq!(RingInfo::from_words(info.to_words()), info);
-        assert_eq!(size_of::<RingInfo>(), size_of_val(&info.to_words()));
-    }
-
-    #[test]
-    fn a_range_that_wraps_has_no_end() {
-        assert_eq!(AnswerRange { offset: 4096, len: 4096 }.end(), Some(8192));
-        assert_eq!(AnswerRange { offset: u64::MAX, len: 1 }.end(), None);
     }
 }

@@ -21,20 +21,21 @@ pub(crate) use crate::mem::user::{Pins, UserSlice};
 pub(crate) use crate::num::{index, low, narrow, size, wide};
 pub(crate) use crate::object::event::{Irq, IrqId, Queue, QueueId, Sink, Source, Subscription};
 pub(crate) use crate::object::handle::{
-    Description, DescriptionId, Handle, Handles, Rights, Target,
+    Description, DescriptionId, Handle, Handles, Open, Rights, Target,
 };
 pub(crate) use crate::object::namespace::{
     Binding, Builtin, Name, Namespace, NamespaceId, Scheme, SchemeId,
 };
 pub(crate) use crate::object::pipe::{End, Pipe, PipeId};
 pub(crate) use crate::object::process::{Life, Process, ProgramName};
-pub(crate) use crate::object::ring::{Finish, MAX_BYTES, Ring, SlotState};
+pub(crate) use crate::object::ring::{COPY_BYTES, Finish, MAX_BYTES, Ring, Slot, SlotState};
 pub(crate) use crate::object::thread::{Blocked, Channel, Link, Sleep, State, Then, Thread};
 pub(crate) use crate::random::Random;
 pub(crate) use crate::sched::timers::{Due, Timers};
 pub(crate) use crate::sched::{Next, ORDINARY, Place, SLICE, Schedule, Threads};
+pub(crate) use crate::scheme::event::RECORD;
 pub(crate) use crate::scheme::submit::op;
-pub(crate) use crate::scheme::submit::{Input, Request};
+pub(crate) use crate::scheme::submit::{Buffer, Request};
 pub(crate) use crate::syscall::io::Transfer;
 pub(crate) use crate::syscall::open::{O_CLOEXEC, O_RDWR, STATUS_FLAGS};
 pub(crate) use crate::syscall::thread::{FLAGS, SLICE_PAGES};

@@ -3,12 +3,6 @@
 /// Bytes of a page, and of each `in` and `out` slot.
 pub const PAGE_BYTES: u32 = 4096;
 
-/// Words of the header at the start of page 0.
-pub const HEADER_WORDS: usize = 8;
-
-/// First word of the header: the letters `ANO` and the layout's version.
-const MAGIC: u32 = u32::from_le_bytes(*b"ANO\x01");
-
 /// The number of entries of a queue: a power of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(u32);
@@ -71,18 +65,5 @@ impl Layout {
         let outs = cqes.wrapping_add(entries.div_ceil(PAGE_BYTES / 32));
         let pages = outs.wrapping_add(entries);
         Some(Self { entries: size, sqes: 1, ins, control, cqes, outs, pages })
-    }
-
-    /// The header that the kernel writes before the daemon sees the ring.
-    pub fn header(&self, epoch: u32) -> [u64; HEADER_WORDS] {
-        let Self { entries, sqes: _, ins, control, cqes, outs, pages } = *self;
-        [MAGIC, entries.get(), ins, control, cqes, outs, pages, epoch].map(u64::from)
-    }
-
-    /// Reads a header, and with it the epoch, if every number in it is what it must be.
-    pub fn parse(header: [u64; HEADER_WORDS]) -> Option<(Self, u32)> {
-        let [_, entries, .., epoch] = header.map(|word| u32::try_from(word).unwrap_or(0));
-        let layout = Self::new(entries)?;
-        (layout.header(epoch) == header).then_some((layout, epoch))
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!  page  0        sqes          ins      control   cqes          outs
 //!        ┌────────┬─────────────┬────────┬─────────┬─────────────┬────────┐
-//!        │ header │ 64 bytes x N│ slot xN│ sq_head │ 16 bytes x2N│ slot xN│
+//!        │        │ 64 bytes x N│ slot xN│ sq_head │ 16 bytes x2N│ slot xN│
 //!        │ sq_tail│             │        │ cq_tail │             │        │
 //!        │ cq_head│             │        │         │             │        │
 //!        └────────┴─────────────┴────────┴─────────┴─────────────┴────────┘
@@ -27,10 +27,10 @@ mod packet;
 mod queue;
 mod words;
 
-pub use layout::{HEADER_WORDS, Layout, PAGE_BYTES, Size};
-pub use packet::{CQE_WORDS, SQE_WORDS, Tag, pack_cqe, pack_sqe, unpack_cqe, unpack_sqe};
+pub use layout::{Layout, PAGE_BYTES, Size};
+pub use packet::{CQE_WORDS, SQE_WORDS, pack, unpack};
 pub use queue::{
     CQ_HEAD, CQ_TAIL, Consumer, CqConsumer, CqProducer, Producer, SQ_HEAD, SQ_TAIL, SqConsumer,
     SqProducer, Violation,
 };
-pub use words::{Memory, PAGE_WORDS, Page, Pages, Words};
+pub use words::{PAGE_WORDS, Page, Pages, Words};

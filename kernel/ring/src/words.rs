@@ -15,26 +15,41 @@ pub type Page = [AtomicU64; PAGE_WORDS];
 /// An index outside the memory reads as 0 and stores nothing: no queue of a
 /// [`Layout`](crate::Layout) makes one, and a check that panics costs more than it tells.
 pub trait Words {
-    /// Reads a word; what its writer stored before it released the word is visible after.
-    fn load_acquire(&self, index: usize) -> u64;
-    /// Stores a word after everything that was stored before.
-    fn store_release(&self, index: usize, value: u64);
-
-    /// Reads the `N` words from `index` on, each once, in no order with others.
-    fn load_entry<const N: usize>(&self, index: usize) -> [u64; N];
-
-    /// Stores the `N` words from `index` on, in no order with others.
-    fn store_entry<const N: usize>(&self, index: usize, entry: [u64; N]);
-}
-
-/// Shared memory of ordinary atomics, which all but a test's has; it implements [`Words`].
-pub trait Memory {
     /// The words from `index` on that lie side by side: nothing beyond the end, and for an
     /// aligned entry the whole entry.
     fn words(&self, index: usize) -> &[AtomicU64];
+
+    /// Reads a word; what its writer stored before it released the word is visible after.
+    #[inline]
+    fn load_acquire(&self, index: usize) -> u64 {
+        self.words(index).first().map_or(0, |word| word.load(Acquire))
+    }
+
+    /// Stores a word after everything that was stored before.
+    #[inline]
+    fn store_release(&self, index: usize, value: u64) {
+        if let Some(word) = self.words(index).first() {
+            word.store(value, Release);
+        }
+    }
+
+    /// Reads the `N` words from `index` on, each once, in no order with others.
+    #[inline]
+    fn load_entry<const N: usize>(&self, index: usize) -> [u64; N] {
+        let words = self.words(index).first_chunk::<N>();
+        words.map_or([0; N], |words| words.each_ref().map(|word| word.load(Relaxed)))
+    }
+
+    /// Stores the `N` words from `index` on, in no order with others.
+    #[inline]
+    fn store_entry<const N: usize>(&self, index: usize, entry: [u64; N]) {
+        let words = self.words(index).first_chunk::<N>();
+        words.into_iter().flatten().zip(entry).for_each(|(word, value)| word.store(value, Relaxed));
+    }
 }
 
-impl<T: AsRef<[AtomicU64]> + ?Sized> Memory for T {
+impl<T: AsRef<[AtomicU64]> + ?Sized> Words for T {
+    #[inline]
     fn words(&self, index: usize) -> &[AtomicU64] {
         self.as_ref().get(index..).unwrap_or_default()
     }
@@ -46,30 +61,9 @@ impl<T: AsRef<[AtomicU64]> + ?Sized> Memory for T {
 #[derive(Clone, Copy, Debug)]
 pub struct Pages<'a, P>(pub &'a [P]);
 
-impl<P: Deref<Target = Page>> Memory for Pages<'_, P> {
+impl<P: Deref<Target = Page>> Words for Pages<'_, P> {
+    #[inline]
     fn words(&self, index: usize) -> &[AtomicU64] {
         self.0.get(index / PAGE_WORDS).map_or(&[], |page| page.words(index % PAGE_WORDS))
-    }
-}
-
-impl<M: Memory + ?Sized> Words for M {
-    fn load_acquire(&self, index: usize) -> u64 {
-        self.words(index).first().map_or(0, |word| word.load(Acquire))
-    }
-
-    fn store_release(&self, index: usize, value: u64) {
-        if let Some(word) = self.words(index).first() {
-            word.store(value, Release);
-        }
-    }
-
-    fn load_entry<const N: usize>(&self, index: usize) -> [u64; N] {
-        let words = self.words(index).first_chunk::<N>();
-        words.map_or([0; N], |words| words.each_ref().map(|word| word.load(Relaxed)))
-    }
-
-    fn store_entry<const N: usize>(&self, index: usize, entry: [u64; N]) {
-        let words = self.words(index).first_chunk::<N>();
-        words.into_iter().flatten().zip(entry).for_each(|(word, value)| word.store(value, Relaxed));
     }
 }

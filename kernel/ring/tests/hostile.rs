@@ -11,6 +11,7 @@
 )]
 
 use std::cell::{Cell, RefCell};
+use std::sync::atomic::AtomicU64;
 
 use anode_ring::{CqConsumer, Size, SqProducer, Violation, Words};
 
@@ -76,6 +77,10 @@ impl HostilePages {
 }
 
 impl Words for HostilePages {
+    fn words(&self, index: usize) -> &[AtomicU64] {
+        unreachable!("the kernel looked at word {index} without this script");
+    }
+
     fn load_acquire(&self, index: usize) -> u64 {
         self.load(index)
     }
@@ -97,6 +102,10 @@ impl Words for HostilePages {
 struct OwnPages(RefCell<Vec<u64>>);
 
 impl Words for OwnPages {
+    fn words(&self, index: usize) -> &[AtomicU64] {
+        unreachable!("the kernel looked at word {index} without this script");
+    }
+
     fn load_acquire(&self, index: usize) -> u64 {
         unreachable!("the kernel read word {index} back from shared memory");
     }

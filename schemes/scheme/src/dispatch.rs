@@ -1,7 +1,6 @@
 //! One packet: its arguments checked, its method called, its answer given.
 
 use anode_abi::packet;
-use anode_ring::Tag;
 use redox::error::{EBADF, EINVAL, EIO, ENAMETOOLONG, ENOSYS, Error, Result};
 use redox::schemev2::Sqe;
 
@@ -10,6 +9,7 @@ use crate::op;
 use crate::records::{Entries, put_words, stat_vfs_words, stat_words, times};
 use crate::request::Context;
 use crate::scheme::{Opened, Scheme};
+use crate::tag::Tag;
 
 /// The longest path, in bytes.
 const PATH_BYTES: usize = 4095;
@@ -88,6 +88,8 @@ pub(crate) struct Call<'a, S: Scheme> {
     pub(crate) opens: &'a mut Table<S::Open>,
     pub(crate) link: &'a Link,
     pub(crate) buffer: &'a mut [u8],
+    /// What the scheme's paths begin with for clients.
+    pub(crate) prefix: &'a str,
     pub(crate) sqe: &'a Sqe,
     pub(crate) tag: Tag,
 }
@@ -186,7 +188,7 @@ impl<S: Scheme> Call<'_, S> {
                     id: self.opens.insert(open),
                     cookie,
                     flags: if positioned { packet::OPENED_POSITIONED } else { 0 },
-                    object: content.map_or(packet::Opened::NO_OBJECT, |c| u32::from(c.object)),
+                    object: content.map_or(packet::Opened::NO_OBJECT, |c| u64::from(c.object)),
                     offset: range.offset,
                     size: range.len,
                 };
@@ -248,7 +250,8 @@ impl<S: Scheme> Call<'_, S> {
             op::STAT_VFS => put_words(&stat_vfs_words(&self.scheme.stat_vfs(open)?), space),
             op::PATH => {
                 let path = self.scheme.path(open)?;
-                space.iter_mut().zip(path.bytes()).map(|(to, from)| *to = from).count()
+                let path = self.prefix.bytes().chain(path.bytes());
+                space.iter_mut().zip(path).map(|(to, from)| *to = from).count()
             }
             _ => {
                 let mut entries = Entries::new(space);

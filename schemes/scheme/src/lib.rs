@@ -29,11 +29,12 @@ mod scheme;
 mod serve;
 #[expect(unsafe_code, reason = "system calls are instructions")]
 pub mod sys;
+mod tag;
 pub mod testing;
 
-pub use anode_abi::packet::{AnswerRange, NO_OFFSET};
-pub use anode_ring::Tag;
+pub use anode_abi::packet::NO_OFFSET;
 pub use records::Entries;
 pub use request::{Context, Request};
-pub use scheme::{Content, Control, Opened, Scheme};
+pub use scheme::{AnswerRange, Content, Control, Opened, Scheme};
 pub use serve::{BUFFER_BYTES, ENTRIES, Server, Stopped, given, machine, serve};
+pub use tag::Tag;

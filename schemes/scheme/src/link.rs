@@ -4,16 +4,16 @@ use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 use anode_abi::number::FOREVER;
-use anode_abi::packet::{ANSWER_OBJECT, ANSWER_OPENED, AnswerRange, BIG, Opened};
-use anode_ring::{
-    CqProducer, HEADER_WORDS, Layout, PAGE_WORDS, SqConsumer, Tag, Words, pack_cqe, unpack_sqe,
-};
+use anode_abi::packet::{ANSWER_OBJECT, ANSWER_OPENED, BIG, OPENED_POSITIONED, Opened};
+use anode_ring::{CqProducer, Layout, PAGE_WORDS, SqConsumer, Words, pack, unpack};
 use redox::error::{EINVAL, EIO, Error, Result};
 use redox::flag::EventFlags;
 use redox::schemev2::{Cqe, CqeOpcode, NewFdFlags, Sqe};
 
 use crate::map::{self, Area};
+use crate::scheme::AnswerRange;
 use crate::sys;
+use crate::tag::Tag;
 
 /// Bytes of a slot.
 pub(crate) const SLOT_BYTES: usize = PAGE_WORDS * 8;
@@ -88,14 +88,13 @@ pub(crate) struct Link {
 impl Link {
     /// Makes and maps the ring of a scheme.
     pub(crate) fn open(owner: impl AsFd, entries: u32) -> Result<Self> {
-        let (ring, memory) = map::ring(owner, entries)?;
-        Self::over(memory, Box::new(Kernel(ring)))
+        let layout = Layout::new(entries).ok_or(Error::new(EINVAL))?;
+        let (ring, memory) = map::ring(owner, layout)?;
+        Self::over(layout, memory, Box::new(Kernel(ring)))
     }
 
-    /// A link over memory that holds a ring's header.
-    pub(crate) fn over(memory: Area, host: Box<dyn Host>) -> Result<Self> {
-        let header: [u64; HEADER_WORDS] = memory.load_entry(0);
-        let (layout, _epoch) = Layout::parse(header).ok_or(Error::new(EINVAL))?;
+    /// A link over memory that is laid out so.
+    pub(crate) fn over(layout: Layout, memory: Area, host: Box<dyn Host>) -> Result<Self> {
         let area = |from: u32, to: u32| {
             let word = |page: u32| usize::try_from(page).ok()?.checked_mul(PAGE_WORDS);
             memory.get(word(from)?..word(to)?)
@@ -135,7 +134,7 @@ impl Link {
     #[inline]
     pub(crate) fn post(&self, cqe: &Cqe) {
         let mut answers = self.answers.borrow_mut();
-        let entry = pack_cqe(cqe);
+        let entry = pack(cqe);
         if !answers.put(self.cqes, entry) {
             // A kernel that refuses, or takes none, has given this ring up: nobody waits.
             let asked = self.host.wait(0, 0);
@@ -166,7 +165,7 @@ impl Link {
 
     /// Answers with a range of a registered object.
     pub(crate) fn answer_range(&self, tag: Tag, object: u16, range: AnswerRange) {
-        self.out(tag).store_entry(0, range.to_words());
+        self.out(tag).store_entry(0, [range.offset]);
         let [low, high] = object.to_le_bytes();
         let extra_raw = [low, high, 0];
         self.post(&Cqe { flags: ANSWER_OBJECT, extra_raw, tag: tag.raw(), result: range.len });
@@ -177,7 +176,7 @@ impl Link {
         let plain = opened.cookie == 0 && opened.object == Opened::NO_OBJECT;
         let mut cqe = Cqe { tag: tag.raw(), result: opened.id, ..Cqe::default() };
         if plain {
-            let positioned = opened.flags & anode_abi::packet::OPENED_POSITIONED != 0;
+            let positioned = opened.flags & OPENED_POSITIONED != 0;
             cqe.extra_raw = [if positioned { NewFdFlags::POSITIONED.bits() } else { 0 }, 0, 0];
         } else {
             self.out(tag).store_entry(0, opened.to_words());
@@ -271,7 +270,7 @@ impl Requests {
         self.waiting = self.waiting.checked_sub(1)?;
         let entry = self.queue.take(link.sqes)?;
         self.queue.publish(link.own);
-        Some(unpack_sqe(entry))
+        Some(unpack(entry))
     }
 }
 

@@ -6,7 +6,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::AtomicU64;
 
-use anode_ring::PAGE_WORDS;
+use anode_ring::{Layout, PAGE_WORDS};
 use redox::error::{EFAULT, Error, Result};
 
 use crate::sys;
@@ -15,19 +15,19 @@ use crate::sys;
 pub(crate) type Area = &'static [AtomicU64];
 
 /// Makes the ring of the scheme that `owner` owns; gives its handle and its memory.
-pub(crate) fn ring(owner: impl AsFd, entries: u32) -> Result<(OwnedFd, Area)> {
-    let (ring, info) = sys::ring_new(owner, entries)?;
-    let (base, bytes) = (usize::try_from(info.base), usize::try_from(info.bytes));
-    let (Ok(base), Ok(bytes)) = (base, bytes) else { return Err(Error::new(EFAULT)) };
+pub(crate) fn ring(owner: impl AsFd, layout: Layout) -> Result<(OwnedFd, Area)> {
+    let (ring, base) = sys::ring_new(owner, layout.entries.get())?;
+    let (base, pages) = (usize::try_from(base), usize::try_from(layout.pages));
+    let (Ok(base), Ok(pages)) = (base, pages) else { return Err(Error::new(EFAULT)) };
     let words: *const AtomicU64 = std::ptr::with_exposed_provenance(base);
     if words.is_null() || !words.is_aligned() {
         return Err(Error::new(EFAULT));
     }
-    // SAFETY: the kernel just mapped these bytes for this ring and never unmaps them while
+    // SAFETY: the kernel just mapped these pages for this ring and never unmaps them while
     // the process lives; nobody else knows the address. They are read and written as atomics
     // only, but for `read_slot` and `write_slot` below. A store to the read-only part would
     // be a fault, not undefined; the queues make none.
-    Ok((ring, unsafe { std::slice::from_raw_parts(words, bytes >> 3) }))
+    Ok((ring, unsafe { std::slice::from_raw_parts(words, pages.saturating_mul(PAGE_WORDS)) }))
 }
 
 /// Ordinary memory in place of a ring's, for tests; never freed, as a mapping is not.

@@ -3,12 +3,13 @@
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use anode_abi::packet::{AnswerRange, REPLAY};
-use anode_ring::Tag;
+use anode_abi::packet::REPLAY;
 use redox::error::{EIO, Error, Result};
 use redox::schemev2::Sqe;
 
 use crate::link::Link;
+use crate::scheme::AnswerRange;
+use crate::tag::Tag;
 
 /// Who asks, and how; all of it comes from the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

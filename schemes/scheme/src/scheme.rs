@@ -3,8 +3,6 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
-use anode_abi::packet::AnswerRange;
-use anode_ring::Tag;
 use redox::data::{Stat, StatVfs, TimeSpec};
 use redox::error::{EINVAL, ENOSYS, ENOTDIR, ENOTTY, EOPNOTSUPP, EPERM, ESPIPE, Error, Result};
 use redox::flag::{EventFlags, MODE_CHR};
@@ -12,6 +10,16 @@ use redox::flag::{EventFlags, MODE_CHR};
 use crate::link::{Link, NEVER};
 use crate::records::Entries;
 use crate::request::{Context, Request};
+use crate::tag::Tag;
+
+/// A range of a registered object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AnswerRange {
+    /// First byte within the object.
+    pub offset: u64,
+    /// Length in bytes; never more than the request asked for.
+    pub len: u64,
+}
 
 /// The content of a file that clients may read without asking: a range of a registered object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -61,24 +61,26 @@ pub struct Server<S: Scheme> {
     link: Rc<Link>,
     requests: Requests,
     buffer: Box<[u8]>,
+    prefix: String,
 }
 
 impl<S: Scheme> Server<S> {
-    /// Makes the ring of the scheme that `owner` owns.
+    /// Makes the ring of the scheme that `owner` owns and clients know as `name`.
     ///
     /// # Errors
     ///
     /// [`Stopped::Ring`] or [`Stopped::Start`].
-    pub fn new(owner: impl AsFd, entries: u32, scheme: S) -> Result<Self, Stopped> {
-        Self::over(Link::open(owner, entries).map_err(Stopped::Ring)?, scheme)
+    pub fn new(name: &str, owner: impl AsFd, entries: u32, scheme: S) -> Result<Self, Stopped> {
+        let prefix = if name == "file" { "/".to_owned() } else { format!("/scheme/{name}/") };
+        Self::over(Link::open(owner, entries).map_err(Stopped::Ring)?, prefix, scheme)
     }
 
-    pub(crate) fn over(link: Link, mut scheme: S) -> Result<Self, Stopped> {
+    pub(crate) fn over(link: Link, prefix: String, mut scheme: S) -> Result<Self, Stopped> {
         let link = Rc::new(link);
         scheme.start(Control(Rc::clone(&link))).map_err(Stopped::Start)?;
         let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
         let requests = link.requests();
-        Ok(Self { scheme, opens: Table::default(), link, requests, buffer })
+        Ok(Self { scheme, opens: Table::default(), link, requests, buffer, prefix })
     }
 
     /// Serves until the kernel ends the ring.
@@ -157,6 +159,7 @@ impl<S: Scheme> Server<S> {
             opens: &mut self.opens,
             link: &self.link,
             buffer: &mut self.buffer,
+            prefix: &self.prefix,
             sqe: &sqe,
             tag,
         };
@@ -172,7 +175,7 @@ impl<S: Scheme> fmt::Debug for Server<S> {
 
 /// Serves the scheme that init calls `name`, until the kernel ends it; says why on stderr.
 pub fn serve<S: Scheme>(name: &str, scheme: S) -> ExitCode {
-    let served = given(name).and_then(|owner| Server::new(owner, ENTRIES, scheme)?.run());
+    let served = given(name).and_then(|owner| Server::new(name, owner, ENTRIES, scheme)?.run());
     let Err(stopped) = served;
     eprintln!("{name}: {stopped}");
     ExitCode::FAILURE

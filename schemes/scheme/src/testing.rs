@@ -35,14 +35,13 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use anode_abi::packet::NOTE_EVENT;
-use anode_ring::Tag;
 use redox::data::Stat;
 use redox::dirent::DirentIter;
 use redox::error::{EINPROGRESS, EIO, Error, Result};
 
 use crate::scheme::Scheme;
 use crate::serve::Server;
-use crate::{Content, Stopped, op};
+use crate::{Content, Stopped, Tag, op};
 use kernel::{Ask, FakeHost, FakeKernel};
 
 /// An answer as a client gets it.
@@ -79,11 +78,11 @@ impl<S: Scheme> Fake<S> {
     /// If the scheme does not start.
     pub fn new(scheme: S) -> Self {
         let kernel = Rc::new(RefCell::new(FakeKernel::new()));
-        let memory = kernel.borrow().memory();
+        let (layout, memory) = kernel.borrow().memory();
         let host = Box::new(FakeHost(Rc::clone(&kernel)));
-        let server = crate::link::Link::over(memory, host)
+        let server = crate::link::Link::over(layout, memory, host)
             .map_err(Stopped::Ring)
-            .and_then(|link| Server::over(link, scheme));
+            .and_then(|link| Server::over(link, String::new(), scheme));
         match server {
             Ok(server) => Self { server, kernel, caller: (1, 0, 0) },
             Err(stopped) => unreachable!("{stopped}"),

@@ -89,7 +89,6 @@ impl<M: Machine> Kernel<M> {
             scratch,
             facts: boot.facts,
             wall,
-            requests: 0,
             counters: Counters::default(),
         })
     }
@@ -166,7 +165,7 @@ impl<M: Machine> Kernel<M> {
             flags,
             offset: if target.has_position() { 0 } else { u64::MAX },
             attached: None,
-            epoch: 0,
+            cookie: 0,
             next_closing: None,
         })
     }

@@ -55,8 +55,6 @@ pub struct Kernel<M: Machine> {
     pub(crate) facts: &'static str,
     /// Wall time at boot in ns, as set last.
     pub(crate) wall: u64,
-    /// Number of the last request.
-    pub(crate) requests: u64,
     /// What was counted.
     pub counters: Counters,
 }

@@ -29,10 +29,7 @@ impl<M: Machine> Kernel<M> {
                     self.notify(Source::Queue(queue), ready::READ);
                 }
             }
-            Sink::Ring(ring) => {
-                self.rings.update(ring, |ring| ring.events = true);
-                self.nudge(ring);
-            }
+            Sink::Ring(ring) => self.nudge(ring),
         }
     }
 
@@ -41,10 +38,35 @@ impl<M: Machine> Kernel<M> {
         self.subscriptions.next(None, |s| s.sink == sink && s.ready != 0)
     }
 
+    /// Takes what a subscription of that sink has to tell.
+    pub(crate) fn next_event(&mut self, sink: Sink) -> Option<Subscription> {
+        let id = self.untold(sink)?;
+        let told = *self.subscriptions.get(id)?;
+        if told.source == Source::Gone {
+            self.subscriptions.remove(id);
+        }
+        self.subscriptions.update(id, |subscription| subscription.ready = 0);
+        Some(told)
+    }
+
+    /// A daemon is gone: whoever watches what it opened is told so, and never again.
+    pub(crate) fn hang_up(&mut self, scheme: SchemeId) {
+        let watched =
+            |s: &Subscription| matches!(s.source, Source::Scheme(o) if o.scheme == scheme);
+        let mut last = None;
+        while let Some(id) = self.subscriptions.next(last, watched) {
+            self.subscriptions.update(id, |subscription| subscription.source = Source::Gone);
+            self.tell(id, ready::ERROR | ready::HANGUP);
+            last = Some(id);
+        }
+    }
+
     /// Removes all subscriptions that `dead` picks.
     pub(crate) fn unsubscribe(&mut self, dead: impl Fn(&Subscription) -> bool) {
-        while let Some(id) = self.subscriptions.next(None, &dead) {
+        let mut last = None;
+        while let Some(id) = self.subscriptions.next(last, &dead) {
             self.subscriptions.remove(id);
+            last = Some(id);
         }
     }
 
@@ -69,13 +91,6 @@ impl<M: Machine> Kernel<M> {
         let armed = self.descriptions.get(id).map(|description| description.target);
         if matches!(armed, Some(Target::Clock(_, alarm)) if alarm == at) {
             self.notify(Source::Clock(id), ready::READ);
-        }
-    }
-
-    /// A ring has something for its daemon.
-    pub(crate) fn nudge(&mut self, ring: RingId) {
-        if let Some(daemon) = self.pump(ring) {
-            self.enqueue(daemon, Place::Last);
         }
     }
 }

@@ -14,8 +14,10 @@ pub struct Queue;
 /// What can become ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// An open of a daemon's: scheme and id.
-    Scheme(SchemeId, u64),
+    /// Something of a daemon's.
+    Scheme(Open),
+    /// Nothing any more: this is told, and then the subscription ends.
+    Gone,
     /// An end of a pipe.
     Pipe(PipeId, End),
     /// An interrupt line.

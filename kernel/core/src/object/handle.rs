@@ -34,11 +34,22 @@ pub struct Handle {
     pub close_on_exec: bool,
 }
 
+/// Something that a daemon opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// Its scheme.
+    pub scheme: SchemeId,
+    /// Which daemon of the scheme opened it; 0: the root, which every one of them has.
+    pub epoch: u32,
+    /// The daemon's id for it.
+    pub id: u64,
+}
+
 /// What a description stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// Something that a daemon opened, by the daemon's id; the cookie finds it again.
-    Scheme(SchemeId, u64, u64),
+    /// Something of a daemon's.
+    Scheme(Open),
     /// A memory object, or a part of one.
     Memory(Window),
     /// An end of a pipe.
@@ -85,8 +96,8 @@ pub struct Description {
     pub offset: u64,
     /// Content that is read without the daemon.
     pub attached: Option<Window>,
-    /// Which daemon of its scheme opened it.
-    pub epoch: u32,
+    /// By what a successor of its daemon finds it again.
+    pub cookie: u64,
     /// The next description whose `Close` waits for room in the ring.
     pub next_closing: Option<DescriptionId>,
 }

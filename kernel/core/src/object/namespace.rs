@@ -139,32 +139,19 @@ impl Namespace {
     }
 }
 
-/// How a scheme treats the death of its daemon; see `anode_abi::info::SchemePolicy`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// Streams keep a late answer and reissue nothing.
-    pub stream: bool,
-    /// Safe requests go to the successor again.
-    pub reissue: bool,
-    /// How long clients wait for a successor.
-    pub orphan_ns: u64,
-    /// How many daemons a request may be given to.
-    pub max_tries: u8,
-    /// Requests in flight for each process; 0: a quarter of the ring.
-    pub per_client: u16,
-}
-
 /// A scheme: a name's daemon, now or later.
 #[derive(Debug)]
 pub struct Scheme {
-    /// Its name when it was made.
-    pub name: Name,
     /// The ring of the daemon that serves it.
     pub ring: Option<RingId>,
-    /// What happens when it dies.
-    pub policy: Policy,
-    /// Since when it has no daemon (ns), if it had one.
-    pub orphan_since: Option<u64>,
-    /// Rings that it has had.
+    /// How many rings it has had.
     pub epoch: u32,
+    /// Until when clients wait for a daemon, while it has none (ns).
+    pub orphaned_until: u64,
+    /// How long they wait for a successor (ns).
+    pub orphan_ns: u64,
+    /// Whether a late answer is waited for longer, as it would lose data.
+    pub stream: bool,
+    /// Requests in flight for each process; 0: a quarter of the ring.
+    pub per_client: usize,
 }

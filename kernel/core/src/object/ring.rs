@@ -4,16 +4,16 @@
 //! `anode_ring`, an answer is read once and checked against the slot that it names.
 
 use alloc::collections::VecDeque;
-use core::sync::atomic::Ordering::Relaxed;
 
-use anode_abi::packet::RingInfo;
-use anode_ring::{CqConsumer, Layout, SqProducer, Tag};
+use anode_ring::{CqConsumer, Layout, SqProducer};
 use redox::schemev2::Sqe;
 
 use crate::prelude::*;
 
 /// Objects that a daemon may register with its ring.
 pub const MAX_OBJECTS: usize = 16;
+/// Bytes that are copied before the lock is let go of.
+pub const COPY_BYTES: usize = 16 << 10;
 /// Bytes that one request may carry.
 pub const MAX_BYTES: usize = 1 << 20;
 
@@ -25,10 +25,8 @@ pub enum SlotState {
     Free,
     /// Accepted, but the daemon's queue has no room yet.
     Waiting,
-    /// The daemon can see it.
+    /// The daemon can see it, and owes an answer even if the client is gone.
     Posted,
-    /// Its client is gone; the daemon still owes an answer.
-    Zombie,
 }
 
 /// What an answer leads to, beyond its bytes and its value in the client's rax.
@@ -39,8 +37,6 @@ pub enum Finish {
     Value,
     /// The description's offset moves by the value.
     Advance(DescriptionId),
-    /// The value plus this is the description's new offset.
-    Seek(DescriptionId, i64),
     /// A new description, and a handle on it (at a number, or the lowest free).
     Open {
         /// Open flags.
@@ -50,6 +46,20 @@ pub enum Finish {
     },
     /// Readiness for a subscription.
     Subscribe(Id<Subscription>),
+    /// The end of a handle that the daemon may take before.
+    Pass(Handle),
+}
+
+impl Finish {
+    /// The description that must stay until then.
+    pub fn held(&self) -> Option<DescriptionId> {
+        match self {
+            Self::Advance(description) | Self::Pass(Handle { description, .. }) => {
+                Some(*description)
+            }
+            Self::Value | Self::Open { .. } | Self::Subscribe(_) => None,
+        }
+    }
 }
 
 /// A slot: one request of the ring.
@@ -57,13 +67,9 @@ pub enum Finish {
 pub struct Slot {
     /// Where it is.
     pub state: SlotState,
-    /// Use count of the slot, the tag's upper half.
-    pub generation: u16,
     /// Whether a cancel note is due.
     pub cancel: bool,
-    /// Number of the request, stable over replay.
-    pub request: u64,
-    /// The packet, but for its tag.
+    /// The packet.
     pub sqe: Sqe,
     /// Who waits; none once it gave up.
     pub client: Option<ThreadId>,
@@ -73,8 +79,6 @@ pub struct Slot {
     pub pins: Pins,
     /// Whether `pins` is the answer's buffer (else a big input).
     pub output: bool,
-    /// A handle that the request carries.
-    pub passed: Option<Handle>,
     /// What the answer leads to.
     pub finish: Finish,
 }
@@ -106,36 +110,19 @@ pub struct Ring<M: Machine> {
     pub consumer: CqConsumer,
     /// The slots.
     pub slots: Vec<Slot>,
-    /// Slots that are free. A slot is in one queue at most, so neither grows.
-    pub free: VecDeque<u16>,
+    /// Slots that are free. A slot is in one list at most, so neither grows.
+    pub free: Vec<u16>,
     /// Slots that wait for room, in order.
     pub waiting: VecDeque<u16>,
     /// Objects that answers may name.
     pub objects: Vec<Window>,
-    /// Descriptions whose `Close` is due: first and last.
-    pub closing: Option<(DescriptionId, DescriptionId)>,
-    /// Whether slots may have a cancel note due.
-    pub cancels: bool,
-    /// Whether subscriptions may have a note due.
-    pub events: bool,
-}
-
-fn queue(capacity: usize) -> Result<VecDeque<u16>> {
-    let mut queue = VecDeque::new();
-    queue.try_reserve_exact(capacity).map_err(|_full| ENOMEM)?;
-    Ok(queue)
+    /// The first description whose `Close` is due.
+    pub closing: Option<DescriptionId>,
+    /// Whether a note may be due.
+    pub notes: bool,
 }
 
 impl<M: Machine> Ring<M> {
-    /// Takes a slot out of the queue for room; the order of the rest stays.
-    pub(crate) fn forget_waiting(&mut self, number: u16) {
-        for _ in 0..self.waiting.len() {
-            if let Some(first) = self.waiting.pop_front().filter(|first| *first != number) {
-                self.waiting.push_back(first);
-            }
-        }
-    }
-
     /// A ring over `object`, which is `layout.pages` long; it is not mapped yet (`base` 0).
     ///
     /// # Errors
@@ -144,7 +131,6 @@ impl<M: Machine> Ring<M> {
     pub fn new(
         (scheme, process): (SchemeId, ProcessId),
         layout: Layout,
-        epoch: u32,
         object: ObjectId,
         memory: &mut Memory<M>,
     ) -> Result<Self> {
@@ -163,18 +149,15 @@ impl<M: Machine> Ring<M> {
         };
         let kernel_pages = shared(0, layout.ins)?;
         let daemon_pages = shared(layout.control, layout.outs)?;
-        if let Some(first) = kernel_pages.first() {
-            for (word, value) in first.iter().zip(layout.header(epoch)) {
-                word.store(value, Relaxed);
-            }
-        }
-        let mut slots = reserved(entries)?;
-        let mut free = queue(entries)?;
+        let (mut slots, mut free) = (reserved(entries)?, reserved(entries)?);
         for number in (0u16..).take(entries) {
             let pins = Pins::with_room(MAX_BYTES / PAGE_SIZE + 1)?;
-            slots.push(Slot { pins, ..Slot::default() });
-            free.push_back(number);
+            let sqe = Sqe { tag: number.into(), ..Sqe::default() };
+            slots.push(Slot { pins, sqe, ..Slot::default() });
+            free.push(number);
         }
+        let mut waiting = VecDeque::new();
+        waiting.try_reserve_exact(entries).map_err(|_full| ENOMEM)?;
         Ok(Self {
             scheme,
             process,
@@ -189,19 +172,11 @@ impl<M: Machine> Ring<M> {
             consumer: CqConsumer::new(layout.entries.doubled()),
             slots,
             free,
-            waiting: queue(entries)?,
+            waiting,
             objects: reserved(MAX_OBJECTS)?,
             closing: None,
-            cancels: false,
-            events: false,
+            notes: false,
         })
-    }
-
-    /// Where it lies, for its daemon.
-    pub fn info(&self) -> RingInfo {
-        let Layout { pages, entries, .. } = self.layout;
-        let bytes = u64::from(pages).saturating_mul(PAGE);
-        RingInfo { base: self.base, bytes, entries: entries.get(), slot_bytes: 4096 }
     }
 
     /// A slot by its number.
@@ -209,33 +184,32 @@ impl<M: Machine> Ring<M> {
         self.slots.get_mut(usize::from(number))
     }
 
-    /// The tag of a slot's current use.
-    pub fn tag(&self, number: u16) -> Option<Tag> {
-        let generation = self.slots.get(usize::from(number))?.generation;
-        Tag::new(generation, number, self.layout.entries)
+    /// A free slot for a client: while half of them are free nobody counts, then each process
+    /// has its share (0: a quarter of all).
+    pub fn slot_for(&self, process: ProcessId, share: usize) -> Option<u16> {
+        let entries = self.slots.len();
+        let share = if share == 0 { entries / 4 } else { share };
+        let own = |slot: &&Slot| slot.state != SlotState::Free && slot.process == Some(process);
+        let fits = self.free.len().saturating_mul(2) >= entries
+            || self.slots.iter().filter(own).count() < share;
+        self.free.last().copied().filter(|_| fits)
     }
 
-    /// The slot that a daemon's tag names, if it is posted or a zombie.
-    pub fn open_slot(&mut self, raw: u32) -> Option<(u16, &mut Slot)> {
-        let tag = Tag::checked(raw, self.layout.entries)?;
-        let slot = self.slot(tag.slot())?;
-        let open = matches!(slot.state, SlotState::Posted | SlotState::Zombie);
-        (open && slot.generation == tag.generation()).then_some((tag.slot(), slot))
+    /// The slot that a daemon's tag names, if an answer is owed.
+    pub fn open_slot(&self, tag: u32) -> Option<u16> {
+        let number = tag & 0xFFFF;
+        let slot = self.slots.get(index(number))?;
+        let open = slot.state == SlotState::Posted && slot.sqe.tag == tag;
+        u16::try_from(number).ok().filter(|_| open)
     }
 
-    fn page(&self, first: u32, slot: u16) -> Option<(Frame, u64)> {
-        let number = first.checked_add(slot.into())?;
-        let frame = *self.pages.get(index(number))?;
-        Some((frame, self.base.saturating_add(u64::from(number).saturating_mul(PAGE))))
-    }
-
-    /// A slot's input page, and its address in the daemon.
-    pub fn input(&self, slot: u16) -> Option<(Frame, u64)> {
-        self.page(self.layout.ins, slot)
-    }
-
-    /// A slot's output page, and its address in the daemon.
-    pub fn output(&self, slot: u16) -> Option<(Frame, u64)> {
-        self.page(self.layout.outs, slot)
+    /// A slot's pages for input and output, each with its address in the daemon.
+    pub fn pages_of(&self, slot: u16) -> Option<((Frame, u64), (Frame, u64))> {
+        let page = |first: u32| {
+            let number = first.checked_add(slot.into())?;
+            let frame = *self.pages.get(index(number))?;
+            Some((frame, self.base.wrapping_add(u64::from(number) << 12)))
+        };
+        page(self.layout.ins).zip(page(self.layout.outs))
     }
 }

@@ -1,7 +1,7 @@
 //! Answers: each is read once, checked against the slot that it names, and ends that request.
 
-use anode_abi::packet::{ANSWER_OBJECT, ANSWER_OPENED, AnswerRange, OPENED_POSITIONED, Opened};
-use anode_ring::{Page, Pages, unpack_cqe};
+use anode_abi::packet::{ANSWER_OBJECT, ANSWER_OPENED, OPENED_POSITIONED, Opened};
+use anode_ring::{Page, Pages, Violation, unpack};
 use redox::schemev2::Cqe;
 
 use crate::prelude::*;
@@ -9,17 +9,38 @@ use crate::syscall::signal::SIGKILL;
 
 /// Answers that one trap takes.
 const BATCH: u32 = 64;
-/// Bytes of an event record, which a subscription wrote.
-const RECORD: u64 = 24;
 
 const RESPOND: u8 = 0;
 const RESPOND_FD: u8 = 1;
 const SEND_FEVENT: u8 = 2;
-const RESPOND_DETACH: u8 = 5;
 
 /// What kind of answer it is.
 fn kind(cqe: &Cqe) -> u8 {
     cqe.flags & 7
+}
+
+/// The registered object that an answer names.
+fn window<M: Machine>(ring: &Ring<M>, number: u64, offset: u64, bytes: u64) -> Result<Window> {
+    ring.objects.get(size(number)).and_then(|object| object.part(offset, bytes)).ok_or(EIO)
+}
+
+/// The first words of an output slot, each read once.
+fn first_words<M: Machine, const N: usize>(memory: &Memory<M>, frame: Frame) -> [u64; N] {
+    let mut bytes = [[0; 8]; N];
+    memory.machine.read(frame, 0, bytes.as_flattened_mut());
+    bytes.map(u64::from_le_bytes)
+}
+
+impl<M: Machine> Ring<M> {
+    fn next_answer(&mut self) -> Result<Option<Cqe>, Violation> {
+        let Some((control, entries)) = self.daemon_pages.split_first() else { return Ok(None) };
+        let (control, entries): (&Page, _) = (control, Pages(entries));
+        if let Some(entry) = self.consumer.take(&entries) {
+            return Ok(Some(unpack(entry)));
+        }
+        self.consumer.refresh(control)?;
+        Ok(self.consumer.take(&entries).map(unpack))
+    }
 }
 
 impl<M: Machine> Kernel<M> {
@@ -28,13 +49,20 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn take_answers(&mut self, id: RingId) -> Option<ThreadId> {
         let mut heir = None;
         for _ in 0..BATCH {
-            let Some(cqe) = self.next_answer(id) else { break };
-            count(&mut self.counters.answers);
-            if let Some(client) = self.answer(id, &cqe) {
-                match heir {
-                    None => heir = Some(client),
-                    Some(_) => self.enqueue(client, Place::Last),
+            let Some(ring) = self.rings.get_mut(id) else { break };
+            let cqe = match ring.next_answer() {
+                Ok(Some(cqe)) => cqe,
+                Ok(None) => break,
+                Err(Violation) => {
+                    self.end_violator(id);
+                    break;
                 }
+            };
+            count(&mut self.counters.answers);
+            if let Some(client) = self.answer(id, &cqe)
+                && let Some(earlier) = heir.replace(client)
+            {
+                self.enqueue(earlier, Place::Last);
             }
         }
         if let Some(ring) = self.rings.get(id)
@@ -44,20 +72,6 @@ impl<M: Machine> Kernel<M> {
             ring.consumer.publish(control);
         }
         heir
-    }
-
-    fn next_answer(&mut self, id: RingId) -> Option<Cqe> {
-        let ring = self.rings.get_mut(id)?;
-        let control: &Page = ring.daemon_pages.first()?;
-        let entries = Pages(ring.daemon_pages.get(1..).unwrap_or_default());
-        if let Some(entry) = ring.consumer.take(&entries) {
-            return Some(unpack_cqe(entry));
-        }
-        if ring.consumer.refresh(control).is_err() {
-            self.end_violator(id);
-            return None;
-        }
-        ring.consumer.take(&entries).map(unpack_cqe)
     }
 
     /// Ends a daemon that wrote what no honest one can.
@@ -72,106 +86,81 @@ impl<M: Machine> Kernel<M> {
     fn answer(&mut self, id: RingId, cqe: &Cqe) -> Option<ThreadId> {
         let ring = self.rings.get_mut(id)?;
         if kind(cqe) == SEND_FEVENT {
-            let source = Source::Scheme(ring.scheme, cqe.result);
-            self.notify(source, cqe.tag.into());
+            let (scheme, id) = (ring.scheme, cqe.result);
+            let epoch = self.schemes.get(scheme)?.epoch;
+            self.notify(Source::Scheme(Open { scheme, epoch, id }), cqe.tag.into());
             return None;
         }
-        let Some((number, slot)) = ring.open_slot(cqe.tag) else {
+        let Some(number) = ring.open_slot(cqe.tag) else {
             count(&mut self.counters.stray_answers);
             return None;
         };
-        let client = slot.client;
-        let value = failure(cqe.result).map_or_else(|| self.succeed(id, number, cqe), Err);
-        self.free_slot(id, number);
-        let client = client?;
-        self.threads.get_mut(client)?.sleep = Sleep::over(value.unwrap_or_else(encode));
-        Some(client)
+        let value = match cqe.result.cast_signed() {
+            0.. => self.succeed(id, number, cqe).unwrap_or_else(encode),
+            -4095..0 => cqe.result,
+            // A negative that is no errno is the daemon's fault.
+            _ => encode(EIO),
+        };
+        self.end_request(id, number, value)
     }
 
     /// What a good answer leads to; gives the value for the client.
     fn succeed(&mut self, id: RingId, number: u16, cqe: &Cqe) -> Result<u64> {
         let slot = self.rings.get_mut(id).and_then(|ring| ring.slot(number)).ok_or(EIO)?;
-        let (finish, opcode) = (slot.finish, slot.sqe.opcode);
-        if let Finish::Open { flags, at } = finish {
-            return self.finish_open(id, number, cqe, (flags, at));
-        }
-        let value = match kind(cqe) {
-            RESPOND | RESPOND_DETACH | ANSWER_OBJECT => self.finish_data(id, number, cqe)?,
-            _ => return Err(EIO),
-        };
-        match finish {
-            Finish::Advance(description) => self.descriptions.update(description, |description| {
-                if description.offset != u64::MAX {
-                    description.offset = description.offset.saturating_add(value);
-                }
-            }),
-            Finish::Seek(description, delta) => {
-                let offset = value.checked_add_signed(delta).filter(|at| *at < 1 << 63);
-                let offset = offset.ok_or(EINVAL)?;
-                self.descriptions.update(description, |description| description.offset = offset);
-                return Ok(offset);
+        match slot.finish {
+            Finish::Open { flags, at } => {
+                let (description, most) = match kind(cqe) {
+                    RESPOND_FD => self.moved_description(id, cqe.result)?,
+                    _ => (self.opened_description(id, number, cqe, flags)?, Rights::all()),
+                };
+                let wanted = Handle::opened(description, flags);
+                let handle = Handle { rights: wanted.rights & most, ..wanted };
+                self.finish_open(id, number, at, handle)
             }
             Finish::Subscribe(subscription) => {
-                self.tell(subscription, value);
-                return Ok(RECORD);
+                self.tell(subscription, cqe.result);
+                Ok(RECORD)
             }
-            Finish::Value | Finish::Open { .. } => {}
+            Finish::Value | Finish::Pass(_) => self.finish_data(id, number, cqe),
+            Finish::Advance(description) => {
+                let value = self.finish_data(id, number, cqe)?;
+                // Without an offset it is `u64::MAX`, and stays that.
+                self.descriptions.update(description, |description| {
+                    description.offset = description.offset.saturating_add(value);
+                });
+                Ok(value)
+            }
         }
-        if opcode == op::FPATH { self.finish_path(id, number, value) } else { Ok(value) }
     }
 
     /// Copies an answer's bytes to the client; gives their number, never more than asked for.
     fn finish_data(&mut self, id: RingId, number: u16, cqe: &Cqe) -> Result<u64> {
         let Self { rings, memory, counters, .. } = self;
         let ring = rings.get(id).ok_or(EIO)?;
-        let (frame, _) = ring.output(number).ok_or(EIO)?;
         let slot = ring.slots.get(usize::from(number)).ok_or(EIO)?;
         let [_, _, asked, ..] = slot.sqe.args;
-        let pins = (&slot.pins, 0);
-        let (len, value) = match (slot.sqe.opcode, kind(cqe)) {
-            (op::WRITE, _) => (0, cqe.result.min(asked)),
-            _ if !slot.output => (0, cqe.result),
-            (_, ANSWER_OBJECT) => {
-                let range = AnswerRange::from_words(first_words(memory, frame));
-                let [low, high, _] = cqe.extra_raw;
-                let window = ring.objects.get(usize::from(u16::from_le_bytes([low, high])));
-                let part = window.and_then(|window| window.part(range.offset, range.len));
-                let len = range.len.min(asked);
-                memory.copy(part.ok_or(EIO)?, pins, size(len))?;
-                (len, len)
-            }
-            (opcode, _) => {
-                let result = cqe.result.min(asked);
-                let len = if opcode == op::CALL { asked } else { result };
-                memory.copy(frame, pins, size(len).min(PAGE_SIZE))?;
-                (len, if opcode == op::CALL { cqe.result } else { result })
-            }
+        let (value, len) = match (slot.sqe.opcode, cqe.result.min(asked)) {
+            (op::CALL, _) => (cqe.result, asked),
+            (op::WRITE, cut) => (cut, 0),
+            (_, cut) if slot.output => (cut, cut),
+            _ => (cqe.result, 0),
         };
-        counters.copied = counters.copied.wrapping_add(len);
-        Ok(value)
-    }
-
-    /// A path from a daemon is beneath its root: the client gets the whole one.
-    fn finish_path(&mut self, id: RingId, number: u16, len: u64) -> Result<u64> {
-        let Self { rings, memory, schemes, .. } = self;
-        let ring = rings.get(id).ok_or(EIO)?;
-        let pins = &ring.slots.get(usize::from(number)).ok_or(EIO)?.pins;
-        let (frame, _) = ring.output(number).ok_or(EIO)?;
-        let name = schemes.get(ring.scheme).ok_or(EIO)?.name;
-        let prefix: [&[u8]; 3] = match name.as_bytes() {
-            b"file" => [b"/", b"", b""],
-            name => [b"/scheme/", name, b"/"],
-        };
-        let mut used = 0usize;
-        for part in prefix {
-            let part = part.get(..part.len().min(pins.len().saturating_sub(used)));
-            let part = part.unwrap_or_default();
-            memory.store(part, (pins, used))?;
-            used = used.saturating_add(part.len());
+        if len > 0 {
+            let (_, (frame, _)) = ring.pages_of(number).ok_or(EIO)?;
+            let pins = (&slot.pins, 0);
+            match kind(cqe) {
+                ANSWER_OBJECT => {
+                    let [low, high, _] = cqe.extra_raw;
+                    let [offset] = first_words(memory, frame);
+                    let number = u16::from_le_bytes([low, high]);
+                    memory.copy(window(ring, number.into(), offset, len)?, pins, size(len))?;
+                }
+                // What is beyond the slot was put by `ring_copy`.
+                _ => memory.copy(frame, pins, size(len).min(PAGE_SIZE))?,
+            }
+            counters.copied = counters.copied.wrapping_add(len);
         }
-        let len = size(len).min(PAGE_SIZE).min(pins.len().saturating_sub(used));
-        memory.copy(frame, (pins, used), len)?;
-        Ok(wide(used.saturating_add(len)))
+        Ok(value)
     }
 
     /// An open succeeded: the client gets a handle, or the daemon a `Close`.
@@ -179,24 +168,17 @@ impl<M: Machine> Kernel<M> {
         &mut self,
         id: RingId,
         number: u16,
-        cqe: &Cqe,
-        (flags, at): (u64, Option<u64>),
+        at: Option<u64>,
+        handle: Handle,
     ) -> Result<u64> {
-        let (description, most) = match kind(cqe) {
-            RESPOND_FD => self.moved_description(id, cqe.result)?,
-            RESPOND | RESPOND_DETACH | ANSWER_OPENED => {
-                (self.opened_description(id, number, cqe, flags)?, Rights::all())
+        let slot = self.rings.get_mut(id).and_then(|ring| ring.slot(number)).ok_or(EIO)?;
+        match slot.process.filter(|_| slot.client.is_some()) {
+            Some(process) => self.install(process, at, handle),
+            None => {
+                self.drop_description(handle.description);
+                Err(EIO)
             }
-            _ => return Err(EIO),
-        };
-        let slot = self.rings.get_mut(id).and_then(|ring| ring.slot(number));
-        let alive = slot.filter(|slot| slot.state == SlotState::Posted);
-        let Some(process) = alive.and_then(|slot| slot.process) else {
-            self.drop_description(description);
-            return Err(EIO);
-        };
-        let wanted = Handle::opened(description, flags);
-        self.install(process, at, Handle { rights: wanted.rights & most, ..wanted })
+        }
     }
 
     /// A handle that the daemon gives away: what it names, and its rights.
@@ -204,9 +186,9 @@ impl<M: Machine> Kernel<M> {
         let daemon = self.rings.get(id).ok_or(EIO)?.process;
         let handles = &mut self.processes.get_mut(daemon).ok_or(EIO)?.handles;
         let handle = handles.get(number).ok().filter(|handle| handle.rights.contains(Rights::PASS));
-        let handle = handle.ok_or(EIO)?;
+        let Handle { description, rights, .. } = handle.ok_or(EIO)?;
         handles.take(number)?;
-        Ok((handle.description, handle.rights))
+        Ok((description, rights))
     }
 
     /// A description for what the daemon opened itself.
@@ -217,75 +199,33 @@ impl<M: Machine> Kernel<M> {
         cqe: &Cqe,
         flags: u64,
     ) -> Result<DescriptionId> {
-        let ring = self.rings.get(id).ok_or(EIO)?;
-        let (frame, _) = ring.output(number).ok_or(EIO)?;
+        let Self { rings, memory, schemes, .. } = self;
+        let ring = rings.get(id).ok_or(EIO)?;
+        let (_, (frame, _)) = ring.pages_of(number).ok_or(EIO)?;
         let [low, ..] = cqe.extra_raw;
-        let opened = if kind(cqe) == ANSWER_OPENED {
-            Opened::from_words(first_words(&self.memory, frame))
-        } else {
-            let object = Opened::NO_OBJECT;
-            Opened { id: cqe.result, cookie: 0, flags: low.into(), object, offset: 0, size: 0 }
+        let opened = match kind(cqe) {
+            RESPOND => Opened { id: cqe.result, flags: low.into(), ..Opened::PLAIN },
+            ANSWER_OPENED => Opened::from_words(first_words(memory, frame)),
+            _ => return Err(EIO),
         };
-        let scheme = ring.scheme;
         let attached = match opened.object {
             Opened::NO_OBJECT => None,
-            at => {
-                let window = ring.objects.get(index(at)).ok_or(EIO)?;
-                Some(window.part(opened.offset, opened.size).ok_or(EIO)?)
-            }
+            object => Some(window(ring, object, opened.offset, opened.size)?),
         };
-        let target = Target::Scheme(scheme, opened.id, opened.cookie);
+        let scheme = ring.scheme;
+        let epoch = schemes.get(scheme).ok_or(EIO)?.epoch;
+        let target = Target::Scheme(Open { scheme, epoch, id: opened.id });
         let description = self.describe(target, flags & wide(STATUS_FLAGS))?;
-        let epoch = self.schemes.get(scheme).map_or(0, |scheme| scheme.epoch);
         self.schemes.retain(scheme);
         if let Some(Window { object, .. }) = attached {
             self.memory.objects.retain(object);
         }
         self.descriptions.update(description, |description| {
-            description.attached = attached;
-            description.epoch = epoch;
+            (description.attached, description.cookie) = (attached, opened.cookie);
             if opened.flags & OPENED_POSITIONED != 0 {
                 description.offset = 0;
             }
         });
         Ok(description)
     }
-
-    /// A slot has no request any more: what it held is given back, the next client is let in.
-    pub(crate) fn free_slot(&mut self, id: RingId, number: u16) {
-        let Self { rings, memory, .. } = self;
-        let Some(ring) = rings.get_mut(id) else { return };
-        let scheme = ring.scheme;
-        ring.free.push_back(number);
-        let Some(slot) = ring.slot(number) else { return };
-        slot.pins.clear(memory);
-        slot.state = SlotState::Free;
-        slot.client = None;
-        slot.cancel = false;
-        let (passed, finish) = (slot.passed.take(), core::mem::take(&mut slot.finish));
-        if let Some(passed) = passed {
-            self.drop_description(passed.description);
-        }
-        if let Finish::Advance(description) | Finish::Seek(description, _) = finish {
-            self.drop_description(description);
-        }
-        self.wake_all(Channel::Scheme(scheme), 1);
-    }
-}
-
-/// The errno that a result stands for; a negative that is none is the daemon's fault.
-fn failure(result: u64) -> Option<Errno> {
-    let signed = result.cast_signed();
-    match signed {
-        0.. => None,
-        -4095..0 => i32::try_from(signed.wrapping_neg()).ok().map(Errno),
-        _ => Some(EIO),
-    }
-}
-
-/// The first words of an output slot, each read once.
-fn first_words<M: Machine, const N: usize>(memory: &Memory<M>, frame: Frame) -> [u64; N] {
-    let mut bytes = [[0; 8]; N];
-    memory.machine.read(frame, 0, bytes.as_flattened_mut());
-    bytes.map(u64::from_le_bytes)
 }

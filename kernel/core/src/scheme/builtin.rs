@@ -162,7 +162,7 @@ impl<M: Machine> Kernel<M> {
     /// The last description of a target is gone.
     pub(crate) fn drop_target(&mut self, target: Target) {
         match target {
-            Target::Scheme(scheme, ..) | Target::Owner(scheme) => self.drop_scheme(scheme),
+            Target::Scheme(Open { scheme, .. }) | Target::Owner(scheme) => self.drop_scheme(scheme),
             Target::Memory(window) => self.memory.release(window.object),
             Target::Pipe(pipe, end) => self.drop_pipe_end(pipe, end),
             Target::Queue(queue) => {

@@ -1,4 +1,4 @@
-//! When one side goes: cancelled requests, clients that gave up, daemons that died.
+//! The end of requests: answered, cancelled, given up by their clients, or left by a daemon.
 
 use crate::prelude::*;
 
@@ -8,57 +8,69 @@ const GRACE: u64 = 100_000_000;
 const STREAM_GRACE: u64 = 1_000_000_000;
 
 impl<M: Machine> Kernel<M> {
+    /// A request is over: what it held is given back, and the next is let in. Gives its client,
+    /// whose call gives `value`: it can run, and is in no queue.
+    pub(crate) fn end_request(&mut self, id: RingId, number: u16, value: u64) -> Option<ThreadId> {
+        let Self { rings, memory, .. } = self;
+        let ring = rings.get_mut(id)?;
+        let scheme = ring.scheme;
+        let slot = ring.slots.get_mut(usize::from(number))?;
+        slot.pins.clear(memory);
+        slot.cancel = false;
+        let (client, finish) = (slot.client.take(), core::mem::take(&mut slot.finish));
+        if core::mem::take(&mut slot.state) == SlotState::Waiting {
+            ring.waiting.retain(|waiting| *waiting != number);
+        }
+        ring.free.push(number);
+        if let Some(held) = finish.held() {
+            self.drop_description(held);
+        }
+        self.wake_all(Channel::Scheme(scheme), 1);
+        self.threads.get_mut(client?)?.sleep = Sleep::over(value);
+        client
+    }
+
+    /// The same for a request of which nobody is to run at once.
+    fn end_and_wake(&mut self, id: RingId, number: u16, errno: Errno) {
+        if let Some(client) = self.end_request(id, number, encode(errno)) {
+            self.enqueue(client, Place::Last);
+        }
+    }
+
     /// A caught signal reached a client that waits for an answer. What is not handed out yet
     /// ends at once; for the rest the daemon is asked to hurry.
     pub(crate) fn cancel(&mut self, id: RingId, number: u16, client: ThreadId) {
         // A finished answer wins over a cancel, else a read would lose its data.
         if let Some(answered) = self.take_answers(id) {
-            self.wake(answered);
+            self.enqueue(answered, Place::Last);
         }
-        let waits = State::Blocked(Blocked::Reply(id, number));
-        if self.threads.get(client).is_none_or(|thread| thread.state != waits) {
-            return;
-        }
-        let now = self.memory.machine.now();
         let Some(ring) = self.rings.get_mut(id) else { return };
-        let stream = self.schemes.get(ring.scheme).is_some_and(|scheme| scheme.policy.stream);
-        let Some(slot) = ring.slot(number) else { return };
-        if slot.state == SlotState::Waiting {
-            self.abandon(id, number);
-            self.wake_with(client, encode(EINTR));
+        let stream = self.schemes.get(ring.scheme).is_some_and(|scheme| scheme.stream);
+        let Some(slot) = ring.slot(number).filter(|slot| slot.client == Some(client)) else {
             return;
+        };
+        if slot.state == SlotState::Waiting {
+            return self.end_and_wake(id, number, EINTR);
         }
-        self.ask_cancel(id, number);
-        let deadline = now.saturating_add(if stream { STREAM_GRACE } else { GRACE });
+        slot.cancel = true;
+        let grace = if stream { STREAM_GRACE } else { GRACE };
+        let deadline = self.memory.machine.now().saturating_add(grace);
         if self.threads.get(client).is_some_and(|thread| thread.sleep.deadline == u64::MAX) {
             self.set_sleep(client, Sleep::until(deadline, encode(EINTR)));
         }
-    }
-
-    fn ask_cancel(&mut self, id: RingId, number: u16) {
-        let Some(ring) = self.rings.get_mut(id) else { return };
-        let Some(slot) = ring.slot(number) else { return };
-        if !core::mem::replace(&mut slot.cancel, true) {
-            ring.cancels = true;
-            self.nudge(id);
-        }
+        self.nudge(id);
     }
 
     /// The client of a request gave up. The daemon still owes an answer to what it has seen.
     pub(crate) fn abandon(&mut self, id: RingId, number: u16) {
-        let Some(ring) = self.rings.get_mut(id) else { return };
-        let Some(slot) = ring.slot(number) else { return };
-        match slot.state {
-            SlotState::Waiting => {
-                ring.forget_waiting(number);
-                self.free_slot(id, number);
-            }
-            SlotState::Posted => {
-                slot.state = SlotState::Zombie;
-                slot.client = None;
-                self.ask_cancel(id, number);
-            }
-            SlotState::Free | SlotState::Zombie => {}
+        let slot = self.rings.get_mut(id).and_then(|ring| ring.slot(number));
+        let Some(slot) = slot.filter(|slot| slot.client.is_some()) else { return };
+        slot.client = None;
+        if slot.state == SlotState::Waiting {
+            self.end_request(id, number, 0);
+        } else {
+            slot.cancel = true;
+            self.nudge(id);
         }
     }
 
@@ -85,43 +97,28 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn close_ring(&mut self, id: RingId) {
         let now = self.memory.machine.now();
         let Some(ring) = self.rings.get(id) else { return };
-        let scheme = ring.scheme;
-        if let Some(scheme) = self.schemes.get_mut(scheme)
-            && scheme.ring == Some(id)
-        {
+        let (scheme, slots) = (ring.scheme, (0u16..).take(ring.slots.len()));
+        self.schemes.update(scheme, |scheme| {
             scheme.ring = None;
-            scheme.orphan_since = Some(now);
-        }
-        let slots = ring.slots.len();
-        for number in (0u16..).take(slots) {
-            self.fail_slot(id, number);
+            scheme.orphaned_until = now.saturating_add(scheme.orphan_ns);
+        });
+        for number in slots {
+            let slot = self.rings.get_mut(id).and_then(|ring| ring.slot(number));
+            if slot.is_some_and(|slot| slot.state != SlotState::Free) {
+                self.end_and_wake(id, number, EIO);
+            }
         }
         self.unsubscribe(|subscription| subscription.sink == Sink::Ring(id));
+        self.hang_up(scheme);
         // Descriptions whose `Close` was never sent go with the daemon.
-        let mut closing = self.rings.get(id).and_then(|ring| ring.closing);
-        while let Some((first, last)) = closing
-            && let Some(description) = self.descriptions.remove(first)
-        {
-            self.drop_scheme(scheme);
-            closing = description.next_closing.map(|next| (next, last));
+        let Some(Ring { mut closing, objects, object, .. }) = self.rings.remove(id) else { return };
+        while let Some(description) = closing.and_then(|id| self.descriptions.remove(id)) {
+            self.drop_target(description.target);
+            closing = description.next_closing;
         }
-        if let Some(ring) = self.rings.remove(id) {
-            for window in ring.objects {
-                self.memory.release(window.object);
-            }
-            self.memory.release(ring.object);
-            self.drop_scheme(scheme);
-        }
+        objects.into_iter().for_each(|window| self.memory.release(window.object));
+        self.memory.release(object);
+        self.drop_scheme(scheme);
         self.wake_all(Channel::Scheme(scheme), u64::MAX);
-    }
-
-    fn fail_slot(&mut self, id: RingId, number: u16) {
-        let slot = self.rings.get_mut(id).and_then(|ring| ring.slot(number));
-        let Some(slot) = slot.filter(|slot| slot.state != SlotState::Free) else { return };
-        let client = slot.client;
-        self.free_slot(id, number);
-        if let Some(client) = client {
-            self.wake_with(client, encode(EIO));
-        }
     }
 }

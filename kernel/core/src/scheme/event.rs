@@ -3,22 +3,19 @@
 use crate::prelude::*;
 
 /// Bytes of an event record: handle, flags, data.
-const RECORD: usize = 24;
+pub(crate) const RECORD: u64 = 24;
 
 impl<M: Machine> Kernel<M> {
     /// A write of one event record: subscribes, changes or ends a subscription.
     pub(crate) fn subscribe(&mut self, sink: Sink, transfer: &Transfer) -> Outcome {
-        if transfer.range.len() < RECORD {
+        let me = transfer.me;
+        if wide(transfer.range.len()) < RECORD {
             return Err(EINVAL);
         }
-        let start = transfer.range.start();
-        let [number, flags, data] = self.words(transfer.me, start)?;
-        let (handle, target) = self.named_handle(transfer.me, number, Rights::empty())?;
+        let [number, flags, data] = self.words(me, transfer.range.start())?;
+        let (handle, target) = self.named_handle(me, number, Rights::empty())?;
         let source = match target {
-            Target::Scheme(scheme, id, _) => {
-                self.check_epoch(scheme, handle.description)?;
-                Source::Scheme(scheme, id)
-            }
+            Target::Scheme(open) => Source::Scheme(open),
             Target::Pipe(pipe, end) => Source::Pipe(pipe, end),
             Target::Irq(irq) => Source::Irq(irq),
             Target::Clock(..) => Source::Clock(handle.description),
@@ -28,22 +25,20 @@ impl<M: Machine> Kernel<M> {
         };
         self.unsubscribe(|s| s.sink == sink && s.source == source && s.handle == number);
         if flags == 0 {
-            return self.give(transfer.me, wide(RECORD));
+            return self.give(me, RECORD);
         }
         let subscription = Subscription { source, handle: number, flags, data, sink, ready: 0 };
         let id = self.subscriptions.insert(subscription)?;
-        if let Source::Scheme(scheme, open) = source {
-            let args = [open, flags, 0, 0, 0];
-            let finish = Finish::Subscribe(id);
-            let request = Request { finish, ..Request::new(transfer.call, op::FEVENT, args) };
-            let asked = self.submit(transfer.me, scheme, &request);
+        if let Source::Scheme(open) = source {
+            let asked = Request::new(transfer.call, open, op::FEVENT, [flags, 0, 0, 0]);
+            let asked = self.submit(me, &Request { finish: Finish::Subscribe(id), ..asked });
             if asked.is_err() {
                 self.subscriptions.remove(id);
             }
             return asked;
         }
         self.tell(id, self.readiness(source, target));
-        self.give(transfer.me, wide(RECORD))
+        self.give(me, RECORD)
     }
 
     /// Whether `sink` watching a queue would be more than one queue in another: telling goes up
@@ -90,18 +85,16 @@ impl<M: Machine> Kernel<M> {
 
     /// Writes ready events as records; gives the bytes.
     fn take_events(&mut self, me: ThreadId, queue: QueueId, range: UserSlice) -> Result<u64> {
-        if range.len() < RECORD {
+        let room = wide(range.len()) / RECORD;
+        if room == 0 {
             return Err(EINVAL);
         }
-        let mut rest = range;
-        while rest.len() >= RECORD
-            && let Some(id) = self.untold(Sink::Queue(queue))
-            && let Some(&Subscription { handle, ready, data, .. }) = self.subscriptions.get(id)
-        {
-            self.put_words(me, rest.start(), [handle, ready, data])?;
-            self.subscriptions.update(id, |subscription| subscription.ready = 0);
-            rest = rest.skip(RECORD);
+        let mut at = range.start();
+        for _ in 0..room {
+            let Some(told) = self.next_event(Sink::Queue(queue)) else { break };
+            self.put_words(me, at, [told.handle, told.ready, told.data])?;
+            at = at.saturating_add(RECORD);
         }
-        Ok(wide(range.len().saturating_sub(rest.len())))
+        Ok(at.saturating_sub(range.start()))
     }
 }

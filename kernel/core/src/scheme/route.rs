@@ -2,48 +2,28 @@
 
 use crate::prelude::*;
 
-/// Where a path leads; what is left of it lies in that part of the scratch buffer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destination {
-    /// To the names of the namespace.
-    Names,
-    /// Into a scheme of the kernel.
-    Builtin(Builtin, Range<usize>),
-    /// To a daemon: beneath that directory of its scheme.
-    Daemon(SchemeId, u64, Range<usize>),
-    /// Beneath a handle of a scheme of the kernel.
-    Beneath(Target, Range<usize>),
-}
-
-/// A path's scheme name and the position of the rest.
+/// Where a path leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parsed<'a> {
-    /// `/scheme` itself.
-    Names,
-    /// A scheme's name, and what follows.
-    Scheme(&'a str, &'a str),
-    /// Neither `/` nor a scheme begins it.
-    Relative,
+pub enum Base {
+    /// Into a scheme of the kernel.
+    Builtin(Builtin),
+    /// Beneath what a handle or a name stands for.
+    Beneath(Target),
 }
 
-/// Splits a path: `/scheme/NAME/rest`, `/rest`, `NAME:rest`.
-pub fn parse(path: &str) -> Parsed<'_> {
+/// Splits `/scheme/NAME/rest`, `/rest` and `NAME:rest` into a scheme's name and the rest; the
+/// name is empty for `/scheme` itself. `None`: neither `/` nor a scheme begins the path.
+pub fn parse(path: &str) -> Option<(&str, &str)> {
     let slashed = |path: &'_ str| path.starts_with('/') || path.is_empty();
     if let Some(rest) = path.strip_prefix("/scheme").filter(|rest| slashed(rest)) {
         let rest = rest.trim_start_matches('/');
         let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
-        return match name {
-            "" => Parsed::Names,
-            name => Parsed::Scheme(name, rest.trim_start_matches('/')),
-        };
+        return Some((name, rest.trim_start_matches('/')));
     }
     if path.starts_with('/') {
-        return Parsed::Scheme("file", path.trim_start_matches('/'));
+        return Some(("file", path.trim_start_matches('/')));
     }
-    match path.split_once(':') {
-        Some((name, rest)) if !name.is_empty() && !name.contains('/') => Parsed::Scheme(name, rest),
-        _ => Parsed::Relative,
-    }
+    path.split_once(':').filter(|(name, _)| !name.is_empty() && !name.contains('/'))
 }
 
 impl<M: Machine> Kernel<M> {
@@ -67,8 +47,8 @@ impl<M: Machine> Kernel<M> {
         core::str::from_utf8(bytes).map_err(|_binary| EINVAL)
     }
 
-    /// Where a path of the caller's leads, from a directory's handle or [`NONE`]. With a
-    /// directory, `NAME:` is a file's name.
+    /// Where a path of the caller's leads, from a directory's handle or [`NONE`], and the part
+    /// of the scratch buffer that holds the rest of it. With a directory, `NAME:` is a file's.
     ///
     /// # Errors
     ///
@@ -78,41 +58,32 @@ impl<M: Machine> Kernel<M> {
         me: ThreadId,
         directory: u64,
         (at, len): (u64, u64),
-    ) -> Result<Destination> {
+    ) -> Result<(Base, Range<usize>)> {
         let len = self.take_path(me, at, len)?;
         let namespace = self.process(me)?.namespace;
         let path = self.path(0..len)?;
-        let parsed = match directory == wide(NONE) || path.starts_with('/') {
-            true => parse(path),
-            false => Parsed::Relative,
-        };
-        match parsed {
-            Parsed::Names => Ok(Destination::Names),
-            Parsed::Scheme(name, rest) => {
-                let rest = len.saturating_sub(rest.len())..len;
-                let names = self.namespaces.get(namespace).ok_or(ENOENT)?;
-                match names.find(name.as_bytes()).ok_or(ENOENT)? {
-                    Binding::Builtin(builtin) => Ok(Destination::Builtin(builtin, rest)),
-                    Binding::Scheme(scheme) => Ok(Destination::Daemon(scheme, 0, rest)),
-                    Binding::Directory(directory) => self.beneath(directory, rest),
-                }
+        let rooted = directory == wide(NONE) || path.starts_with('/');
+        let Some((name, rest)) = parse(path).filter(|_| rooted) else {
+            if directory == wide(NONE) {
+                return Err(ENOENT);
             }
-            Parsed::Relative if directory == wide(NONE) => Err(ENOENT),
-            Parsed::Relative => {
-                let (handle, _) = self.named_handle(me, directory, Rights::empty())?;
-                self.beneath(handle.description, 0..len)
-            }
-        }
-    }
-
-    /// Where what is left of a path leads from what a description stands for.
-    fn beneath(&self, directory: DescriptionId, rest: Range<usize>) -> Result<Destination> {
-        let target = self.descriptions.get(directory).ok_or(EBADF)?.target;
-        let Target::Scheme(scheme, id, _) = target else {
-            return Ok(Destination::Beneath(target, rest));
+            let (_, target) = self.named_handle(me, directory, Rights::empty())?;
+            return Ok((Base::Beneath(target), 0..len));
         };
-        self.check_epoch(scheme, directory)?;
-        Ok(Destination::Daemon(scheme, id, rest))
+        let rest = len.saturating_sub(rest.len())..len;
+        let names = self.namespaces.get(namespace).ok_or(ENOENT)?;
+        let base = match names.find(name.as_bytes()) {
+            None if name.is_empty() => Base::Beneath(Target::Names(namespace)),
+            None => return Err(ENOENT),
+            Some(Binding::Builtin(builtin)) => Base::Builtin(builtin),
+            Some(Binding::Scheme(scheme)) => {
+                Base::Beneath(Target::Scheme(Open { scheme, epoch: 0, id: 0 }))
+            }
+            Some(Binding::Directory(directory)) => {
+                Base::Beneath(self.descriptions.get(directory).ok_or(EBADF)?.target)
+            }
+        };
+        Ok((base, rest))
     }
 }
 
@@ -120,36 +91,29 @@ impl<M: Machine> Kernel<M> {
 mod tests {
     use super::*;
 
-    fn split(path: &str) -> Option<(&str, &str)> {
-        match parse(path) {
-            Parsed::Scheme(name, rest) => Some((name, rest)),
-            Parsed::Names | Parsed::Relative => None,
-        }
-    }
-
     #[test]
     fn both_spellings_name_the_same_thing() {
-        assert_eq!(split("disk:0/x"), Some(("disk", "0/x")));
-        assert_eq!(split("/scheme/disk/0/x"), Some(("disk", "0/x")));
-        assert_eq!(split("/scheme/disk"), Some(("disk", "")));
-        assert_eq!(split("/scheme//disk//0"), Some(("disk", "0")));
-        assert_eq!(split("null:"), Some(("null", "")));
+        assert_eq!(parse("disk:0/x"), Some(("disk", "0/x")));
+        assert_eq!(parse("/scheme/disk/0/x"), Some(("disk", "0/x")));
+        assert_eq!(parse("/scheme/disk"), Some(("disk", "")));
+        assert_eq!(parse("/scheme//disk//0"), Some(("disk", "0")));
+        assert_eq!(parse("null:"), Some(("null", "")));
     }
 
     #[test]
     fn a_plain_path_belongs_to_the_filesystem() {
-        assert_eq!(split("/etc/a:b"), Some(("file", "etc/a:b")));
-        assert_eq!(split("/schemes/x"), Some(("file", "schemes/x")));
-        assert_eq!(split("//x"), Some(("file", "x")));
-        assert_eq!(split("/"), Some(("file", "")));
-        assert_eq!(parse("/scheme/"), Parsed::Names);
-        assert_eq!(parse("/scheme"), Parsed::Names);
+        assert_eq!(parse("/etc/a:b"), Some(("file", "etc/a:b")));
+        assert_eq!(parse("/schemes/x"), Some(("file", "schemes/x")));
+        assert_eq!(parse("//x"), Some(("file", "x")));
+        assert_eq!(parse("/"), Some(("file", "")));
+        assert_eq!(parse("/scheme/"), Some(("", "")));
+        assert_eq!(parse("/scheme"), Some(("", "")));
     }
 
     #[test]
     fn what_has_no_scheme_is_relative() {
         for path in ["", "a/b", "./disk:0", ":x", "a/b:c"] {
-            assert_eq!(parse(path), Parsed::Relative, "{path}");
+            assert_eq!(parse(path), None, "{path}");
         }
     }
 }

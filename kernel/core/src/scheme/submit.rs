@@ -16,38 +16,40 @@ pub mod op {
         )*};
     }
     opcodes! {
-        CLOSE = Close DUP = Dup READ = Read WRITE = Write FSIZE = Fsize FCHMOD = Fchmod
-        FCHOWN = Fchown FEVENT = Fevent SENDFD = Sendfd FPATH = Fpath FRENAME = Frename
-        FSTAT = Fstat FSTATVFS = Fstatvfs FSYNC = Fsync FTRUNCATE = Ftruncate
-        FUTIMENS = Futimens CANCEL = Cancel GETDENTS = Getdents CALL = Call OPEN_AT = OpenAt
-        FLINK = Flink UNLINK_AT = UnlinkAt
+        CLOSE = Close DUP = Dup READ = Read WRITE = Write FCHMOD = Fchmod FCHOWN = Fchown
+        FEVENT = Fevent SENDFD = Sendfd FPATH = Fpath FRENAME = Frename FSTAT = Fstat
+        FSTATVFS = Fstatvfs FSYNC = Fsync FTRUNCATE = Ftruncate FUTIMENS = Futimens
+        CANCEL = Cancel GETDENTS = Getdents CALL = Call OPEN_AT = OpenAt FLINK = Flink
+        UNLINK_AT = UnlinkAt
     }
 }
 
-/// What goes to the daemon with a request.
+/// Bytes that travel with a request.
 #[derive(Clone, Debug)]
-pub enum Input {
-    /// Nothing.
+pub enum Buffer {
+    /// None.
     None,
-    /// A part of the kernel's scratch buffer.
-    Scratch(Range<usize>),
-    /// Bytes of the client.
-    User(UserSlice),
+    /// To the daemon: a part of the kernel's scratch buffer.
+    Path(Range<usize>),
+    /// To the daemon: bytes of the client's.
+    In(UserSlice),
+    /// To the client.
+    Out(UserSlice),
+    /// To the daemon and back, at most a page.
+    Both(UserSlice),
 }
 
 /// A request to be.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// What it is about.
+    pub open: Open,
     /// What is asked: an opcode of [`op`].
     pub opcode: u8,
-    /// Arguments; where there is a buffer, the second and third are filled in.
-    pub args: [u64; 5],
-    /// Bytes for the daemon.
-    pub input: Input,
-    /// Where its bytes go.
-    pub output: Option<UserSlice>,
-    /// A handle for it.
-    pub passed: Option<Handle>,
+    /// The arguments after the id; the first two are the buffer's, if there is one.
+    pub args: [u64; 4],
+    /// Bytes that travel with it.
+    pub buffer: Buffer,
     /// What the answer leads to.
     pub finish: Finish,
     /// Whether to refuse rather than wait for a slot.
@@ -57,27 +59,29 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request of numbers alone.
-    pub fn new(call: Call, opcode: u8, args: [u64; 5]) -> Self {
-        let (input, finish) = (Input::None, Finish::Value);
-        let (output, passed, nonblocking) = (None, None, false);
-        Self { opcode, args, input, output, passed, finish, nonblocking, call }
+    /// A request of numbers alone, answered by a value.
+    pub fn new(call: Call, open: Open, opcode: u8, args: [u64; 4]) -> Self {
+        let (buffer, finish) = (Buffer::None, Finish::Value);
+        Self { open, opcode, args, buffer, finish, nonblocking: false, call }
     }
 }
 
 impl<M: Machine> Kernel<M> {
-    /// Hands a request to the daemon of a scheme; the caller sleeps until it is answered.
+    /// Hands a request to its daemon; the caller sleeps until it is answered.
     ///
     /// # Errors
     ///
     /// `EDEADLK`: the daemon asks itself; `EAGAIN`: no free slot and not to wait; `EIO`: the
-    /// daemon is dead; `EFAULT`, `ENOMEM`: the buffer.
-    pub(crate) fn submit(&mut self, me: ThreadId, id: SchemeId, request: &Request) -> Outcome {
+    /// daemon is dead, or the one that opened this is; `EFAULT`, `ENOMEM`: the buffer.
+    pub(crate) fn submit(&mut self, me: ThreadId, request: &Request) -> Outcome {
+        let Open { scheme: id, epoch, .. } = request.open;
         let scheme = self.schemes.get(id).ok_or(ENODEV)?;
+        if epoch != 0 && epoch != scheme.epoch {
+            return Err(EIO);
+        }
         let Some(ring) = scheme.ring else {
-            let wait = scheme.policy.orphan_ns;
-            let until = scheme.orphan_since.map_or(u64::MAX, |since| since.saturating_add(wait));
-            if self.memory.machine.now() >= until {
+            let until = scheme.orphaned_until;
+            if self.is_past(until) {
                 return Err(EIO);
             }
             return self.sleep(me, Channel::Scheme(id), Sleep::retry_until(request.call, until));
@@ -87,116 +91,83 @@ impl<M: Machine> Kernel<M> {
         if door.process == process {
             return Err(EDEADLK);
         }
-        let free = door.free.front().copied().filter(|_| self.within_quota(ring, process));
-        let Some(slot) = free else {
-            if request.nonblocking {
-                return Err(EAGAIN);
+        match door.slot_for(process, scheme.per_client) {
+            Some(number) => {
+                self.take_slot(me, (ring, number), request)?;
+                // Nothing below refuses: the request exists from here on.
+                Ok(self.pump(ring).map_or(Next::Pick, Next::To))
             }
-            return self.sleep(me, Channel::Scheme(id), Sleep::retry(request.call));
-        };
-        self.load_slot(me, (ring, slot), request)?;
-        // Nothing below refuses: the request exists from here on.
-        Ok(self.post(me, ring, slot))
-    }
-
-    /// Refuses a description whose daemon is dead; what it meant died with it.
-    pub(crate) fn check_epoch(&self, scheme: SchemeId, id: DescriptionId) -> Result<()> {
-        let epoch = self.schemes.get(scheme).map_or(0, |scheme| scheme.epoch);
-        let opened = self.descriptions.get(id).map_or(0, |description| description.epoch);
-        if epoch == opened { Ok(()) } else { Err(EIO) }
-    }
-
-    /// While half of a ring is free nobody counts; then each process has its share.
-    fn within_quota(&self, ring: RingId, process: ProcessId) -> bool {
-        let Some(ring) = self.rings.get(ring) else { return false };
-        let entries = ring.slots.len();
-        if ring.free.len().saturating_mul(2) >= entries {
-            return true;
+            None if request.nonblocking => Err(EAGAIN),
+            None => self.sleep(me, Channel::Scheme(id), Sleep::retry(request.call)),
         }
-        let policy = self.schemes.get(ring.scheme).map_or(0, |scheme| scheme.policy.per_client);
-        let share = if policy == 0 { entries / 4 } else { usize::from(policy) };
-        let taken = ring.slots.iter().filter(|slot| slot.state != SlotState::Free);
-        taken.filter(|slot| slot.process == Some(process)).count() < share.max(1)
     }
 
-    /// Fills a free slot, and its input page; it stays free if this fails.
-    fn load_slot(
+    /// Takes and fills a free slot, and its input page, and puts the client to sleep; nothing of
+    /// that happens if this fails.
+    fn take_slot(
         &mut self,
         me: ThreadId,
-        (ring, number): (RingId, u16),
+        (id, number): (RingId, u16),
         request: &Request,
     ) -> Result<()> {
-        let process = self.owner(me)?;
-        let Self { rings, processes, memory, scratch, descriptions, .. } = self;
-        let ring = rings.get_mut(ring).ok_or(ENODEV)?;
-        let caller = processes.get_mut(process).ok_or(ESRCH)?;
+        let Self { rings, threads, processes, memory, scratch, descriptions, .. } = self;
+        let (ring, client) = (rings.get_mut(id), threads.get_mut(me));
+        let (ring, client) = ring.zip(client).ok_or(ESRCH)?;
+        let caller = processes.get_mut(client.process).ok_or(ESRCH)?;
         let space = caller.space.as_mut().ok_or(ESRCH)?;
-        let (frame, input) = ring.input(number).ok_or(ENODEV)?;
-        let (_, output) = ring.output(number).ok_or(ENODEV)?;
-        let slot = ring.slot(number).ok_or(ENODEV)?;
-        let mut big = SqeFlags::empty();
-        let mut buffer = None;
-        if let Some(range) = request.output {
-            let range = range.cut(MAX_BYTES);
-            slot.pins.pin((space, range), memory, Access::Write)?;
-            buffer = Some((output, range.len()));
-        }
-        match &request.input {
-            Input::None => {}
-            Input::Scratch(part) => {
+        let ((frame, input), (_, output)) = ring.pages_of(number).ok_or(ENODEV)?;
+        let slot = ring.slots.get_mut(usize::from(number)).ok_or(ENODEV)?;
+        let mut flags = SqeFlags::empty();
+        let (address, len) = match &request.buffer {
+            Buffer::None => {
+                let [address, len, ..] = request.args;
+                (address, len)
+            }
+            Buffer::Path(part) => {
                 memory.machine.write(frame, 0, scratch.get(part.clone()).unwrap_or_default());
-                buffer = Some((input, part.len()));
+                (input, wide(part.len()))
             }
-            Input::User(range) if range.len() <= PAGE_SIZE => {
-                let copied = memory.copy((space, *range), frame, range.len());
-                copied.inspect_err(|_| slot.pins.clear(memory))?;
-                buffer = Some((input, range.len()));
+            Buffer::In(range) if range.len() > PAGE_SIZE => {
+                slot.pins.pin((space, *range), memory, Access::Read)?;
+                flags = SqeFlags::from_bits_retain(BIG);
+                (0, wide(range.len()))
             }
-            Input::User(range) => {
-                let range = range.cut(MAX_BYTES);
-                slot.pins.pin((space, range), memory, Access::Read)?;
-                big = SqeFlags::from_bits_retain(BIG);
-                buffer = Some((0, range.len()));
+            Buffer::In(range) => {
+                memory.copy((space, *range), frame, range.len())?;
+                (input, wide(range.len()))
             }
-        }
-        let [a, b, c, d, e] = request.args;
-        let (b, c) = buffer.map_or((b, c), |(address, len)| (address, wide(len)));
+            Buffer::Out(range) => {
+                slot.pins.pin((space, *range), memory, Access::Write)?;
+                (output, wide(range.len()))
+            }
+            Buffer::Both(range) => {
+                memory.copy((&mut *space, *range), frame, range.len())?;
+                slot.pins.pin((space, *range), memory, Access::Write)?;
+                (input, wide(range.len()))
+            }
+        };
+        let [_, _, third, fourth] = request.args;
         let credentials = u64::from(caller.uid) | u64::from(caller.gid) << 32;
         slot.sqe = Sqe {
             opcode: request.opcode,
-            sqe_flags: big,
-            args: [a, b, c, d, e, credentials],
+            sqe_flags: flags,
+            _rsvd: 0,
+            // The upper half counts the uses of the slot.
+            tag: slot.sqe.tag.wrapping_add(0x1_0000),
+            args: [request.open.id, address, len, third, fourth, credentials],
             caller: caller.pid.into(),
-            ..Sqe::default()
         };
-        slot.output = request.output.is_some();
-        (slot.client, slot.process) = (Some(me), Some(process));
-        (slot.finish, slot.passed) = (request.finish, request.passed);
-        if let Some(passed) = request.passed {
-            descriptions.retain(passed.description);
+        slot.state = SlotState::Waiting;
+        slot.output = matches!(request.buffer, Buffer::Out(_) | Buffer::Both(_));
+        (slot.client, slot.process) = (Some(me), Some(client.process));
+        slot.finish = request.finish;
+        if let Some(held) = request.finish.held() {
+            descriptions.retain(held);
         }
-        if let Finish::Advance(id) | Finish::Seek(id, _) = request.finish {
-            descriptions.retain(id);
-        }
+        ring.free.pop();
+        ring.waiting.push_back(number);
+        client.state = State::Blocked(Blocked::Reply(id, number));
+        client.sleep.deadline = u64::MAX;
         Ok(())
-    }
-
-    /// The point of no return: the slot is taken, the client sleeps, the daemon is woken.
-    fn post(&mut self, me: ThreadId, id: RingId, number: u16) -> Next {
-        self.requests = self.requests.wrapping_add(1);
-        if let Some(ring) = self.rings.get_mut(id) {
-            ring.free.pop_front();
-            ring.waiting.push_back(number);
-            if let Some(slot) = ring.slot(number) {
-                slot.state = SlotState::Waiting;
-                slot.generation = slot.generation.wrapping_add(1);
-                slot.request = self.requests;
-            }
-        }
-        self.threads.update(me, |thread| {
-            thread.state = State::Blocked(Blocked::Reply(id, number));
-            thread.sleep.deadline = u64::MAX;
-        });
-        self.pump(id).map_or(Next::Pick, Next::To)
     }
 }

@@ -24,16 +24,15 @@ impl<M: Machine> Kernel<M> {
         let len = self.take_path(me, name, len)?;
         let exec = if close_on_exec { O_CLOEXEC } else { 0 };
         match target {
-            Target::Scheme(scheme, id, _) => {
-                self.check_epoch(scheme, handle.description)?;
-                let request = Request {
-                    input: Input::Scratch(0..len),
+            Target::Scheme(open) => self.submit(
+                me,
+                &Request {
+                    buffer: Buffer::Path(0..len),
                     // No right that the handle has not.
                     finish: Finish::Open { flags: exec | handle.mode(), at },
-                    ..Request::new(call, op::DUP, [id, 0, 0, 0, 0])
-                };
-                self.submit(me, scheme, &request)
-            }
+                    ..Request::new(call, open, op::DUP, [0; 4])
+                },
+            ),
             Target::Pipe(pipe, End::Read) if self.path(0..len)? == "write" => {
                 self.pipes.update(pipe, |pipe| pipe.writers = pipe.writers.saturating_add(1));
                 self.open_target(me, Target::Pipe(pipe, End::Write), exec | O_WRONLY)
@@ -44,9 +43,6 @@ impl<M: Machine> Kernel<M> {
 
     /// One more handle on the same description.
     fn share(&mut self, me: ThreadId, from: u64, at: Option<u64>, copy: Handle) -> Outcome {
-        if !copy.rights.contains(Rights::PASS) {
-            return Err(EPERM);
-        }
         if at == Some(from) {
             return self.give(me, from);
         }
@@ -84,13 +80,11 @@ impl<M: Machine> Kernel<M> {
     }
 
     pub(crate) fn sendfd(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let (scheme, id) = self.scheme_handle(me, call.a)?;
+        let (_, target) = self.named_handle(me, call.a, Rights::empty())?;
+        let Target::Scheme(open) = target else { return Err(ENOTDIR) };
         let (passed, _) = self.named_handle(me, call.b, Rights::PASS)?;
-        let request = Request {
-            passed: Some(passed),
-            ..Request::new(call, op::SENDFD, [id, call.c, call.d, 1, 0])
-        };
-        self.submit(me, scheme, &request)
+        let request = Request::new(call, open, op::SENDFD, [call.c, call.d, 1, 0]);
+        self.submit(me, &Request { finish: Finish::Pass(passed), ..request })
     }
 
     /// One reference less; the last one closes what the description stands for.
@@ -103,8 +97,8 @@ impl<M: Machine> Kernel<M> {
         if let Some(attached) = description.attached.take() {
             self.memory.release(attached.object);
         }
-        if let Target::Scheme(scheme, open, _) = target
-            && self.queue_close(scheme, open, id)
+        if let Target::Scheme(open) = target
+            && self.queue_close(open, id)
         {
             return;
         }

@@ -62,25 +62,28 @@ impl<M: Machine> Kernel<M> {
             call,
         };
         match (target, description.attached) {
-            (Target::Scheme(..), Some(window)) if !writes => {
+            (Target::Scheme(_), Some(window)) if !writes => {
                 count(&mut self.counters.warm_reads);
                 self.read_window(window, &transfer)
             }
-            (Target::Scheme(scheme, id, _), _) => {
-                self.check_epoch(scheme, transfer.description)?;
-                let (opcode, input, output) = if writes {
-                    (op::WRITE, Input::User(transfer.range), None)
-                } else {
-                    (op::READ, Input::None, Some(transfer.range))
+            (Target::Scheme(open), _) => {
+                let (opcode, buffer) = match writes {
+                    true => (op::WRITE, Buffer::In(transfer.range)),
+                    false => (op::READ, Buffer::Out(transfer.range)),
                 };
-                let request = Request {
-                    input,
-                    output,
-                    finish: transfer.finish(),
-                    nonblocking: transfer.nonblocking,
-                    ..Request::new(call, opcode, [id, 0, 0, transfer.offset, flags])
-                };
-                self.submit(me, scheme, &request)
+                let args = [0, 0, transfer.offset, flags];
+                self.submit(
+                    me,
+                    &Request {
+                        buffer,
+                        finish: match transfer.moves {
+                            true => Finish::Advance(transfer.description),
+                            false => Finish::Value,
+                        },
+                        nonblocking: transfer.nonblocking,
+                        ..Request::new(call, open, opcode, args)
+                    },
+                )
             }
             _ if writes => self.write_builtin(target, &transfer),
             _ => self.read_builtin(target, &transfer),
@@ -114,28 +117,19 @@ impl<M: Machine> Kernel<M> {
         self.sleep(transfer.me, channel, Sleep::retry(transfer.call))
     }
 
+    /// Libc asks for the size where it is to count from the end.
     pub(crate) fn lseek(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let (handle, target) = self.named_handle(me, call.a, Rights::empty())?;
-        let description = self.descriptions.get(handle.description).ok_or(EINVAL)?;
-        if description.offset == u64::MAX {
-            return Err(ESPIPE);
-        }
-        let delta = call.b.cast_signed();
-        let base = match (call.c, target, description.attached) {
-            (0, ..) => 0,
-            (1, ..) => description.offset,
-            (2, _, Some(window)) => window.bytes,
-            (2, Target::Scheme(scheme, id, _), None) => {
-                self.check_epoch(scheme, handle.description)?;
-                let finish = Finish::Seek(handle.description, delta);
-                let request = Request { finish, ..Request::new(call, op::FSIZE, [id, 0, 0, 0, 0]) };
-                return self.submit(me, scheme, &request);
-            }
-            (2, target, None) => self.size_of(target)?,
+        let (handle, _) = self.named_handle(me, call.a, Rights::empty())?;
+        let description = self.descriptions.get_mut(handle.description).ok_or(EINVAL)?;
+        let base = match call.c {
+            _ if description.offset == u64::MAX => return Err(ESPIPE),
+            0 => 0,
+            1 => description.offset,
             _ => return Err(EINVAL),
         };
-        let offset = base.checked_add_signed(delta).filter(|at| *at < 1 << 63).ok_or(EINVAL)?;
-        self.descriptions.update(handle.description, |description| description.offset = offset);
+        let offset = base.checked_add_signed(call.b.cast_signed());
+        description.offset = offset.filter(|at| *at < 1 << 63).ok_or(EINVAL)?;
+        let offset = description.offset;
         self.give(me, offset)
     }
 
@@ -143,42 +137,24 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn ask(&mut self, me: ThreadId, call: Call) -> Outcome {
         let number = size(call.number);
         let needed = if number == SYS_FTRUNCATE { Rights::WRITE } else { Rights::empty() };
-        let (handle, target) = self.named_handle(me, call.a, needed)?;
-        let Target::Scheme(scheme, id, _) = target else {
-            return self.ask_builtin(me, target, call);
-        };
-        self.check_epoch(scheme, handle.description)?;
-        let numbers = |opcode| Request::new(call, opcode, [id, call.b, call.c, 0, 0]);
+        let (_, target) = self.named_handle(me, call.a, needed)?;
+        let Target::Scheme(open) = target else { return self.ask_builtin(me, target, call) };
         let range = || UserSlice::new(call.b, call.c).map(|range| range.cut(PAGE_SIZE));
-        let out = |opcode, args| {
-            range().map(|range| Request { output: Some(range), ..Request::new(call, opcode, args) })
-        };
-        let request = match number {
-            SYS_FSTAT => out(op::FSTAT, [id, 0, 0, 0, 0])?,
-            SYS_FSTATVFS => out(op::FSTATVFS, [id, 0, 0, 0, 0])?,
-            SYS_FPATH => out(op::FPATH, [id, 0, 0, 0, 0])?,
-            SYS_GETDENTS => out(op::GETDENTS, [id, 0, 0, DIRENT_HEADER, call.d])?,
-            SYS_FUTIMENS => Request {
-                input: Input::User(range()?),
-                ..Request::new(call, op::FUTIMENS, [id, 0, 0, 0, 0])
-            },
-            SYS_CALL => {
-                let [first, second] = if call.e == 0 { [0; 2] } else { self.words(me, call.e)? };
-                let asked = out(op::CALL, [id, 0, 0, first, second])?;
-                Request { input: Input::User(range()?), ..asked }
-            }
-            SYS_FSYNC => numbers(op::FSYNC),
-            SYS_FTRUNCATE => numbers(op::FTRUNCATE),
-            SYS_FCHMOD => numbers(op::FCHMOD),
-            SYS_FCHOWN => numbers(op::FCHOWN),
+        let (opcode, buffer, [third, fourth]) = match number {
+            SYS_FSTAT => (op::FSTAT, Buffer::Out(range()?), [0; 2]),
+            SYS_FSTATVFS => (op::FSTATVFS, Buffer::Out(range()?), [0; 2]),
+            SYS_FPATH => (op::FPATH, Buffer::Out(range()?), [0; 2]),
+            SYS_GETDENTS => (op::GETDENTS, Buffer::Out(range()?), [DIRENT_HEADER, call.d]),
+            SYS_FUTIMENS => (op::FUTIMENS, Buffer::In(range()?), [0; 2]),
+            SYS_CALL if call.e == 0 => (op::CALL, Buffer::Both(range()?), [0; 2]),
+            SYS_CALL => (op::CALL, Buffer::Both(range()?), self.words(me, call.e)?),
+            SYS_FSYNC => (op::FSYNC, Buffer::None, [0; 2]),
+            SYS_FTRUNCATE => (op::FTRUNCATE, Buffer::None, [0; 2]),
+            SYS_FCHMOD => (op::FCHMOD, Buffer::None, [0; 2]),
+            SYS_FCHOWN => (op::FCHOWN, Buffer::None, [0; 2]),
             _ => return Err(EINVAL),
         };
-        self.submit(me, scheme, &request)
-    }
-}
-
-impl Transfer {
-    fn finish(&self) -> Finish {
-        if self.moves { Finish::Advance(self.description) } else { Finish::Value }
+        let args = [call.b, call.c, third, fourth];
+        self.submit(me, &Request { buffer, ..Request::new(call, open, opcode, args) })
     }
 }

@@ -2,7 +2,6 @@
 
 use anode_abi::info::policy;
 
-use crate::object::namespace::Policy;
 use crate::prelude::*;
 
 impl<M: Machine> Kernel<M> {
@@ -33,35 +32,32 @@ impl<M: Machine> Kernel<M> {
         if self.namespaces.get(namespace).is_none_or(|n| n.find(name.as_bytes()).is_some()) {
             return Err(EEXIST);
         }
-        let policy = self.policy(me, call.d)?;
+        let [flags, orphan_ns, _tries, per_client] =
+            if call.d == 0 { [0; 4] } else { self.words(me, call.d)? };
         self.process(me)?.handles.reserve(0)?;
         let scheme = self.schemes.insert(Scheme {
-            name,
             ring: None,
-            policy,
-            orphan_since: None,
             epoch: 0,
+            orphaned_until: u64::MAX,
+            orphan_ns,
+            stream: flags & policy::STREAM != 0,
+            per_client: size(per_client),
         })?;
         let names = self.namespaces.get_mut(namespace).ok_or(ENOENT)?;
         if let Err(errno) = names.bind(name, Binding::Scheme(scheme)) {
             self.schemes.remove(scheme);
             return Err(errno);
         }
-        // The binding has one reference, the owner's handle another.
+        // The binding has one reference, the owner's handle another. That one goes to a daemon
+        // by `spawn` alone, never by accident.
         self.schemes.retain(scheme);
-        self.open_target(me, Target::Owner(scheme), O_RDWR | O_CLOEXEC)
-    }
-
-    fn policy(&mut self, me: ThreadId, at: u64) -> Result<Policy> {
-        let [flags, orphan_ns, tries, per_client] =
-            if at == 0 { [0, 0, 2, 0] } else { self.words(me, at)? };
-        Ok(Policy {
-            stream: flags & policy::STREAM != 0,
-            reissue: flags & policy::REISSUE != 0,
-            orphan_ns,
-            max_tries: u8::try_from(tries).map_err(|_wide| EINVAL)?,
-            per_client: u16::try_from(per_client).map_err(|_wide| EINVAL)?,
-        })
+        let description = self.describe(Target::Owner(scheme), 0);
+        let description = description.inspect_err(|_full| self.drop_scheme(scheme))?;
+        let rights = Rights::READ | Rights::WRITE;
+        let process = self.owner(me)?;
+        let handle = Handle { description, rights, close_on_exec: true };
+        let number = self.install(process, None, handle)?;
+        self.give(me, number)
     }
 
     pub(crate) fn ns_new(&mut self, me: ThreadId) -> Outcome {
@@ -81,10 +77,12 @@ impl<M: Machine> Kernel<M> {
             let names = self.namespaces.get(own).ok_or(ENOENT)?;
             names.find(old.as_bytes()).ok_or(ENOENT)?
         } else {
-            let (handle, target) = self.named_handle(me, call.d, Rights::PASS)?;
+            let (handle, target) = self.named_handle(me, call.d, Rights::empty())?;
             match target {
                 Target::Owner(scheme) => Binding::Scheme(scheme),
-                Target::Scheme(..) => Binding::Directory(handle.description),
+                Target::Scheme(_) if handle.rights.contains(Rights::PASS) => {
+                    Binding::Directory(handle.description)
+                }
                 _ => return Err(EINVAL),
             }
         };

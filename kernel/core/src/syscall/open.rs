@@ -4,7 +4,7 @@ use anode_abi::number::{SYS_FLINK, SYS_FRENAME, SYS_UNLINKAT};
 use redox::flag::{O_APPEND, O_NONBLOCK, O_RDONLY, O_WRONLY};
 
 use crate::prelude::*;
-use crate::scheme::route::Destination;
+use crate::scheme::route::Base;
 
 /// Close-on-exec, as libc and the kernel know it.
 pub(crate) const O_CLOEXEC: u64 = 0x0100_0000;
@@ -47,14 +47,6 @@ impl<M: Machine> Kernel<M> {
         Ok((handle, description.target))
     }
 
-    /// The scheme and id behind a handle that a daemon opened.
-    pub(crate) fn scheme_handle(&mut self, me: ThreadId, number: u64) -> Result<(SchemeId, u64)> {
-        let (handle, target) = self.named_handle(me, number, Rights::empty())?;
-        let Target::Scheme(scheme, id, _) = target else { return Err(ENOTDIR) };
-        self.check_epoch(scheme, handle.description)?;
-        Ok((scheme, id))
-    }
-
     /// The call of old.
     pub(crate) fn open(&mut self, me: ThreadId, call: Call) -> Outcome {
         let Call { a, b, c, .. } = call;
@@ -64,28 +56,24 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn openat(&mut self, me: ThreadId, call: Call) -> Outcome {
         let flags = call.d;
         self.process(me)?.handles.reserve(0)?;
-        match self.resolve(me, call.a, (call.b, call.c))? {
-            Destination::Names => {
-                let namespace = self.process(me)?.namespace;
-                self.namespaces.retain(namespace);
-                self.open_target(me, Target::Names(namespace), flags)
-            }
-            Destination::Builtin(builtin, rest) => self.open_builtin(me, builtin, rest, flags),
-            Destination::Beneath(target, path) => {
+        let (base, path) = self.resolve(me, call.a, (call.b, call.c))?;
+        match base {
+            Base::Builtin(builtin) => self.open_builtin(me, builtin, path, flags),
+            Base::Beneath(Target::Scheme(open)) => self.submit(
+                me,
+                &Request {
+                    buffer: Buffer::Path(path),
+                    finish: Finish::Open { flags, at: None },
+                    ..Request::new(call, open, op::OPEN_AT, [0, 0, flags & !O_CLOEXEC, 0])
+                },
+            ),
+            Base::Beneath(target) => {
                 if let Target::Memory(_) = target {
                     // A part has no right that the whole had not.
                     let asked = self.process(me)?.handles.get(call.a)?.description;
                     self.named_handle(me, call.a, Handle::opened(asked, flags).rights)?;
                 }
                 self.open_beneath(me, target, path, flags)
-            }
-            Destination::Daemon(scheme, id, path) => {
-                let request = Request {
-                    input: Input::Scratch(path),
-                    finish: Finish::Open { flags, at: None },
-                    ..Request::new(call, op::OPEN_AT, [id, 0, 0, flags & !O_CLOEXEC, 0])
-                };
-                self.submit(me, scheme, &request)
             }
         }
     }
@@ -132,22 +120,23 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn path_call(&mut self, me: ThreadId, call: Call) -> Outcome {
         let number = size(call.number);
         let directory = if number == SYS_UNLINKAT { call.a } else { call.d };
-        let (scheme, id, path) = match self.resolve(me, directory, (call.b, call.c))? {
-            Destination::Daemon(scheme, id, path) => (scheme, id, path),
-            Destination::Beneath(..) => return Err(ENOTDIR),
-            Destination::Names | Destination::Builtin(..) => return Err(EPERM),
+        let (base, path) = self.resolve(me, directory, (call.b, call.c))?;
+        let directory = match base {
+            Base::Beneath(Target::Scheme(directory)) => directory,
+            Base::Beneath(_) => return Err(ENOTDIR),
+            Base::Builtin(_) => return Err(EPERM),
         };
-        let mut named = || match self.scheme_handle(me, call.a)? {
-            (other, named) if other == scheme => Ok(named),
+        let mut named = || match self.named_handle(me, call.a, Rights::empty())?.1 {
+            Target::Scheme(open) if open.scheme == directory.scheme => Ok(open),
             _ => Err(EXDEV),
         };
-        let (opcode, args) = match number {
-            SYS_UNLINKAT => (op::UNLINK_AT, [id, 0, 0, call.d, 0]),
-            SYS_FRENAME => (op::FRENAME, [named()?, 0, 0, id, 0]),
-            SYS_FLINK => (op::FLINK, [named()?, 0, 0, id, 0]),
+        let (open, opcode, last) = match number {
+            SYS_UNLINKAT => (directory, op::UNLINK_AT, call.d),
+            SYS_FRENAME => (named()?, op::FRENAME, directory.id),
+            SYS_FLINK => (named()?, op::FLINK, directory.id),
             _ => return Err(EINVAL),
         };
-        let request = Request { input: Input::Scratch(path), ..Request::new(call, opcode, args) };
-        self.submit(me, scheme, &request)
+        let request = Request::new(call, open, opcode, [0, 0, last, 0]);
+        self.submit(me, &Request { buffer: Buffer::Path(path), ..request })
     }
 }

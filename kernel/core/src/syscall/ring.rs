@@ -24,7 +24,7 @@ impl<M: Machine> Kernel<M> {
         let door = self.schemes.get(scheme).filter(|scheme| scheme.ring.is_none()).ok_or(EBUSY)?;
         let epoch = door.epoch.wrapping_add(1);
         let object = self.memory.anonymous(u64::from(layout.pages).saturating_mul(PAGE))?;
-        let made = Ring::new((scheme, process), layout, epoch, object, &mut self.memory);
+        let made = Ring::new((scheme, process), layout, object, &mut self.memory);
         let mapped = made.and_then(|ring| {
             let base = self.map_ring(me, layout, object)?;
             self.rings.insert(Ring { base, ..ring })
@@ -34,10 +34,10 @@ impl<M: Machine> Kernel<M> {
         self.schemes.update(scheme, |scheme| {
             scheme.ring = Some(id);
             scheme.epoch = epoch;
-            scheme.orphan_since = None;
+            scheme.orphaned_until = u64::MAX;
         });
-        let info = self.rings.get(id).map(Ring::info).ok_or(EINVAL)?;
-        self.put_words(me, call.c, info.to_words()).inspect_err(|_| self.close_ring(id))?;
+        let base = self.rings.get(id).map_or(0, |ring| ring.base);
+        self.put_words(me, call.c, [base]).inspect_err(|_| self.close_ring(id))?;
         self.wake_all(Channel::Scheme(scheme), u64::MAX);
         // A ring's handle is for this process alone: neither passed on nor inherited.
         let description = self.describe(Target::Ring(id), 0)?;
@@ -117,10 +117,12 @@ impl<M: Machine> Kernel<M> {
         let Call { a: number, b: tag, c: offset, d: address, e: len, .. } = call;
         let id = self.own_ring(me, number)?;
         let to_client = len & TO_CLIENT != 0;
-        let range = UserSlice::new(address, len & !TO_CLIENT)?.cut(MAX_BYTES);
+        let range = UserSlice::new(address, len & !TO_CLIENT)?.cut(COPY_BYTES);
         let process = self.owner(me)?;
         let Self { rings, processes, memory, counters, .. } = self;
-        let (_, slot) = rings.get_mut(id).and_then(|r| r.open_slot(low(tag))).ok_or(EINVAL)?;
+        let ring = rings.get(id).ok_or(EINVAL)?;
+        let slot = ring.open_slot(low(tag)).and_then(|at| ring.slots.get(usize::from(at)));
+        let slot = slot.ok_or(EINVAL)?;
         let space = processes.get_mut(process).and_then(|p| p.space.as_mut()).ok_or(ESRCH)?;
         let end = size(offset).checked_add(range.len()).ok_or(EINVAL)?;
         if slot.output != to_client || end > slot.pins.len() {
@@ -155,8 +157,11 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn ring_take(&mut self, me: ThreadId, call: Call) -> Outcome {
         let id = self.own_ring(me, call.a)?;
         self.process(me)?.handles.reserve(0)?;
-        let slot = self.rings.get_mut(id).and_then(|ring| ring.open_slot(low(call.b)));
-        let passed = slot.and_then(|(_, slot)| slot.passed.take()).ok_or(EINVAL)?;
+        let ring = self.rings.get_mut(id).ok_or(EINVAL)?;
+        let slot = ring.open_slot(low(call.b)).and_then(|number| ring.slot(number));
+        let slot = slot.ok_or(EINVAL)?;
+        let Finish::Pass(passed) = slot.finish else { return Err(EINVAL) };
+        slot.finish = Finish::Value;
         let process = self.owner(me)?;
         let number = self.install(process, None, Handle { close_on_exec: true, ..passed })?;
         self.give(me, number)

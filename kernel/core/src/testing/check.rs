@@ -108,7 +108,9 @@ impl Kernel<Fake> {
             }
             match description.target {
                 Target::Memory(window) => add(&mut objects, window.object.index()),
-                Target::Scheme(id, ..) | Target::Owner(id) => add(&mut schemes, id.index()),
+                Target::Scheme(Open { scheme: id, .. }) | Target::Owner(id) => {
+                    add(&mut schemes, id.index());
+                }
                 Target::Names(id) | Target::Namespace(id) => add(&mut namespaces, id.index()),
                 _ => {}
             }
@@ -134,9 +136,8 @@ impl Kernel<Fake> {
             add(&mut objects, ring.object.index());
             ring.objects.iter().for_each(|window| add(&mut objects, window.object.index()));
             let busy = || ring.slots.iter().filter(|slot| slot.state != SlotState::Free);
-            let passed = busy().filter_map(|slot| slot.passed);
-            add_all(&mut descriptions, passed.map(|handle| handle.description.index()));
-            add_all(&mut descriptions, busy().filter_map(|slot| moved(slot.finish)));
+            let held = busy().filter_map(|slot| slot.finish.held());
+            add_all(&mut descriptions, held.map(Id::index));
         }
         compare("I2: an object", &objects, self.memory.objects.references());
         compare("I3: a description", &descriptions, self.descriptions.references());
@@ -189,23 +190,16 @@ impl Kernel<Fake> {
                 let wanted = match slot.state {
                     SlotState::Free => (1, 0),
                     SlotState::Waiting => (0, 1),
-                    SlotState::Posted | SlotState::Zombie => (0, 0),
+                    SlotState::Posted => (0, 0),
                 };
                 assert_eq!((free, waiting), wanted, "I6: slot {number} is {:?}", slot.state);
-                let waits = matches!(slot.state, SlotState::Waiting | SlotState::Posted);
-                assert_eq!(slot.client.is_some(), waits, "I6: slot {number} and its client");
+                let wants = slot.client.is_some() == (slot.state == SlotState::Waiting);
+                let both = slot.state == SlotState::Posted;
+                assert!(wants || both, "I6: slot {number} and its client");
                 assert!(slot.state != SlotState::Free || slot.pins.is_empty(), "I6: a stale pin");
             }
             assert!(self.processes.get(ring.process).is_some(), "I6: a ring without a daemon");
         }
-    }
-}
-
-/// The description that an answer moves.
-fn moved(finish: Finish) -> Option<u32> {
-    match finish {
-        Finish::Advance(id) | Finish::Seek(id, _) => Some(id.index()),
-        _ => None,
     }
 }
 

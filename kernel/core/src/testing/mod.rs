@@ -158,6 +158,14 @@ impl World {
         Errno(i32::try_from(-value).unwrap())
     }
 
+    /// Gives a program a handle of another's at the same number, as `spawn` does.
+    pub(crate) fn give(&mut self, from: ThreadId, to: ThreadId, number: u64) {
+        let [from, to] = [from, to].map(|thread| self.kernel.owner(thread).unwrap());
+        let handle = self.kernel.processes.get(from).unwrap().handles.get(number).unwrap();
+        self.kernel.descriptions.retain(handle.description);
+        self.kernel.install(to, Some(number), handle).unwrap();
+    }
+
     /// Puts bytes into a program's memory.
     pub(crate) fn poke(&mut self, thread: ThreadId, at: u64, bytes: &[u8]) {
         let range = UserSlice::new(at, wide(bytes.len())).unwrap();

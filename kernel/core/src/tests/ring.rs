@@ -2,9 +2,9 @@
 
 use anode_abi::number::{
     NONE, SYS_CLOSE, SYS_FORK, SYS_FPATH, SYS_KILL, SYS_NS_BIND, SYS_NS_NEW, SYS_READ,
-    SYS_RING_COPY, SYS_RING_NEW, SYS_RING_WAIT, SYS_SCHEME_NEW, SYS_WRITE,
+    SYS_RING_COPY, SYS_RING_NEW, SYS_RING_WAIT, SYS_SCHEME_NEW, SYS_SENDFD, SYS_WRITE,
 };
-use anode_ring::{CqProducer, Layout, Page, Pages, SqConsumer, pack_cqe, unpack_sqe};
+use anode_ring::{CqProducer, Layout, Page, Pages, SqConsumer, pack, unpack};
 use redox::schemev2::{Cqe, Sqe};
 
 use crate::error::{EBADF, EINVAL, EIO, encode};
@@ -12,6 +12,7 @@ use crate::num::wide;
 use crate::object::ring::SlotState;
 use crate::table::{RingId, ThreadId};
 use crate::testing::{BASE, READ_WRITE, World};
+use crate::trap::Trap;
 
 /// A daemon's side of a ring, reading the shared pages as the daemon would.
 struct Daemon {
@@ -31,6 +32,9 @@ impl Daemon {
         let owner = world.ok(init, SYS_SCHEME_NEW, &[wide(NONE), BASE, 4, 0]);
         world.ok(init, SYS_FORK, &[]);
         let thread = world.child();
+        // A fork does not inherit it: only `spawn` gives it away.
+        assert_eq!(world.refused(thread, SYS_RING_NEW, &[owner, 8, BASE]), EBADF);
+        world.give(init, thread, owner);
         let handle = world.ok(thread, SYS_RING_NEW, &[owner, 8, BASE]);
         let ring = world.kernel.rings.iter().next().map(|(id, _)| id).unwrap();
         let entries = Layout::new(8).unwrap().entries;
@@ -50,7 +54,7 @@ impl Daemon {
         let ring = world.kernel.rings.get(self.ring)?;
         let control: &Page = &ring.kernel_pages[0];
         self.requests.refresh(control).unwrap();
-        let taken = self.requests.take(&Pages(&ring.kernel_pages[1..])).map(unpack_sqe);
+        let taken = self.requests.take(&Pages(&ring.kernel_pages[1..])).map(unpack);
         let own: &Page = &ring.daemon_pages[0];
         self.requests.publish(own);
         taken
@@ -66,7 +70,7 @@ impl Daemon {
         let control: &Page = &ring.kernel_pages[0];
         self.answers.refresh(control).unwrap();
         let cqe = Cqe { flags, extra_raw: [0; 3], tag, result };
-        assert!(self.answers.put(&Pages(&ring.daemon_pages[1..]), pack_cqe(&cqe)));
+        assert!(self.answers.put(&Pages(&ring.daemon_pages[1..]), pack(&cqe)));
         let own: &Page = &ring.daemon_pages[0];
         self.answers.publish(own);
         world.call(self.thread, SYS_RING_WAIT, &[self.handle, self.seen, 0]);
@@ -75,7 +79,7 @@ impl Daemon {
     /// Fills the output slot of a tag.
     fn fills(&self, world: &World, tag: u32, byte: u8) {
         let ring = world.kernel.rings.get(self.ring).unwrap();
-        let (frame, _) = ring.output(u16::try_from(tag & 0xFFFF).unwrap()).unwrap();
+        let (frame, _) = ring.pages_of(u16::try_from(tag & 0xFFFF).unwrap()).unwrap().1;
         let page = crate::machine::Machine::share(&world.kernel.memory.machine, frame).unwrap();
         let word = u64::from_le_bytes([byte; 8]);
         page.iter().for_each(|w| w.store(word, core::sync::atomic::Ordering::Relaxed));
@@ -173,12 +177,12 @@ fn a_big_write_is_pulled_in_parts_across_pages() {
 }
 
 #[test]
-fn a_daemons_path_gets_its_scheme_in_front_and_is_cut() {
+fn a_daemons_path_is_cut_to_the_clients_room() {
     let mut world = World::new();
     let init = world.init;
     let mut daemon = Daemon::serving(&mut world);
     let handle = opened(&mut world, &mut daemon);
-    for (room, path) in [(64, "/scheme/test/xxx"), (14, "/scheme/test/x"), (5, "/sche")] {
+    for (room, path) in [(64, "xxx"), (2, "xx"), (0, "")] {
         assert_eq!(world.call(init, SYS_FPATH, &[handle, BASE, room]), None);
         let request = daemon.takes(&mut world).unwrap();
         daemon.fills(&world, request.tag, b'x');
@@ -226,7 +230,7 @@ fn a_daemon_that_dies_fails_what_it_was_asked() {
 
 fn zombies(world: &World, daemon: &Daemon) -> usize {
     let slots = &world.kernel.rings.get(daemon.ring).unwrap().slots;
-    slots.iter().filter(|slot| slot.state == SlotState::Zombie).count()
+    slots.iter().filter(|slot| slot.state == SlotState::Posted && slot.client.is_none()).count()
 }
 
 #[test]
@@ -270,4 +274,54 @@ fn an_impossible_index_ends_the_daemon() {
     world.call(daemon.thread, SYS_RING_WAIT, &[daemon.handle, daemon.seen, 0]);
     daemon.seen = 0;
     assert!(world.kernel.threads.get(daemon.thread).is_none());
+}
+
+#[test]
+fn who_watches_what_a_dead_daemon_opened_is_told_once() {
+    let mut world = World::new();
+    let init = world.init;
+    let mut daemon = Daemon::serving(&mut world);
+    let handle = opened(&mut world, &mut daemon);
+    let queue = world.open(init, "event:", READ_WRITE).unwrap();
+    let record = [handle, 1, 77].map(u64::to_le_bytes);
+    assert_eq!(world.write(init, queue, record.as_flattened()), None);
+    let request = daemon.takes(&mut world).unwrap();
+    assert_eq!((request.opcode, request.args[1]), (11, 1));
+    daemon.answers(&mut world, request.tag, 0);
+    assert_eq!(world.result(init), Some(24));
+    assert_eq!(world.call(init, SYS_READ, &[queue, BASE, 24]), None);
+
+    let process = world.kernel.owner(daemon.thread).unwrap();
+    world.kernel.end_process(process, 9);
+    world.trap(Trap::Again);
+
+    assert_eq!(world.result(init), Some(24));
+    let error_and_hang_up = 8 | 16;
+    let told = [handle, error_and_hang_up, 77].map(u64::to_le_bytes);
+    assert_eq!(world.peek(init, BASE, 24), told.as_flattened());
+    assert!(world.kernel.subscriptions.is_empty());
+    world.ok(init, SYS_CLOSE, &[handle]);
+}
+
+#[test]
+fn one_copy_of_a_daemons_keeps_the_lock_for_16_kib_at_most() {
+    let mut world = World::new();
+    let init = world.init;
+    let mut daemon = Daemon::serving(&mut world);
+    let handle = opened(&mut world, &mut daemon);
+    assert_eq!(world.call(init, SYS_WRITE, &[handle, BASE, 20_000]), None);
+    let request = daemon.takes(&mut world).unwrap();
+    let args = [daemon.handle, request.tag.into(), 0, BASE, 20_000];
+    assert_eq!(world.ok(daemon.thread, SYS_RING_COPY, &args), 16 << 10);
+}
+
+#[test]
+fn an_owners_handle_is_passed_to_no_daemon() {
+    let mut world = World::new();
+    let init = world.init;
+    let mut daemon = Daemon::serving(&mut world);
+    let handle = opened(&mut world, &mut daemon);
+    world.poke(init, BASE, b"more");
+    let owner = world.ok(init, SYS_SCHEME_NEW, &[wide(NONE), BASE, 4, 0]);
+    assert_eq!(world.refused(init, SYS_SENDFD, &[handle, owner, 0, 0]), EBADF);
 }

@@ -10,12 +10,15 @@ use anode_abi::number::{
 use core::ffi::{c_int, c_void};
 use relibc_core::abi::{Stat, Statvfs, Termios, Timespec, Winsize};
 use relibc_core::consts;
-use relibc_core::errno::{EINVAL, ENOTTY, Result};
+use relibc_core::errno::{EINVAL, ENOTTY, EOVERFLOW, Result};
 
 /// `dup` to the lowest free number, close-on-exec.
 const LOWEST_CLOEXEC: usize = NONE - 1;
 /// Bit of a number given to `dup`: close-on-exec.
 const AT_CLOEXEC: usize = 1 << 32;
+/// From where `lseek` counts: the start, and the end, which the kernel does not know.
+const SEEK_SET: c_int = 0;
+const SEEK_END: c_int = 2;
 /// Writes of several buffers up to this many bytes go out as one.
 const GATHER: usize = 4096;
 
@@ -128,6 +131,13 @@ pub(crate) fn close(fd: c_int) -> Result<()> {
 }
 
 pub(crate) fn lseek(fd: c_int, offset: i64, whence: c_int) -> Result<usize> {
+    let (offset, whence) = match whence {
+        SEEK_END => {
+            let end = fstat(fd)?.st_size.checked_add(offset);
+            (end.ok_or(EOVERFLOW)?, SEEK_SET)
+        }
+        _ => (offset, whence),
+    };
     // SAFETY: no memory is touched.
     unsafe { call(SYS_LSEEK, [word(fd), word(offset), word(whence)]) }
 }

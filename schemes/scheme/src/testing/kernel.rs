@@ -7,10 +7,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
-use anode_abi::packet::{
-    ANSWER_OBJECT, ANSWER_OPENED, AnswerRange, BIG, OPENED_POSITIONED, Opened,
-};
-use anode_ring::{CqConsumer, Layout, PAGE_WORDS, SqProducer, Tag, Words, pack_sqe, unpack_cqe};
+use anode_abi::packet::{ANSWER_OBJECT, ANSWER_OPENED, BIG, OPENED_POSITIONED, Opened};
+use anode_ring::{CqConsumer, Layout, PAGE_WORDS, SqProducer, Words, pack, unpack};
 use redox::data::Stat;
 use redox::error::{EBADF, EINVAL, EIO, ENOSPC, Error, Result};
 use redox::flag::EventFlags;
@@ -20,7 +18,8 @@ use super::Answer;
 use crate::link::{Host, SLOT_BYTES};
 use crate::map::{self, Area};
 use crate::op;
-use crate::scheme::Content;
+use crate::scheme::{AnswerRange, Content};
+use crate::tag::Tag;
 
 /// Entries of the fake's ring: few, so that it fills.
 const ENTRIES: u32 = 8;
@@ -73,7 +72,6 @@ impl FakeKernel {
     pub(super) fn new() -> Self {
         let Some(layout) = Layout::new(ENTRIES) else { unreachable!("a ring may have 8 entries") };
         let memory = map::heap(wide(layout.pages));
-        memory.store_entry(0, layout.header(0));
         Self {
             layout,
             memory,
@@ -91,8 +89,8 @@ impl FakeKernel {
         }
     }
 
-    pub(super) const fn memory(&self) -> Area {
-        self.memory
+    pub(super) const fn memory(&self) -> (Layout, Area) {
+        (self.layout, self.memory)
     }
 
     /// The words from a page on.
@@ -107,9 +105,9 @@ impl FakeKernel {
 
     /// Puts a request into the queue; `None`: no slot is free.
     pub(super) fn post(&mut self, ask: &Ask<'_>) -> Option<Tag> {
-        let mut tags = (0..)
-            .zip(&self.generations)
-            .filter_map(|(slot, generation)| Tag::new(*generation, slot, self.layout.entries));
+        let mut tags = (0..).zip(&self.generations).filter_map(|(slot, generation)| {
+            Tag::checked(u32::from(*generation) << 16 | slot, self.layout.entries)
+        });
         let tag = tags.find(|tag| !self.pending.contains_key(&tag.raw()))?;
         let [mut buffer, mut len, third, fourth] = ask.arguments;
         let mut flags = SqeFlags::empty();
@@ -153,7 +151,7 @@ impl FakeKernel {
 
     fn send(&mut self, sqe: &Sqe) {
         let room = self.requests.refresh(self.page(self.layout.control));
-        let sent = self.requests.put(self.page(self.layout.sqes), pack_sqe(sqe));
+        let sent = self.requests.put(self.page(self.layout.sqes), pack(sqe));
         if room.is_err() || !sent {
             unreachable!("the daemon left requests lying: {room:?}");
         }
@@ -175,7 +173,7 @@ impl FakeKernel {
             unreachable!("the daemon's queue of answers is broken");
         }
         while let Some(entry) = self.answers.take(self.page(self.layout.cqes)) {
-            self.complete(&unpack_cqe(entry));
+            self.complete(&unpack(entry));
         }
         self.answers.publish(self.memory);
     }
@@ -200,7 +198,8 @@ impl FakeKernel {
         let out = self.slot(self.layout.outs, tag);
         if cqe.flags == ANSWER_OBJECT {
             let [low, high, _] = cqe.extra_raw;
-            let range = AnswerRange::from_words(out.load_entry(0));
+            let [offset] = out.load_entry(0);
+            let range = AnswerRange { offset, len: cqe.result };
             return self.object_range(u16::from_le_bytes([low, high]), range, pending.wanted);
         }
         if let errno @ 1..=4095 = cqe.result.wrapping_neg() {

@@ -23,7 +23,7 @@ const WORKERS: usize = 4;
 /// A worker's signal page, where every signal has a handler: they interrupt and do not only end.
 const SIGNAL_PAGE: u64 = BASE + 12 * 4096;
 
-/// The handle of the scheme's owner, which all inherit.
+/// The handle of the scheme's owner, which all are given.
 const OWNER: u64 = 5;
 
 /// The handle of the shared event queue.
@@ -63,6 +63,7 @@ fn employ(world: &mut World) {
     let Some(pid) = pid.filter(|pid| pid.cast_signed() > 0) else { return };
     let id = world.kernel.process_by_pid(low(pid)).unwrap();
     let worker = world.kernel.threads.next(None, |thread| thread.process == id).unwrap();
+    world.give(world.init, worker, OWNER);
     if world.kernel.store(worker, &[0xFF; 16], SIGNAL_PAGE).is_ok() {
         world.call(worker, n::SYS_SIGNAL_PAGE, &[SIGNAL_PAGE, 0x20_0000]);
     }

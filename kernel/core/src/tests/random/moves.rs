@@ -113,10 +113,10 @@ pub(super) fn scribble(world: &mut World, dice: &mut Dice) -> String {
     };
     let all = ring.slots.iter().zip(0u16..);
     let owed = all.clone().filter(|(slot, _)| slot.state == SlotState::Posted);
-    let owed: Vec<_> = owed.filter_map(|(_, number)| ring.tag(number)).collect();
-    let any: Vec<_> = all.filter_map(|(_, number)| ring.tag(number)).collect();
+    let owed: Vec<_> = owed.map(|(slot, _)| slot.sqe.tag).collect();
+    let any: Vec<_> = all.map(|(slot, _)| slot.sqe.tag).collect();
     let honest = dice.below(4) != 0 && !owed.is_empty();
-    let tag = u64::from(dice.of(if honest { &owed } else { &any }).raw());
+    let tag = u64::from(dice.of(if honest { &owed } else { &any }));
     let kind = if honest { dice.of(&[0, 0, 0, 1, 5, 6, 7]) } else { dice.below(8) };
     let flags = kind | dice.below(2) << 16;
     let result = dice.of(&[0, 1, 5, 8, 4096, u64::MAX, u64::MAX - 1, dice.0]);
@@ -127,7 +127,7 @@ pub(super) fn scribble(world: &mut World, dice: &mut Dice) -> String {
     let entry = size(tail % 16) * 2;
     put(&ring.daemon_pages[1], entry, flags | tag << 32);
     put(&ring.daemon_pages[1], entry + 1, result);
-    if let Some((frame, _)) = ring.output(u16::try_from(tag & 0xFF).unwrap())
+    if let Some((_, (frame, _))) = ring.pages_of(u16::try_from(tag & 0xFF).unwrap())
         && let Some(out) = world.kernel.memory.machine.share(frame)
     {
         (0..5).for_each(|at| put(&out, at, dice.of(&[0, 1, 8, 4096, u64::MAX, 1 << 32])));

@@ -4,12 +4,11 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::fd::OwnedFd;
 
-use anode_ring::Tag;
 use redox::error::{EAGAIN, EBADF, ECANCELED, EINPROGRESS, EINVAL, EIO, EOPNOTSUPP, Error, Result};
 
 use super::{Bare, error};
 use crate::testing::{Answer, Fake};
-use crate::{AnswerRange, Content, Context, Control, Opened, Request, Scheme, Stopped, op};
+use crate::{AnswerRange, Content, Context, Control, Opened, Request, Scheme, Stopped, Tag, op};
 
 /// Keeps every read until it is told to answer.
 #[derive(Default)]
