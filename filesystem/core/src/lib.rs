@@ -17,7 +17,6 @@ mod num;
 #[expect(clippy::arithmetic_side_effects, reason = "small numbers of tests")]
 mod testing;
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "small numbers of tests")]
 mod tests;
 
 /// Bytes of a block: the unit of space and of every transfer.

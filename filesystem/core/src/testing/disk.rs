@@ -261,10 +261,14 @@ impl State {
                 self.write(block, &zeroes, false, trouble);
                 Ok(Vec::new())
             }
-            _ => Err(Failure::Refused),
+            Request::Read { .. }
+            | Request::Write { .. }
+            | Request::Discard { .. }
+            | Request::WriteZeroes { .. } => Err(Failure::Refused),
         }
     }
 
+    #[expect(clippy::fn_params_excessive_bools, reason = "the field of the request")]
     fn write(&mut self, block: u64, bytes: &[u8], fua: bool, trouble: Option<Trouble>) {
         let aside = match trouble {
             Some(Trouble::Lose) => return,
