@@ -110,6 +110,24 @@ pub trait BlockDevice {
     fn abandon(&self, ticket: Ticket);
 }
 
+impl<D: BlockDevice> BlockDevice for &D {
+    fn facts(&self) -> &Facts {
+        (**self).facts()
+    }
+
+    fn submit(&self, request: Request) -> Ticket {
+        (**self).submit(request)
+    }
+
+    fn poll(&self, ticket: Ticket, context: &mut Context<'_>) -> Poll<Result<Vec<u8>, Failure>> {
+        (**self).poll(ticket, context)
+    }
+
+    fn abandon(&self, ticket: Ticket) {
+        (**self).abandon(ticket);
+    }
+}
+
 /// A request under way.
 #[derive(Debug)]
 struct Transfer<'d, D: BlockDevice> {
@@ -209,65 +227,62 @@ pub struct Writer<'d, D: BlockDevice> {
     flying: VecDeque<Transfer<'d, D>>,
     first: u64,
     run: Vec<u8>,
+    result: Result<()>,
 }
 
 impl<'d, D: BlockDevice> Writer<'d, D> {
     /// Nothing written yet.
     #[must_use]
     pub const fn new(device: &'d D) -> Self {
-        Self { device, flying: VecDeque::new(), first: 0, run: Vec::new() }
+        Self { device, flying: VecDeque::new(), first: 0, run: Vec::new(), result: Ok(()) }
     }
 
     /// Writes these blocks some time before [`Writer::finish`] ends.
-    ///
-    /// # Errors
-    ///
-    /// The device's, for any write before.
-    pub async fn write(&mut self, block: u64, bytes: &[u8]) -> Result<()> {
+    pub async fn write(&mut self, block: u64, bytes: &[u8]) {
         let most = u64::from(self.device.facts().max_transfer).saturating_mul(wide(BLOCK));
         let length = wide(self.run.len());
         let joins = self.first.checked_add(length.div_euclid(wide(BLOCK))) == Some(block)
             && length.saturating_add(wide(bytes.len())) <= most.min(LONGEST_RUN);
         if !joins {
-            self.launch().await?;
+            self.launch().await;
             self.first = block;
         }
         self.run.extend_from_slice(bytes);
-        Ok(())
     }
 
     /// Starts the run that was gathered, when the device has room for it.
-    async fn launch(&mut self) -> Result<()> {
+    async fn launch(&mut self) {
         if self.run.is_empty() {
-            return Ok(());
+            return;
         }
         while wide(self.flying.len()) >= u64::from(self.device.facts().queue_depth.max(1)) {
-            self.land().await?;
+            self.land().await;
         }
         let bytes = core::mem::take(&mut self.run);
         let request = Request::Write { block: self.first, bytes, fua: false };
         self.flying.push_back(Transfer::start(self.device, request));
-        Ok(())
     }
 
-    async fn land(&mut self) -> Result<()> {
-        match self.flying.pop_front() {
-            Some(transfer) => Ok(transfer.await.map(drop)?),
-            None => Ok(()),
+    async fn land(&mut self) {
+        if let Some(transfer) = self.flying.pop_front()
+            && let Err(failure) = transfer.await
+        {
+            self.result = self.result.and(Err(failure.into()));
         }
     }
 
-    /// Waits for all writes. They are as durable as the device's cache.
+    /// Waits for all writes, even if one failed: none may land where others write later. They
+    /// are as durable then as the device's cache.
     ///
     /// # Errors
     ///
-    /// The device's, for any write before.
+    /// The device's, for the first that failed.
     pub async fn finish(mut self) -> Result<()> {
-        self.launch().await?;
+        self.launch().await;
         while !self.flying.is_empty() {
-            self.land().await?;
+            self.land().await;
         }
-        Ok(())
+        self.result
     }
 }
 

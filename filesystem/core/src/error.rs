@@ -16,6 +16,8 @@ pub enum Error {
     NotDirectory,
     /// A directory cannot be used so.
     IsDirectory,
+    /// No one may do that: give a directory a second name.
+    Forbidden,
     /// The directory has entries.
     NotEmpty,
     /// A name is longer than [`crate::NAME_MAX`] bytes.
@@ -123,6 +125,7 @@ impl Error {
             | Self::Exists
             | Self::NotDirectory
             | Self::IsDirectory
+            | Self::Forbidden
             | Self::NotEmpty
             | Self::NameTooLong
             | Self::Invalid
@@ -143,6 +146,7 @@ impl Error {
             Self::Exists => errno::EEXIST,
             Self::NotDirectory => errno::ENOTDIR,
             Self::IsDirectory => errno::EISDIR,
+            Self::Forbidden => errno::EPERM,
             Self::NotEmpty => errno::ENOTEMPTY,
             Self::NameTooLong => errno::ENAMETOOLONG,
             Self::Invalid | Self::NotOurs => errno::EINVAL,

@@ -24,10 +24,14 @@ impl Image {
     /// Sets one block.
     pub(crate) fn put(&mut self, block: u64, bytes: Arc<[u8]>) {
         assert_eq!(bytes.len(), BLOCK);
-        self.0.insert(block, bytes);
+        if bytes.iter().all(|byte| *byte == 0) {
+            self.0.remove(&block);
+        } else {
+            self.0.insert(block, bytes);
+        }
     }
 
-    /// The blocks that were ever written.
+    /// The blocks that are not zero.
     pub(crate) fn written(&self) -> Vec<u64> {
         self.0.keys().copied().collect()
     }
@@ -58,7 +62,7 @@ pub(crate) enum Trouble {
 }
 
 /// Which blocks a write may not touch, given the content of the disk.
-pub(crate) type Guard = fn(&Image) -> BTreeSet<u64>;
+pub(crate) type Guard = fn(u64, &Image) -> BTreeSet<u64>;
 
 #[derive(Debug, Default)]
 struct State {
@@ -126,7 +130,7 @@ impl SimDisk {
     /// From now on, a write to a block that this function names is a panic.
     pub(crate) fn guard(&self, guard: Guard) {
         let mut state = self.state.borrow_mut();
-        state.guarded = guard(&state.image);
+        state.guarded = guard(self.facts.blocks, &state.image);
         state.guard = Some(guard);
     }
 
@@ -242,11 +246,14 @@ impl State {
             Request::Write { block, bytes, fua } if fits(block, blocks(&bytes)) => {
                 assert!(blocks(&bytes) <= u64::from(facts.max_transfer), "an overlong write");
                 self.write(block, &bytes, fua, trouble);
+                if fua {
+                    self.watch(facts.blocks);
+                }
                 Ok(bytes)
             }
             Request::Flush => {
                 self.events.push(Event::Flush);
-                self.watch();
+                self.watch(facts.blocks);
                 Ok(Vec::new())
             }
             Request::Discard { block, blocks } if fits(block, u64::from(blocks)) => {
@@ -283,14 +290,11 @@ impl State {
             self.image.put(block, Arc::clone(&bytes));
             self.events.push(Event::Write { block, bytes, fua });
         }
-        if fua {
-            self.watch();
-        }
     }
 
-    fn watch(&mut self) {
+    fn watch(&mut self, blocks: u64) {
         if let Some(guard) = self.guard {
-            self.guarded = guard(&self.image);
+            self.guarded = guard(blocks, &self.image);
         }
     }
 }

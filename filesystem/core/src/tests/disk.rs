@@ -20,7 +20,7 @@ fn write(disk: &SimDisk, blocks: &[(u64, u8)]) -> Result<(), Error> {
     run(async {
         let mut writer = Writer::new(disk);
         for (block, letter) in blocks {
-            writer.write(*block, &vec![*letter; BLOCK]).await?;
+            writer.write(*block, &vec![*letter; BLOCK]).await;
         }
         writer.finish().await
     })
@@ -87,7 +87,7 @@ fn each_trouble_does_what_it_says() {
 #[should_panic = "reachable from one of the last three supers"]
 fn the_guard_panics_when_a_block_in_use_is_written() {
     let disk = SimDisk::new(16);
-    disk.guard(|_| BTreeSet::from([5]));
+    disk.guard(|_, _| BTreeSet::from([5]));
     write(&disk, &[(5, b'a')]).unwrap();
 }
 

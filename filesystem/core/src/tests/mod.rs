@@ -1,3 +1,5 @@
 //! Tests of the whole core, on the simulated disk.
 
+mod crash;
 mod disk;
+mod model;

@@ -1,0 +1,125 @@
+//! Writing the maps, and the pool tree that leads to them.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::{Entry, Region, Space, key, pieces, regions};
+use crate::device::BlockDevice;
+use crate::error::{Flaw, Result};
+use crate::format::{Class, NODE_BLOCKS, Ptr};
+use crate::num::wide;
+use crate::store::Store;
+use crate::tree::{Run, Written};
+
+impl Space {
+    /// How many blocks the next commit may need for maps and the pool tree.
+    pub(crate) fn need(&self) -> u64 {
+        let [now, ..] = &self.held;
+        let touched = wide(self.regions.len()).saturating_add(wide(now.len()));
+        let maps = touched.min(self.numbers().end);
+        let growth = self.pool.growth().saturating_add(self.pool.dirty().0);
+        maps.saturating_mul(2).saturating_add(growth).saturating_mul(NODE_BLOCKS)
+    }
+
+    /// Gives places to the changed maps and the pool tree; nothing may be freed behind that.
+    pub(crate) async fn commit<D: BlockDevice>(
+        &mut self,
+        store: &Store<D>,
+        txg: u64,
+        written: &mut Written,
+    ) -> Result<(Ptr, u8)> {
+        let mut maps: BTreeMap<u64, u64> = BTreeMap::new();
+        let mut nodes: Vec<u64> = Vec::new();
+        let mut seen = 0;
+        loop {
+            seen = self.touch_freed(store, seen).await?;
+            let changed = self.regions.iter().filter(|(_, region)| region.changed);
+            let fresh: Vec<u64> = changed
+                .map(|(number, _)| *number)
+                .filter(|number| !maps.contains_key(number))
+                .collect();
+            if fresh.is_empty() && nodes.len() == self.pool.sizes().len() {
+                break;
+            }
+            for number in fresh {
+                let block = self.take(store, 1, Class::Map).await?;
+                maps.insert(number, block);
+                let map = Ptr { block, blocks: 1, class: Class::Map, birth: txg, sum: 0 };
+                self.enter(store, number, Entry { free: 0, whole: 0, map }).await?;
+            }
+            while nodes.len() < self.pool.sizes().len() {
+                nodes.push(self.take(store, NODE_BLOCKS, Class::Node).await?);
+            }
+        }
+        for (number, content) in self.contents(&maps) {
+            let block = maps.get(&number).copied().unwrap_or_default();
+            let bytes = content.encode();
+            let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+            let map = Ptr::to(store.seed, Class::Map, txg, block, &bytes);
+            let entry = Entry { free: count(content.free), whole: count(content.whole), map };
+            // Its node is a changed one already, and the size is the same: nothing is freed.
+            self.pool.insert(store, &mut Vec::new(), key(number), entry.encode()).await?;
+            written.content.push((block, bytes.into()));
+        }
+        self.pool.settle(&nodes, store.seed, txg, written)?;
+        self.regions.values_mut().for_each(|region| region.changed = false);
+        self.pool.root().ok_or(Flaw::Missing.at(txg))
+    }
+
+    /// Marks the regions as changed in which blocks were freed, from the run with this index on.
+    async fn touch_freed<D: BlockDevice>(
+        &mut self,
+        store: &Store<D>,
+        seen: usize,
+    ) -> Result<usize> {
+        let [now, ..] = &self.held;
+        let fresh: Vec<Run> = now.get(seen.saturating_sub(1)..).unwrap_or_default().to_vec();
+        let count = now.len();
+        for number in fresh.into_iter().flat_map(regions) {
+            self.load(store, number).await?;
+            self.change(number, |region| region.changed = true);
+        }
+        Ok(count)
+    }
+
+    /// Sets the entry of a region, and frees the map before it and the nodes on the way.
+    async fn enter<D: BlockDevice>(
+        &mut self,
+        store: &Store<D>,
+        number: u64,
+        entry: Entry,
+    ) -> Result<()> {
+        let mut freed = Vec::new();
+        let old = self.pool.insert(store, &mut freed, key(number), entry.encode()).await?;
+        if let Some(old) = old {
+            let map = Entry::decode(&old)?.map;
+            freed.push((map.block, map.blocks));
+        }
+        freed.into_iter().for_each(|run| self.hold(run));
+        Ok(())
+    }
+
+    /// The changed regions as they are on disk: without what is held.
+    fn contents(&self, changed: &BTreeMap<u64, u64>) -> BTreeMap<u64, Region> {
+        let of = |number: &u64| Some((*number, self.regions.get(number)?.clone()));
+        let mut contents: BTreeMap<u64, Region> = changed.keys().filter_map(of).collect();
+        for (number, at, count) in self.held.iter().flatten().flat_map(|run| pieces(*run)) {
+            if let Some(region) = contents.get_mut(&number) {
+                region.set(at, count, false);
+            }
+        }
+        contents
+    }
+
+    /// A superblock is on the medium: what no superblock of the last three leads to can be used.
+    pub(crate) fn rotate(&mut self) -> Result<Vec<Run>> {
+        let [now, last, before] = &mut self.held;
+        let usable = core::mem::take(before);
+        *before = core::mem::take(last);
+        *last = core::mem::take(now);
+        for run in &usable {
+            self.mark(*run, false)?;
+        }
+        Ok(usable)
+    }
+}
