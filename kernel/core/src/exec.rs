@@ -2,30 +2,31 @@
 //!
 //! Format: System V ABI, chapter 4 and 5; layouts by `goblin`. Nothing else of a file is read.
 
-use goblin::elf64::header::{EM_X86_64, ET_DYN, ET_EXEC, Header, SIZEOF_EHDR};
+use goblin::elf64::header::{EM_X86_64, ET_DYN, ET_EXEC, Header};
 use goblin::elf64::program_header::{PT_LOAD, ProgramHeader};
+use plain::Plain;
 
 use crate::prelude::*;
 
 /// Most program headers that a file may have.
 const MAX_HEADERS: u16 = 64;
-const HEADER_SIZE: usize = size_of::<ProgramHeader>();
+/// Bytes of the largest header.
+const LARGEST: usize = size_of::<Header>();
 /// Where position-independent programs are put.
 const DYNAMIC_BASE: u64 = 0x5555_5555_0000;
 
-/// Reads bytes of a window.
+/// Reads a header of the file.
 ///
 /// # Errors
 ///
-/// `ENOEXEC`: the range is not in it, or not readable.
-pub(crate) fn read_window(
-    memory: &mut Memory<impl Machine>,
-    window: Window,
-    at: u64,
-    to: &mut [u8],
-) -> Result<()> {
-    let part = window.part(at, wide(to.len())).ok_or(ENOEXEC)?;
-    memory.load(part, to).map_err(|_errno| ENOEXEC)
+/// `ENOEXEC`: it is not in it, or not readable.
+fn read<T: Plain + Default>(memory: &mut Memory<impl Machine>, file: Window, at: u64) -> Result<T> {
+    let (mut raw, mut header) = ([0; LARGEST], T::default());
+    let raw = raw.get_mut(..size_of::<T>()).ok_or(ENOEXEC)?;
+    let part = file.part(at, wide(raw.len())).ok_or(ENOEXEC)?;
+    memory.load(part, raw).map_err(|_errno| ENOEXEC)?;
+    plain::copy_from_bytes(&mut header, raw).map_err(|_short| ENOEXEC)?;
+    Ok(header)
 }
 
 /// Maps a program's segments; gives its entry.
@@ -39,34 +40,26 @@ pub(crate) fn load(
     space: &mut Space,
     file: Window,
 ) -> Result<u64> {
-    let mut raw = [0u8; SIZEOF_EHDR];
-    read_window(memory, file, 0, &mut raw)?;
-    let header = Header::from_bytes(&raw);
-    check(header)?;
+    let header: Header = read(memory, file, 0)?;
+    check(&header)?;
     let base = if header.e_type == ET_DYN { DYNAMIC_BASE } else { 0 };
     let mut loaded = false;
     for number in 0..header.e_phnum {
-        let skipped = u64::from(number).saturating_mul(wide(HEADER_SIZE));
+        let skipped = u64::from(number).saturating_mul(wide(size_of::<ProgramHeader>()));
         let at = header.e_phoff.checked_add(skipped).ok_or(ENOEXEC)?;
-        let mut raw = Aligned([0u8; HEADER_SIZE]);
-        read_window(memory, file, at, &mut raw.0)?;
-        let segment: &ProgramHeader = plain::from_bytes(&raw.0).map_err(|_short| ENOEXEC)?;
+        let segment: ProgramHeader = read(memory, file, at)?;
         if segment.p_type == PT_LOAD && segment.p_memsz != 0 {
-            load_segment(memory, space, file, segment, base)?;
+            load_segment(memory, space, file, &segment, base)?;
             loaded = true;
         }
     }
     let entry = header.e_entry.checked_add(base).ok_or(ENOEXEC)?;
-    let runs = space.regions.find(entry >> 12).is_some_and(|region| region.protection.execute);
+    let runs = space.find(entry >> 12).is_some_and(|region| region.flags.allows(Access::Execute));
     if !loaded || !runs {
         return Err(ENOEXEC);
     }
     Ok(entry)
 }
-
-/// `ProgramHeader` is read in place, so its bytes must be aligned as it is.
-#[repr(align(8))]
-struct Aligned([u8; HEADER_SIZE]);
 
 fn check(header: &Header) -> Result<()> {
     let [magic0, magic1, magic2, magic3, class, data, version, ..] = header.e_ident;
@@ -74,7 +67,7 @@ fn check(header: &Header) -> Result<()> {
         && (class, data, version) == (2, 1, 1)
         && matches!(header.e_type, ET_EXEC | ET_DYN)
         && header.e_machine == EM_X86_64
-        && usize::from(header.e_phentsize) == HEADER_SIZE
+        && usize::from(header.e_phentsize) == size_of::<ProgramHeader>()
         && (1..=MAX_HEADERS).contains(&header.e_phnum);
     if known { Ok(()) } else { Err(ENOEXEC) }
 }
@@ -99,12 +92,14 @@ fn load_segment(
     {
         return Err(ENOEXEC);
     }
-    let protection = Protection::from_bits(segment.p_flags.into()).map_err(|_both| ENOEXEC)?;
+    // The bits mean the same here as to `fmap`, but for where they are.
+    let access = u64::from(segment.p_flags & 7) << 16;
+    let access = MapFlags::asked(access).map_err(|_both| ENOEXEC)?;
     // Of the file, the first page begins at its own beginning; pages beyond it are zeroed.
     let offset = file.offset.checked_add(segment.p_offset & !0xFFF).ok_or(ENOEXEC)?;
     let bytes = segment.p_filesz.checked_add(lead).ok_or(ENOEXEC)?;
-    let content = Backing::Private(Some(Window { object: file.object, offset, bytes }));
+    let content = Some(Window { object: file.object, offset, bytes });
     let pages = (start >> 12, end.div_ceil(PAGE));
-    let mapped = space.map(memory, Region::new(pages, protection, content));
+    let mapped = space.map(memory, Region::new(pages, access, content));
     mapped.map_err(|errno| if errno == ENOMEM { errno } else { ENOEXEC })
 }

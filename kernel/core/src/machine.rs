@@ -34,6 +34,11 @@ impl Frame {
         u32::try_from(address >> 12).ok().and_then(Self::new)
     }
 
+    /// The frame `count` frames behind it.
+    pub fn after(self, count: u64) -> Option<Self> {
+        Self::containing(self.address().checked_add(count.checked_mul(PAGE)?)?)
+    }
+
     /// Its number.
     pub const fn number(self) -> u32 {
         self.0.get()
@@ -69,15 +74,6 @@ pub struct Regs {
     pub fs_base: u64,
 }
 
-impl Regs {
-    /// Sets one of the general registers, by its position.
-    pub fn set(&mut self, at: usize, value: u64) {
-        if let Some(register) = self.general.get_mut(at) {
-            *register = value;
-        }
-    }
-}
-
 /// Positions in [`Regs::general`].
 pub mod reg {
     /// Result of a call.
@@ -86,18 +82,6 @@ pub mod reg {
     pub const RSI: usize = 4;
     /// First argument.
     pub const RDI: usize = 5;
-}
-
-/// How memory is cached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Cache {
-    /// Ordinary memory.
-    #[default]
-    WriteBack,
-    /// Framebuffers.
-    WriteCombining,
-    /// Device registers.
-    Uncached,
 }
 
 /// What may be done with an interrupt line.
@@ -183,9 +167,7 @@ pub trait Machine {
     /// One byte that came in on the console.
     fn console_read(&mut self) -> Option<u8>;
     /// Bytes of the kernel's log from position `at` (counted since boot) on; gives how many.
-    fn log_read(&self, _at: u64, _to: &mut [u8]) -> usize {
-        0
-    }
+    fn log_read(&self, at: u64, to: &mut [u8]) -> usize;
     /// Give the console's port up: a driver takes it.
     fn console_release(&mut self);
     /// End the machine; returns only if that is not possible.

@@ -8,15 +8,15 @@ pub(crate) use crate::error::{
 pub(crate) use crate::kernel::{CpuState, Kernel, SCRATCH};
 pub(crate) use crate::machine::reg;
 pub(crate) use crate::machine::{
-    Cache, Context, Cpu, Frame, IrqOp, Machine, PAGE, PAGE_SIZE, Power, Regs, USER_END, USER_START,
+    Context, Cpu, Frame, IrqOp, Machine, PAGE, PAGE_SIZE, Power, Regs, USER_END, USER_START,
 };
 pub(crate) use crate::mem::Memory;
 pub(crate) use crate::mem::frames::Frames;
 pub(crate) use crate::mem::object::{Object, ObjectId, Window};
-pub(crate) use crate::mem::region::{Backing, Region};
+pub(crate) use crate::mem::region::{MapFlags, Region};
 pub(crate) use crate::mem::space::Space;
 pub(crate) use crate::mem::space::pages_of;
-pub(crate) use crate::mem::table::Protection;
+pub(crate) use crate::mem::table::Cache;
 pub(crate) use crate::mem::user::{Pins, UserSlice};
 pub(crate) use crate::num::{index, low, narrow, size, wide};
 pub(crate) use crate::object::event::{Irq, IrqId, Queue, QueueId, Sink, Source, Subscription};

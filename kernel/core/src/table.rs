@@ -6,10 +6,13 @@
 use core::marker::PhantomData;
 use core::num::NonZeroU32;
 
+use derive_where::derive_where;
+
 use crate::num::index as index_of;
 use crate::prelude::*;
 
 /// The name of an object in a [`Slab`]: index and generation.
+#[derive_where(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Id<K> {
     index: u32,
     generation: NonZeroU32,
@@ -28,24 +31,6 @@ impl<K> Id<K> {
     }
 }
 
-impl<K> Clone for Id<K> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-impl<K> Copy for Id<K> {}
-impl<K> PartialEq for Id<K> {
-    fn eq(&self, other: &Self) -> bool {
-        self.index == other.index && self.generation == other.generation
-    }
-}
-impl<K> Eq for Id<K> {}
-impl<K> core::fmt::Debug for Id<K> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}v{}", self.index, self.generation)
-    }
-}
-
 struct Entry<T> {
     generation: NonZeroU32,
     /// How often the object is named by others; whoever counts takes the last one out.
@@ -54,16 +39,12 @@ struct Entry<T> {
 }
 
 /// A table of `T` with a fixed capacity; `K` only marks its ids.
+#[derive_where(Debug)]
+#[derive_where(skip_inner(Debug))]
 pub struct Slab<T, K = T> {
     entries: Vec<Entry<T>>,
     free: Vec<u32>,
     kind: PhantomData<fn() -> K>,
-}
-
-impl<T, K> core::fmt::Debug for Slab<T, K> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Slab({} of {})", self.len(), self.entries.capacity())
-    }
 }
 
 /// A list with room for `count`, so that pushing up to there never allocates.
@@ -169,13 +150,6 @@ impl<T, K> Slab<T, K> {
         entry.references == 0
     }
 
-    /// An object whose last reference is gone.
-    pub fn unreferenced(&self) -> Option<Id<K>> {
-        let mut all = (0u32..).zip(&self.entries);
-        let (index, _) = all.find(|(_, e)| e.references == 0 && e.content.is_some())?;
-        self.at(index)
-    }
-
     /// Takes the object of that name out.
     pub fn remove(&mut self, id: Id<K>) -> Option<T> {
         let entry = self.entry(id)?;
@@ -187,20 +161,23 @@ impl<T, K> Slab<T, K> {
 
     /// The name of whatever sits at `index`.
     pub fn at(&self, index: u32) -> Option<Id<K>> {
-        let entry = self.entries.get(index_of(index)).filter(|entry| entry.content.is_some())?;
-        Some(Id { index, generation: entry.generation, kind: PhantomData })
+        self.from(index).next().map(|(id, _)| id).filter(|id| id.index == index)
     }
 
     /// The first object after `last` that `wanted` picks; for loops that change the slab.
     pub fn next(&self, last: Option<Id<K>>, wanted: impl Fn(&T) -> bool) -> Option<Id<K>> {
-        let from = last.map_or(0, |last| last.index.wrapping_add(1));
-        let mut all = (from..narrow(self.entries.len())).filter_map(|index| self.at(index));
-        all.find(|id| self.get(*id).is_some_and(&wanted))
+        let mut rest = self.from(last.map_or(0, |last| last.index.saturating_add(1)));
+        rest.find(|(_, value)| wanted(value)).map(|(id, _)| id)
     }
 
     /// All objects with their names, by index.
     pub fn iter(&self) -> impl Iterator<Item = (Id<K>, &T)> {
-        (0u32..).zip(&self.entries).filter_map(|(index, entry)| {
+        self.from(0)
+    }
+
+    /// Those at `first` and behind it.
+    fn from(&self, first: u32) -> impl Iterator<Item = (Id<K>, &T)> {
+        (first..).zip(self.entries.iter().skip(index_of(first))).filter_map(|(index, entry)| {
             let id = Id { index, generation: entry.generation, kind: PhantomData };
             entry.content.as_ref().map(|value| (id, value))
         })

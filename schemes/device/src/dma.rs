@@ -43,7 +43,7 @@ pub trait SharedMemory {
     ) -> Result<usize>;
 }
 
-/// Contiguous, zeroed memory below 4 GiB, made by `dma/LEN`.
+/// Contiguous memory below 4 GiB, made by `dma/LEN`; it begins as zeros.
 #[derive(Debug)]
 pub struct Dma {
     mapping: Mapping,
@@ -52,7 +52,7 @@ pub struct Dma {
 }
 
 impl Dma {
-    /// Maps what a `dma/LEN` handle names.
+    /// Maps what a `dma/LEN` handle names, and clears it.
     ///
     /// # Errors
     ///
@@ -61,7 +61,9 @@ impl Dma {
         let path = anode_scheme::sys::path_of(&handle)?;
         let (physical, len) =
             crate::env::dma_path(&path).ok_or(Error::new(redox::error::EINVAL))?;
-        Ok(Self { mapping: Mapping::of(&handle, len)?, physical, handle })
+        let mut mapping = Mapping::of(&handle, len)?;
+        mapping.bytes(0..len).ok_or(Error::new(EFAULT))?.fill(0);
+        Ok(Self { mapping, physical, handle })
     }
 }
 

@@ -69,7 +69,12 @@ impl<M: Machine> Kernel<M> {
         let random = Random::new(machine.entropy());
         let wall = machine.boot_wall();
         Ok(Self {
-            memory: Memory { machine, frames, objects: Slab::new(objects)?, dead: 0 },
+            memory: Memory {
+                machine,
+                frames,
+                objects: Slab::new(objects)?,
+                dead: reserved(objects)?,
+            },
             threads: Slab::new(threads)?,
             processes: Slab::new(processes)?,
             descriptions: Slab::new(descriptions)?,
@@ -119,7 +124,7 @@ impl<M: Machine> Kernel<M> {
 
     /// An object over what the loader left.
     fn loaded(&mut self, loaded: Loaded) -> Result<Window> {
-        let mut object = Object::physical(loaded.address, loaded.len, Cache::WriteBack)?;
+        let mut object = Object::physical(loaded.address, loaded.len, Cache::WRITE_BACK)?;
         object.read_only = true;
         let object = self.memory.objects.insert(object)?;
         Ok(Window { object, offset: 0, bytes: loaded.len })

@@ -36,7 +36,7 @@ impl Grave {
 impl<M: Machine> Kernel<M> {
     /// Whether nothing is owed to the dead.
     pub(crate) fn is_settled(&self) -> bool {
-        self.grave.spaces.is_empty() && self.grave.handles.is_empty() && self.memory.dead == 0
+        self.grave.spaces.is_empty() && self.grave.handles.is_empty() && self.memory.dead.is_empty()
     }
 
     /// Works for the dead: closes handles, frees about `budget` frames.

@@ -1,6 +1,6 @@
 //! Fork: a second space with the same private pages, shared until one side writes.
 
-use crate::mem::table::{PROMISED, WRITE, frame_of};
+use crate::mem::table::{DRAWN, WRITE, frame_of};
 use crate::prelude::*;
 
 impl Space {
@@ -11,18 +11,15 @@ impl Space {
     ///
     /// `ENOMEM`.
     pub fn fork_regions(&self, memory: &mut Memory<impl Machine>, child: &mut Self) -> Result<()> {
-        for region in self.regions.iter().filter(|region| !region.unforkable) {
-            child.regions.reserve()?;
-            child.regions.insert(Region { promised: false, ..*region });
-            if let Some(window) = region.window() {
-                memory.objects.retain(window.object);
-            }
-        }
-        Ok(())
+        let inherited = |region: &&Region| !region.flags.contains(MapFlags::UNFORKABLE);
+        self.regions.iter().filter(inherited).try_for_each(|region| {
+            let flags = region.flags.difference(MapFlags::PROMISED);
+            child.map(memory, Region { flags, ..*region })
+        })
     }
 
-    /// Shares the private pages from page `from` on, at most `budget` of them; gives the page
-    /// to go on at, if there is one.
+    /// Shares the private pages from page `from` on, about `budget` of them; gives the page to
+    /// go on at, if there is one.
     ///
     /// A page that is writable here and not ours alone is pinned by the kernel: the child gets
     /// its copy at once, so that what is written through the pin stays the parent's.
@@ -38,26 +35,17 @@ impl Space {
         mut budget: u32,
     ) -> Result<Option<u64>> {
         let mut at = from;
-        while budget > 0
-            // The child's regions, as another thread may have changed ours meanwhile.
-            && let Some(region) = child.regions.first_in(at, u64::MAX).copied()
-        {
-            at = at.max(region.start);
-            let kept = matches!(region.backing, Backing::Shared(_));
-            while budget > 0
-                && !kept
-                && let Some((page, slot)) = self.tree.next_used(&memory.machine, at, region.end)
-            {
-                slot.set(child.share_page(memory, page, slot.get())?);
-                budget = budget.wrapping_sub(1);
-                at = page.saturating_add(1);
-            }
-            if budget > 0 {
-                at = region.end;
+        // The child's regions, as another thread may have changed ours meanwhile.
+        while let Some(region) = child.first(at).copied().filter(|_| budget > 0) {
+            let range = (at.max(region.start), region.end);
+            at = region.end;
+            if !region.flags.contains(MapFlags::SHARED) {
+                let share = |memory: &mut _, page, entry| child.share_page(memory, page, entry);
+                at = self.tree.visit(memory, range, &mut budget, share)?;
             }
         }
         memory.machine.flush(self.tree.root, None);
-        Ok((budget == 0).then_some(at))
+        Ok(child.first(at).map(|_| at))
     }
 
     /// Takes the parent's page into this space; gives the parent's new entry.
@@ -74,11 +62,11 @@ impl Space {
         if entry & WRITE != 0 && !frames.is_sole(frame) {
             let copy = frames.take()?;
             machine.copy((frame, 0), (copy, 0), PAGE_SIZE);
-            slot.set(entry & !(PROMISED | frame.address()) | copy.address());
+            slot.set(entry & !(DRAWN | frame.address()) | copy.address());
             return Ok(entry);
         }
         frames.retain(frame)?;
-        slot.set(entry & !(WRITE | PROMISED));
+        slot.set(entry & !(WRITE | DRAWN));
         Ok(entry & !WRITE)
     }
 }

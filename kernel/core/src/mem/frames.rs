@@ -1,23 +1,34 @@
 //! Frames of RAM: which are free, how often each is used, and what is promised.
 //!
 //! A *promise* is a frame that a private writable mapping may still ask for. Free frames never
-//! fall below promises, so a fault on committed memory cannot fail.
+//! fall below promises, so a fault on committed memory cannot fail. Some more are kept for root,
+//! so that it can act when users took the rest; and a range is only for DMA, so that a driver
+//! finds adjacent frames after a year as on the first day.
 
 use crate::kernel::FrameRange;
 use crate::prelude::*;
 
 /// A frame that is not the allocator's: devices, firmware, what the loader filled.
 const FOREIGN: u16 = u16::MAX;
+/// Of all frames, one in so many is kept for root.
+const KEPT_SHARE: u32 = 32;
+/// Of all frames, one in so many is for DMA; most of them, and the end of what devices reach.
+const DMA_SHARE: u32 = 16;
+const MAX_DMA: u32 = 16384;
+const DMA_END: u32 = 1 << 20;
 
 /// The frames of this machine.
 #[derive(Debug)]
 pub struct Frames {
-    /// Numbers of those that nobody uses, the low ones first: they are given last, so that they
-    /// are there for DMA. It has room for all, so it never grows.
+    /// Numbers of those that nobody uses. It has room for all, so it never grows.
     free: Vec<u32>,
     /// References to each frame; [`FOREIGN`] where it is not ours.
     references: Vec<u16>,
-    promised: u32,
+    /// Those for DMA, which are in use or not, but never among the free ones.
+    dma: Range<u32>,
+    promised: u64,
+    /// How many whoever is served now may not have: some, but for root.
+    kept: u32,
 }
 
 impl Frames {
@@ -34,17 +45,19 @@ impl Frames {
         let mut references = reserved(count)?;
         references.resize(count, FOREIGN);
         for number in all() {
-            free.push(number);
-            if let Some(references) = references.get_mut(index(number)) {
-                *references = 0;
-            }
+            references.get_mut(index(number)).into_iter().for_each(|count| *count = 0);
         }
-        Ok(Self { free, references, promised: 0 })
+        let pool = (narrow(free.capacity()) / DMA_SHARE).min(MAX_DMA);
+        let holds = |range: &&FrameRange| range.count > pool && end(range) <= DMA_END;
+        let dma =
+            ranges.iter().find(holds).map(end).map_or(0..0, |end| end.wrapping_sub(pool)..end);
+        free.extend(all().filter(|number| !dma.contains(number)));
+        Ok(Self { free, references, dma, promised: 0, kept: 0 })
     }
 
     /// How many nobody uses.
-    pub fn free(&self) -> u32 {
-        narrow(self.free.len())
+    pub fn free(&self) -> u64 {
+        wide(self.free.len())
     }
 
     /// How many are in the allocator's care.
@@ -53,74 +66,79 @@ impl Frames {
     }
 
     /// How many are promised but not taken.
-    pub fn promised(&self) -> u32 {
+    pub fn promised(&self) -> u64 {
         self.promised
     }
 
-    /// How many are free and not promised.
-    fn available(&self) -> u32 {
-        self.free().saturating_sub(self.promised)
+    /// From now on, somebody may have what is not kept for root; root may have all.
+    pub fn serve(&mut self, uid: u32) {
+        self.kept = if uid == 0 { 0 } else { self.total() / KEPT_SHARE };
     }
 
-    /// Promises `count` frames.
+    /// Whether `count` frames are there that are neither promised nor kept.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`: so many are not free.
-    pub fn promise(&mut self, count: u64) -> Result<()> {
-        let fits = |count: &u32| *count <= self.available();
-        let count = u32::try_from(count).ok().filter(fits).ok_or(ENOMEM)?;
+    /// `ENOMEM`: they are not.
+    pub fn afford(&self, count: u64) -> Result<()> {
+        let spoken_for = self.promised.saturating_add(self.kept.into());
+        let available = self.free().saturating_sub(spoken_for);
+        if count <= available { Ok(()) } else { Err(ENOMEM) }
+    }
+
+    /// Promises `count` frames, which [`Frames::afford`] found.
+    pub fn promise(&mut self, count: u64) {
         self.promised = self.promised.saturating_add(count);
-        Ok(())
     }
 
     /// Takes a promise of `count` frames back.
     pub fn unpromise(&mut self, count: u64) {
-        self.promised = self.promised.saturating_sub(u32::try_from(count).unwrap_or(u32::MAX));
+        self.promised = self.promised.saturating_sub(count);
     }
 
     /// A frame with one reference, content undefined.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`: only promised ones are left.
+    /// `ENOMEM`: only promised or kept ones are left.
     pub fn take(&mut self) -> Result<Frame> {
-        if self.available() == 0 { Err(ENOMEM) } else { self.take_any().ok_or(ENOMEM) }
+        self.afford(1)?;
+        self.draw()
     }
 
-    /// A frame that was promised; the promise is used up.
+    /// As [`Frames::take`], but a frame that was promised.
     ///
     /// # Errors
     ///
     /// `ENOMEM`: there is none, so none was promised.
-    pub fn take_promised(&mut self) -> Result<Frame> {
-        self.promised = self.promised.saturating_sub(1);
-        self.take_any().ok_or(ENOMEM)
-    }
-
-    fn take_any(&mut self) -> Option<Frame> {
-        let number = self.free.pop()?;
-        *self.references.get_mut(index(number))? = 1;
-        Frame::new(number)
+    pub fn draw(&mut self) -> Result<Frame> {
+        let frame = self.free.pop().and_then(Frame::new).ok_or(ENOMEM)?;
+        self.retain(frame)?;
+        Ok(frame)
     }
 
     /// `count` adjacent frames below 4 GiB, each with one reference; the first of them.
-    pub fn take_run(&mut self, count: u32) -> Option<Frame> {
-        if self.available() < count {
-            return None;
-        }
-        let limit = narrow(self.references.len()).min(1 << 20);
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: there are none.
+    pub fn take_run(&mut self, count: u32) -> Result<Frame> {
         let mut run = 0u32;
-        let mut all = 0..limit;
-        let last = all.find(|number| {
-            let free = self.references.get(index(*number)) == Some(&0);
-            run = if free { run.wrapping_add(1) } else { 0 };
+        let last = self.dma.clone().find(|number| {
+            let is_free = self.references.get(index(*number)) == Some(&0);
+            run = if is_free { run.wrapping_add(1) } else { 0 };
             run == count
-        })?;
-        let first = last.wrapping_add(1).wrapping_sub(count);
-        self.free.retain(|number| !(first..=last).contains(number));
-        self.references.get_mut(index(first)..=index(last))?.fill(1);
-        Frame::new(first)
+        });
+        let first = last.ok_or(ENOMEM)?.wrapping_add(1).wrapping_sub(count);
+        let run =
+            self.references.get_mut(index(first)..).and_then(|all| all.get_mut(..index(count)));
+        run.ok_or(ENOMEM)?.fill(1);
+        Frame::new(first).ok_or(ENOMEM)
+    }
+
+    /// The count of a frame that is ours.
+    fn count(&mut self, frame: Frame) -> Option<&mut u16> {
+        self.references.get_mut(index(frame.number())).filter(|count| **count != FOREIGN)
     }
 
     /// One more reference.
@@ -129,26 +147,17 @@ impl Frames {
     ///
     /// `ENOMEM`: it cannot be counted.
     pub fn retain(&mut self, frame: Frame) -> Result<()> {
-        match self.references.get_mut(index(frame.number())) {
-            None | Some(&mut FOREIGN) => Ok(()),
-            Some(references) if *references < FOREIGN.wrapping_sub(1) => {
-                *references = references.wrapping_add(1);
-                Ok(())
-            }
-            Some(_) => Err(ENOMEM),
-        }
+        let Some(count) = self.count(frame) else { return Ok(()) };
+        *count = count.checked_add(1).filter(|count| *count < FOREIGN).ok_or(ENOMEM)?;
+        Ok(())
     }
 
     /// One reference less; the last one frees the frame.
     pub fn release(&mut self, frame: Frame) {
-        match self.references.get_mut(index(frame.number())) {
-            None | Some(&mut (FOREIGN | 0)) => {}
-            Some(references) => {
-                *references = references.wrapping_sub(1);
-                if *references == 0 {
-                    self.free.push(frame.number());
-                }
-            }
+        let Some(count) = self.count(frame).filter(|count| **count > 0) else { return };
+        *count = count.wrapping_sub(1);
+        if *count == 0 && !self.dma.contains(&frame.number()) {
+            self.free.push(frame.number());
         }
     }
 
@@ -167,7 +176,8 @@ impl Frames {
         for (number, references) in all() {
             assert_eq!(u32::from(*references), counted(number), "I1: references of frame {number}");
         }
-        let unused: Vec<u32> = all().filter(|(_, n)| **n == 0).map(|(number, _)| number).collect();
+        let unused = all().filter(|(number, n)| **n == 0 && !self.dma.contains(number));
+        let unused: Vec<u32> = unused.map(|(number, _)| number).collect();
         let mut free = self.free.clone();
         free.sort_unstable();
         assert_eq!(free, unused, "I1: the free list is not what nobody uses");
@@ -198,14 +208,14 @@ mod tests {
     #[test]
     fn a_promise_is_kept_from_everybody_else() {
         let mut frames = frames();
-        frames.promise(5).unwrap();
-        assert_eq!(frames.promise(2), Err(ENOMEM));
+        frames.promise(5);
+        assert_eq!(frames.afford(2), Err(ENOMEM));
         assert!(frames.take().is_ok());
         assert!(frames.take().is_err());
         for _ in 0..5 {
-            assert!(frames.take_promised().is_ok());
+            assert!(frames.draw().is_ok());
         }
-        assert_eq!((frames.free(), frames.promised()), (0, 0));
+        assert_eq!(frames.free(), 0);
     }
 
     #[test]
@@ -222,12 +232,39 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_adjacent_and_foreign_frames_are_left_alone() {
-        let mut frames = frames();
-        assert_eq!(frames.take_run(3).map(Frame::number), Some(1));
-        assert_eq!(frames.take_run(4), None);
-        assert_eq!(frames.take_run(3).map(Frame::number), Some(70));
-        frames.release(Frame::new(50).unwrap());
+    fn frames_for_dma_are_adjacent_and_nobody_elses() {
+        let ranges = [FrameRange { first: 1, count: 3 }, FrameRange { first: 100, count: 317 }];
+        let mut frames = Frames::new(&ranges).unwrap();
+        let mut ordinary = 0;
+        while frames.take().is_ok() {
+            ordinary += 1;
+        }
+        assert_eq!(ordinary, 300);
+        let first = frames.take_run(4).unwrap();
+        assert_eq!(first.number(), 397);
+        assert_eq!(frames.take_run(17), Err(ENOMEM));
+        assert!(frames.take_run(16).is_ok());
+        for number in 0..4 {
+            frames.release(first.after(number).unwrap());
+        }
         assert_eq!(frames.free(), 0);
+        assert_eq!(frames.take_run(4), Ok(first));
+    }
+
+    #[test]
+    fn a_foreign_frame_is_never_given_back() {
+        let mut frames = frames();
+        frames.release(Frame::new(50).unwrap());
+        assert_eq!(frames.free(), 6);
+    }
+
+    #[test]
+    fn the_last_frames_are_for_root() {
+        let mut frames = Frames::new(&[FrameRange { first: 1, count: 320 }]).unwrap();
+        frames.serve(1000);
+        while frames.take().is_ok() {}
+        assert_eq!(frames.afford(1), Err(ENOMEM));
+        frames.serve(0);
+        assert_eq!(frames.afford(10), Ok(()));
     }
 }

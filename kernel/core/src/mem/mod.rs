@@ -27,5 +27,5 @@ pub struct Memory<M: Machine> {
     /// All memory objects, counted.
     pub objects: Slab<Object>,
     /// Objects that nobody names any more, to be taken apart.
-    pub dead: u32,
+    pub dead: Vec<ObjectId>,
 }

@@ -1,32 +1,39 @@
 //! Memory objects: what mappings, rings and answers refer to.
 
-use crate::mem::table::{PRESENT, Tree, frame_of};
+use crate::mem::table::{DRAWN, PRESENT, Tree, frame_of};
 use crate::prelude::*;
 
 /// Names an object.
 pub type ObjectId = Id<Object>;
 
-/// Most pages that an anonymous object may have: three levels of 512.
-const MAX_PAGES: u64 = 1 << 27;
+/// Levels of the tree of an anonymous object's pages.
 const LEVELS: u8 = 3;
+/// Most pages that it may have.
+const MAX_PAGES: u64 = 1 << 27;
 /// Most bytes of a DMA object.
 const MAX_DMA: u64 = 16 << 20;
+/// Most pages that an object loses at a time.
+const SHRINK: u64 = 2048;
 
-/// Where an object's pages come from.
+/// Where an object's pages are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum Pages {
     /// Zeroed frames, made when first touched.
-    Anonymous(Tree),
-    /// A range of physical memory; `owned`: its frames go with the object.
-    Adjacent { first: u32, cache: Cache, owned: bool },
+    Tree(Tree),
+    /// One after the other, from that frame on.
+    Physical(Frame),
+    /// Likewise; they go with the object.
+    Dma(Frame),
 }
 
 /// A memory object.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Object {
-    kind: Kind,
+    pages: Pages,
     /// Its size.
     pub bytes: u64,
+    /// How its pages are to be cached.
+    pub cache: Cache,
     /// Whether it is never to be written (what the loader left).
     pub read_only: bool,
 }
@@ -52,6 +59,10 @@ impl Window {
 }
 
 impl Object {
+    fn new(pages: Pages, bytes: u64) -> Self {
+        Self { pages, bytes, cache: Cache::WRITE_BACK, read_only: false }
+    }
+
     /// A range of physical memory; `address` is page-aligned.
     ///
     /// # Errors
@@ -59,27 +70,18 @@ impl Object {
     /// `EINVAL`: not aligned, empty, or beyond what a page table can name.
     pub fn physical(address: u64, bytes: u64, cache: Cache) -> Result<Self> {
         let end = address.checked_add(bytes).ok_or(EINVAL)?;
-        let first = Frame::containing(address).ok_or(EINVAL)?.number();
+        let first = Frame::containing(address).ok_or(EINVAL)?;
         if address & 0xFFF != 0 || bytes == 0 || end > 1 << 44 {
             return Err(EINVAL);
         }
-        let kind = Kind::Adjacent { first, cache, owned: false };
-        Ok(Self { kind, bytes, read_only: false })
-    }
-
-    /// How its pages are to be cached.
-    pub fn cache(&self) -> Cache {
-        match self.kind {
-            Kind::Adjacent { cache, .. } => cache,
-            Kind::Anonymous(_) => Cache::WriteBack,
-        }
+        Ok(Self { cache, ..Self::new(Pages::Physical(first), bytes) })
     }
 
     /// Its physical address, if it is one range.
     pub fn address(&self) -> Option<u64> {
-        match self.kind {
-            Kind::Adjacent { first, .. } => Some(u64::from(first) << 12),
-            Kind::Anonymous(_) => None,
+        match self.pages {
+            Pages::Physical(first) | Pages::Dma(first) => Some(first.address()),
+            Pages::Tree(_) => None,
         }
     }
 }
@@ -96,6 +98,16 @@ impl<M: Machine> Memory<M> {
         Ok(frame)
     }
 
+    /// Gives back what an entry holds; gives what the entry becomes.
+    pub fn let_go(&mut self, entry: u64) -> u64 {
+        frame_of(entry).inspect(|frame| self.frames.release(*frame));
+        if entry & DRAWN != 0 {
+            // Until its region is gone, the page may be asked for again.
+            self.frames.promise(1);
+        }
+        0
+    }
+
     /// A new object of anonymous memory.
     ///
     /// # Errors
@@ -105,14 +117,13 @@ impl<M: Machine> Memory<M> {
         if bytes.div_ceil(PAGE) > MAX_PAGES {
             return Err(ENOSPC);
         }
-        if !self.objects.has_room() {
-            return Err(ENOMEM);
-        }
-        let kind = Kind::Anonymous(Tree { root: self.take_zeroed()?, levels: LEVELS });
-        self.objects.insert(Object { kind, bytes, read_only: false })
+        let root = self.take_zeroed()?;
+        let made =
+            self.objects.insert(Object::new(Pages::Tree(Tree { root, levels: LEVELS }), bytes));
+        made.inspect_err(|_full| self.frames.release(root))
     }
 
-    /// An object of adjacent zeroed frames below 4 GiB.
+    /// An object of adjacent frames below 4 GiB, with whatever its last user left there.
     ///
     /// # Errors
     ///
@@ -125,31 +136,29 @@ impl<M: Machine> Memory<M> {
             return Err(ENOMEM);
         }
         let bytes = bytes.next_multiple_of(PAGE);
-        let count = narrow(size(bytes >> 12));
-        let first = self.frames.take_run(count).ok_or(ENOMEM)?.number();
-        for frame in (first..first.saturating_add(count)).filter_map(Frame::new) {
-            self.machine.zero(frame);
-        }
-        let kind = Kind::Adjacent { first, cache: Cache::WriteBack, owned: true };
-        self.objects.insert(Object { kind, bytes, read_only: false })
+        let first = self.frames.take_run(narrow(size(bytes >> 12)))?;
+        self.objects.insert(Object::new(Pages::Dma(first), bytes))
     }
 
-    /// Sets an object's size; pages beyond a smaller one are given back.
+    /// Sets an object's size; pages beyond a smaller one are given back from the end on, a few
+    /// at a time. `true`: it has that size; else it is to be done again.
     ///
     /// # Errors
     ///
     /// `EINVAL`: not an anonymous object; `ENOSPC`: more than 512 GiB.
-    pub fn resize(&mut self, id: ObjectId, bytes: u64) -> Result<()> {
-        let object = self.objects.get_mut(id).ok_or(EINVAL)?;
-        let Kind::Anonymous(tree) = object.kind else { return Err(EINVAL) };
-        let pages = bytes.div_ceil(PAGE);
-        if pages > MAX_PAGES {
+    pub fn resize(&mut self, id: ObjectId, bytes: u64) -> Result<bool> {
+        let object = *self.objects.get(id).ok_or(EINVAL)?;
+        let Pages::Tree(tree) = object.pages else { return Err(EINVAL) };
+        let (old, new) = (object.bytes.div_ceil(PAGE), bytes.div_ceil(PAGE));
+        if new > MAX_PAGES {
             return Err(ENOSPC);
         }
-        object.bytes = bytes;
+        let from = new.max(old.saturating_sub(SHRINK));
         let mut unlimited = u32::MAX;
-        self.drop_pages(tree, pages, &mut unlimited);
-        Ok(())
+        tree.visit(self, (from, old), &mut unlimited, |memory, _, entry| Ok(memory.let_go(entry)))?;
+        let bytes = if from > new { from.saturating_mul(PAGE) } else { bytes };
+        self.objects.update(id, |object| object.bytes = bytes);
+        Ok(from == new)
     }
 
     /// The frame of an object's page, made if it is not there yet. No reference is taken.
@@ -162,12 +171,9 @@ impl<M: Machine> Memory<M> {
         if number >= object.bytes.div_ceil(PAGE) {
             return Err(EFAULT);
         }
-        match object.kind {
-            Kind::Adjacent { first, .. } => {
-                let number = u32::try_from(number).map_err(|_wide| EFAULT)?;
-                first.checked_add(number).and_then(Frame::new).ok_or(EFAULT)
-            }
-            Kind::Anonymous(tree) => {
+        match object.pages {
+            Pages::Physical(first) | Pages::Dma(first) => first.after(number).ok_or(EFAULT),
+            Pages::Tree(tree) => {
                 let Self { machine, frames, .. } = self;
                 let slot = tree.reach(machine, number, || frames.take())?;
                 if let Some(frame) = frame_of(slot.get()) {
@@ -189,46 +195,28 @@ impl<M: Machine> Memory<M> {
     /// One reference to an object less; [`Memory::reap`] gives a dead one's frames back.
     pub fn release(&mut self, id: ObjectId) {
         if self.objects.release(id) {
-            self.dead = self.dead.wrapping_add(1);
+            self.dead.push(id);
         }
-    }
-
-    /// Gives an object's pages back from number `from` on, at most `budget`; `true`: all.
-    fn drop_pages(&mut self, tree: Tree, from: u64, budget: &mut u32) -> bool {
-        let mut at = from;
-        while let Some((number, slot)) = tree.next_used(&self.machine, at, MAX_PAGES) {
-            let Some(left) = budget.checked_sub(1) else { return false };
-            *budget = left;
-            if let Some(frame) = frame_of(slot.get()) {
-                self.frames.release(frame);
-            }
-            slot.set(0);
-            at = number.saturating_add(1);
-        }
-        true
     }
 
     /// Works at dead objects for about `budget` frames.
     pub fn reap(&mut self, budget: &mut u32) {
         while *budget > 0
-            && self.dead > 0
-            && let Some(id) = self.objects.unreferenced()
-            && let Some(&Object { kind, bytes, .. }) = self.objects.get(id)
+            && let Some(&id) = self.dead.last()
         {
-            match kind {
-                Kind::Anonymous(tree) if !self.drop_pages(tree, 0, budget) => return,
-                Kind::Anonymous(tree) => {
-                    let Self { machine, frames, .. } = self;
-                    tree.drop_tables(machine, 512, &mut |frame| frames.release(frame));
+            let gone = match self.objects.get(id).map(|object| (object.pages, object.bytes)) {
+                Some((Pages::Tree(tree), _)) => tree.take_apart(self, 512, budget),
+                Some((Pages::Dma(first), bytes)) => {
+                    let frames = (0..bytes.div_ceil(PAGE)).filter_map(|number| first.after(number));
+                    frames.for_each(|frame| self.frames.release(frame));
+                    true
                 }
-                Kind::Adjacent { first, owned: true, .. } => {
-                    let end = first.saturating_add(narrow(size(bytes).div_ceil(PAGE_SIZE)));
-                    (first..end).filter_map(Frame::new).for_each(|f| self.frames.release(f));
-                }
-                Kind::Adjacent { .. } => {}
+                Some((Pages::Physical(_), _)) | None => true,
+            };
+            if gone {
+                self.objects.remove(id);
+                self.dead.pop();
             }
-            self.objects.remove(id);
-            self.dead = self.dead.wrapping_sub(1);
         }
     }
 }
@@ -237,17 +225,18 @@ impl<M: Machine> Memory<M> {
 impl Object {
     /// The tree of its pages, if it has one.
     pub(crate) fn tree(&self) -> Option<Tree> {
-        match self.kind {
-            Kind::Anonymous(tree) => Some(tree),
-            Kind::Adjacent { .. } => None,
+        match self.pages {
+            Pages::Tree(tree) => Some(tree),
+            Pages::Physical(_) | Pages::Dma(_) => None,
         }
     }
 
     /// Numbers of the adjacent frames that go with it.
     pub(crate) fn own_frames(&self) -> Range<u32> {
-        match self.kind {
-            Kind::Adjacent { first, owned: true, .. } => {
-                first..first.saturating_add(narrow(size(self.bytes).div_ceil(PAGE_SIZE)))
+        match self.pages {
+            Pages::Dma(first) => {
+                let count = narrow(size(self.bytes).div_ceil(PAGE_SIZE));
+                first.number()..first.number().saturating_add(count)
             }
             _ => 0..0,
         }

@@ -1,219 +1,119 @@
 //! Regions: what a space holds where. Pages are counted by number (address / 4096).
 
+use bitflags::bitflags;
+
 use crate::prelude::*;
 
-/// Most regions that one space may have.
-pub const MAX_REGIONS: usize = 1024;
+/// Frames for tables that a region may need at its two ends, where they are shared with others.
+const EDGES: u64 = 8;
 
-/// Where the pages of a region come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backing {
-    /// The space's own pages: zeroed, or copies of an object's content.
-    Private(Option<Window>),
-    /// The object's pages themselves.
-    Shared(Window),
+bitflags! {
+    /// What is true of a mapping; the first five are the bits that `fmap` takes.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct MapFlags: u64 {
+        /// The pages are the source's own; else copies of them, or zeroed ones.
+        const SHARED = 1;
+        /// No frames are promised, until its rights change.
+        const LAZY = 0x10;
+        /// Instruction fetches are allowed.
+        const EXECUTE = 1 << 16;
+        /// Stores are allowed.
+        const WRITE = 1 << 17;
+        /// Loads are allowed.
+        const READ = 1 << 18;
+        /// A frame is promised for each page and each table.
+        const PROMISED = 1 << 32;
+        /// It never becomes writable: an object's pages that were mapped to be read.
+        const SEALED = 1 << 33;
+        /// A fork leaves it out (rings).
+        const UNFORKABLE = 1 << 34;
+    }
+}
+
+impl MapFlags {
+    /// What is allowed.
+    pub const ACCESS: Self = Self::READ.union(Self::WRITE).union(Self::EXECUTE);
+    /// Loads and stores.
+    pub const READ_WRITE: Self = Self::READ.union(Self::WRITE);
+
+    /// What a program asks for. x86-64 has no memory that is writable or executable but not
+    /// readable.
+    ///
+    /// # Errors
+    ///
+    /// `EACCES`: writable and executable at once.
+    pub fn asked(bits: u64) -> Result<Self> {
+        let asked = Self::from_bits_truncate(u64::from(low(bits)));
+        if asked.contains(Self::WRITE | Self::EXECUTE) {
+            return Err(EACCES);
+        }
+        Ok(if asked.intersects(Self::ACCESS) { asked | Self::READ } else { asked })
+    }
+
+    /// With a promise, if that is owed: for private pages that may be written.
+    fn settled(self) -> Self {
+        let owed = self & (Self::WRITE | Self::SHARED | Self::LAZY) == Self::WRITE;
+        if owed { self | Self::PROMISED } else { self }
+    }
+
+    /// Whether an access is allowed.
+    pub fn allows(self, access: Access) -> bool {
+        self.contains(match access {
+            Access::Read => Self::READ,
+            Access::Write => Self::WRITE,
+            Access::Execute => Self::EXECUTE,
+        })
+    }
 }
 
 /// A range of pages that are mapped alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "three facts that depend on nothing else")]
 pub struct Region {
     /// First page.
     pub start: u64,
     /// Page after the last.
     pub end: u64,
-    /// What is allowed.
-    pub protection: Protection,
-    /// Where pages come from.
-    pub backing: Backing,
-    /// Whether a frame is promised for each page (private and writable, not lazy).
-    pub promised: bool,
-    /// Whether a fork leaves it out (rings).
-    pub unforkable: bool,
-    /// Whether it never becomes writable: an object's pages that were mapped to be read.
-    pub sealed: bool,
+    /// What is true of them.
+    pub flags: MapFlags,
+    /// Whose content they have or begin with, and the page at which that begins.
+    pub source: Option<(Window, u64)>,
 }
 
 impl Region {
-    /// Pages that are mapped alike; promised where they may be written, and inherited by forks.
-    pub fn new((start, end): (u64, u64), protection: Protection, backing: Backing) -> Self {
-        let private = matches!(backing, Backing::Private(_));
-        let (promised, sealed) = (protection.write && private, !protection.write && !private);
-        Self { start, end, protection, backing, promised, unforkable: false, sealed }
+    /// Pages of, or with the content of, a window.
+    pub fn new((start, end): (u64, u64), flags: MapFlags, source: Option<Window>) -> Self {
+        let read_only = flags & (MapFlags::SHARED | MapFlags::WRITE) == MapFlags::SHARED;
+        let sealed = if read_only { MapFlags::SEALED } else { MapFlags::empty() };
+        let source = source.map(|window| (window, start));
+        Self { start, end, flags: flags.settled() | sealed, source }
     }
 
-    /// Number of pages.
-    pub fn pages(&self) -> u64 {
-        self.end.saturating_sub(self.start)
-    }
-
-    /// The part from page `at` on.
-    fn tail(self, at: u64) -> Self {
-        let skipped = at.saturating_sub(self.start).saturating_mul(PAGE);
-        let cut = |window: Window| Window {
-            offset: window.offset.saturating_add(skipped),
-            bytes: window.bytes.saturating_sub(skipped),
-            ..window
-        };
-        let backing = match self.backing {
-            Backing::Private(window) => Backing::Private(window.map(cut)),
-            Backing::Shared(window) => Backing::Shared(cut(window)),
-        };
-        Self { start: at, backing, ..self }
-    }
-
-    /// The object that it refers to.
-    pub fn window(&self) -> Option<Window> {
-        match self.backing {
-            Backing::Private(window) => window,
-            Backing::Shared(window) => Some(window),
-        }
-    }
-
-    fn joins(&self, next: &Self) -> bool {
-        self.end == next.start
-            && self.protection == next.protection
-            && self.backing == Backing::Private(None)
-            && next.backing == Backing::Private(None)
-            && self.promised == next.promised
-            && self.unforkable == next.unforkable
-    }
-}
-
-/// The regions of a space, sorted and disjoint.
-#[derive(Debug, Default)]
-pub struct Regions {
-    list: Vec<Region>,
-}
-
-/// Where mappings without an address begin.
-const FIRST_FREE: u64 = 0x1000_0000_0000 / PAGE;
-
-impl Regions {
-    /// The region that holds a page.
-    pub fn find(&self, page: u64) -> Option<&Region> {
-        let at = self.list.partition_point(|region| region.end <= page);
-        self.list.get(at).filter(|region| region.start <= page)
-    }
-
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Region> {
-        self.list.iter()
-    }
-
-    /// The first region that reaches into `start..end`.
-    pub fn first_in(&self, start: u64, end: u64) -> Option<&Region> {
-        let at = self.list.partition_point(|region| region.end <= start);
-        self.list.get(at).filter(|region| region.start < end)
-    }
-
-    /// Whether one or two more regions would fit.
+    /// The same pages with other rights; whatever may be written now is promised.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`: the space's limit, or the heap.
-    pub fn reserve(&mut self) -> Result<()> {
-        if self.list.len().saturating_add(2) > MAX_REGIONS {
-            return Err(ENOMEM);
+    /// `EACCES`: they never become writable.
+    pub fn recast(self, access: MapFlags) -> Result<Self> {
+        let flags = self.flags.difference(MapFlags::ACCESS | MapFlags::LAZY) | access;
+        if flags.contains(MapFlags::SEALED | MapFlags::WRITE) {
+            return Err(EACCES);
         }
-        self.list.try_reserve(2).map_err(|_full| ENOMEM)
+        Ok(Self { flags: flags.settled(), ..self })
     }
 
-    /// A free range of `pages` pages, at `wanted` if that is possible.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`: no such range.
-    pub fn place(&self, wanted: u64, pages: u64) -> Result<(u64, u64)> {
-        let starts = [wanted, FIRST_FREE].into_iter().filter(|at| *at >= USER_START / PAGE);
-        starts.filter_map(|start| self.gap(start, pages)).next().ok_or(ENOMEM)
+    /// How many frames are promised for it while none of its pages is there.
+    pub fn promise(&self) -> u64 {
+        let pages = self.end.saturating_sub(self.start);
+        // A table for 512 pages, and one more for 512 of those, and so on: 1 for 511.
+        let tables = (pages / 511).saturating_add(EDGES);
+        if self.flags.contains(MapFlags::PROMISED) { pages.saturating_add(tables) } else { 0 }
     }
 
-    /// The first free range at or after `from`.
-    fn gap(&self, from: u64, pages: u64) -> Option<(u64, u64)> {
-        let mut start = from;
-        let first = self.list.partition_point(|region| region.end <= from);
-        for region in self.list.get(first..)? {
-            if region.start >= start.checked_add(pages)? {
-                break;
-            }
-            start = region.end;
-        }
-        let end = start.checked_add(pages).filter(|end| *end <= USER_END / PAGE)?;
-        Some((start, end))
-    }
-
-    /// Takes in a region that overlaps no other; after [`Regions::reserve`] this does not
-    /// allocate.
-    pub fn insert(&mut self, region: Region) {
-        let at = self.list.partition_point(|other| other.end <= region.start);
-        match at.checked_sub(1).and_then(|before| self.list.get_mut(before)) {
-            Some(before) if before.joins(&region) => before.end = region.end,
-            _ => self.list.insert(at, region),
-        }
-    }
-
-    /// Cuts `start..end` out, which lies within one region; gives what was there, and how many
-    /// pieces of the region are left. After [`Regions::reserve`] this does not allocate.
-    pub fn cut(&mut self, start: u64, end: u64) -> Option<(Region, usize)> {
-        let at = self.list.partition_point(|region| region.end <= start);
-        let whole = *self.list.get(at).filter(|r| r.start <= start && r.end >= end)?;
-        self.list.remove(at);
-        let pieces = [whole.tail(end), Region { end: start, ..whole }];
-        let left = pieces.into_iter().filter(|piece| piece.pages() > 0);
-        let left = left.map(|piece| self.list.insert(at, piece)).count();
-        Some((Region { end, ..whole.tail(start) }, left))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn region(start: u64, end: u64) -> Region {
-        Region {
-            start,
-            end,
-            protection: Protection { read: true, write: true, execute: false },
-            backing: Backing::Private(None),
-            promised: false,
-            unforkable: true,
-            sealed: false,
-        }
-    }
-
-    fn spans(regions: &Regions) -> Vec<(u64, u64)> {
-        regions.iter().map(|r| (r.start, r.end)).collect()
-    }
-
-    #[test]
-    fn neighbours_that_are_alike_become_one() {
-        let mut regions = Regions::default();
-        regions.insert(region(100, 110));
-        regions.insert(region(110, 120));
-        regions.insert(region(130, 140));
-        assert_eq!(spans(&regions), [(100, 120), (130, 140)]);
-    }
-
-    #[test]
-    fn a_cut_leaves_both_ends() {
-        let mut regions = Regions::default();
-        regions.insert(region(100, 110));
-        assert_eq!(regions.cut(103, 105).map(|(r, n)| (r.start, r.end, n)), Some((103, 105, 2)));
-        assert_eq!(spans(&regions), [(100, 103), (105, 110)]);
-        assert_eq!(regions.cut(102, 106), None);
-        regions.cut(100, 103).unwrap();
-        regions.cut(109, 110).unwrap();
-        assert_eq!(spans(&regions), [(105, 109)]);
-    }
-
-    #[test]
-    fn a_place_is_free_and_inside_the_user_half() {
-        let mut regions = Regions::default();
-        assert_eq!(regions.place(200, 10), Ok((200, 210)));
-        regions.insert(region(200, 210));
-        assert!(regions.place(205, 10).unwrap().0 >= 210);
-        assert_eq!(regions.place(0, u64::MAX), Err(ENOMEM));
-        assert_eq!(regions.place(0, USER_END / PAGE), Err(ENOMEM));
+    /// The part of its source that belongs to a page.
+    pub fn source_of(&self, page: u64) -> Option<Window> {
+        let (window, first) = self.source?;
+        let skipped = page.saturating_sub(first).saturating_mul(PAGE);
+        let left = window.bytes.checked_sub(skipped).filter(|left| *left > 0)?;
+        window.part(skipped, left.min(PAGE))
     }
 }

@@ -1,25 +1,22 @@
 //! Address spaces: a page table and the regions that say what belongs into it.
 
-use crate::mem::region::Regions;
-use crate::mem::table::{CACHE, PROMISED, Tree, WRITE, entry, frame_of};
+use crate::mem::table::{CACHE, DRAWN, Tree, entry, frame_of};
 use crate::prelude::*;
+
+/// Most regions that one space may have.
+pub const MAX_REGIONS: usize = 1024;
+/// Where mappings without an address begin.
+const FIRST_FREE: u64 = 0x1000_0000_0000 / PAGE;
 
 /// An address space.
 #[derive(Debug)]
 pub struct Space {
     /// Its page table.
     pub tree: Tree,
-    /// What is mapped where.
-    pub regions: Regions,
-    /// Frames promised for page tables of promised regions.
-    pub(crate) table_promise: u64,
-    /// Pages that are present and its own.
+    /// What is mapped where: sorted and disjoint.
+    pub(crate) regions: Vec<Region>,
+    /// Pages that are present.
     pub resident: u64,
-}
-
-/// Frames that page tables of so many pages may need.
-fn table_cost(pages: u64) -> u64 {
-    pages.div_ceil(512).saturating_add(2)
 }
 
 /// The pages of an address range.
@@ -45,15 +42,91 @@ impl Space {
         let root = memory.take_zeroed()?;
         memory.machine.adopt_root(root);
         let tree = Tree { root, levels: memory.machine.levels() };
-        Ok(Self { tree, regions: Regions::default(), table_promise: 0, resident: 0 })
+        Ok(Self { tree, regions: Vec::new(), resident: 0 })
     }
 
-    /// Promises frames for so many pages and for the tables that they may need.
-    fn promise(&mut self, memory: &mut Memory<impl Machine>, pages: u64) -> Result<()> {
-        let tables = table_cost(pages);
-        memory.frames.promise(pages.saturating_add(tables))?;
-        self.table_promise = self.table_promise.saturating_add(tables);
-        Ok(())
+    /// Position of the first region that ends after a page.
+    fn position(&self, page: u64) -> usize {
+        self.regions.partition_point(|region| region.end <= page)
+    }
+
+    /// The first region that ends after a page.
+    pub fn first(&self, page: u64) -> Option<&Region> {
+        self.regions.get(self.position(page))
+    }
+
+    /// The region that holds a page.
+    pub fn find(&self, page: u64) -> Option<&Region> {
+        self.first(page).filter(|region| region.start <= page)
+    }
+
+    /// A free range of `pages` pages, at `wanted` if that is possible.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: no such range.
+    pub fn place(&self, wanted: u64, pages: u64) -> Result<(u64, u64)> {
+        let starts = [wanted, FIRST_FREE].into_iter().filter(|at| *at >= USER_START / PAGE);
+        starts.filter_map(|start| self.gap(start, pages)).next().ok_or(ENOMEM)
+    }
+
+    /// The first free range at or after `start`.
+    fn gap(&self, mut start: u64, pages: u64) -> Option<(u64, u64)> {
+        loop {
+            let end = start.checked_add(pages).filter(|end| *end <= USER_END / PAGE)?;
+            match self.first(start).filter(|region| region.start < end) {
+                Some(region) => start = region.end,
+                None => return Some((start, end)),
+            }
+        }
+    }
+
+    /// Room for one more region.
+    fn reserve(&mut self) -> Result<()> {
+        if self.regions.len() >= MAX_REGIONS {
+            return Err(ENOMEM);
+        }
+        self.regions.try_reserve(1).map_err(|_full| ENOMEM)
+    }
+
+    /// Puts regions in the place of others; references and promises follow. There is room.
+    fn replace<const N: usize>(
+        &mut self,
+        memory: &mut Memory<impl Machine>,
+        old: Range<usize>,
+        new: [Region; N],
+    ) {
+        for region in &new {
+            memory.frames.promise(region.promise());
+            region.source.inspect(|(window, _)| memory.objects.retain(window.object));
+        }
+        for region in self.regions.splice(old, new) {
+            memory.frames.unpromise(region.promise());
+            region.source.inspect(|(window, _)| memory.release(window.object));
+        }
+    }
+
+    /// Makes `at` a border between regions; gives the position of what is behind it.
+    fn split(&mut self, memory: &mut Memory<impl Machine>, at: u64) -> Result<usize> {
+        let place = self.position(at);
+        let Some(&region) = self.regions.get(place).filter(|region| region.start < at) else {
+            return Ok(place);
+        };
+        self.reserve()?;
+        let parts = [Region { end: at, ..region }, Region { start: at, ..region }];
+        self.replace(memory, place..place.saturating_add(1), parts);
+        Ok(place.saturating_add(1))
+    }
+
+    /// Removes the border at `at` if what it parts is alike.
+    fn join(&mut self, memory: &mut Memory<impl Machine>, at: u64) {
+        let place = self.position(at);
+        let both = place.wrapping_sub(1)..place.saturating_add(1);
+        if let Some(&[before, after]) = self.regions.get(both.clone())
+            && before == (Region { start: before.start, end: after.start, ..after })
+        {
+            self.replace(memory, both, [Region { end: after.end, ..before }]);
+        }
     }
 
     /// Maps a region. A reference to its object is taken.
@@ -62,22 +135,20 @@ impl Space {
     ///
     /// `EEXIST`: something is mapped there; `ENOMEM`: no frames to promise, too many regions.
     pub fn map(&mut self, memory: &mut Memory<impl Machine>, region: Region) -> Result<()> {
-        if self.regions.first_in(region.start, region.end).is_some() {
+        if self.first(region.start).is_some_and(|other| other.start < region.end) {
             return Err(EEXIST);
         }
-        self.regions.reserve()?;
-        if region.promised {
-            self.promise(memory, region.pages())?;
-        }
-        self.regions.insert(region);
-        if let Some(window) = region.window() {
-            memory.objects.retain(window.object);
-        }
+        self.reserve()?;
+        memory.frames.afford(region.promise())?;
+        let place = self.position(region.start);
+        self.replace(memory, place..place, [region]);
+        self.join(memory, region.start);
+        self.join(memory, region.end);
         Ok(())
     }
 
-    /// Unmaps what lies in pages `start..end`, at most `budget` present pages of it.
-    /// `true` when nothing is left there.
+    /// Unmaps what lies in pages `start..end`, about `budget` pages of it; `true`: all. Else it
+    /// goes on where it stopped when it is done again.
     ///
     /// # Errors
     ///
@@ -88,136 +159,65 @@ impl Space {
         (start, end): (u64, u64),
         budget: &mut u32,
     ) -> Result<bool> {
-        let before = *budget;
-        while let Some(region) = self.regions.first_in(start, end).copied()
-            && *budget > 0
-        {
-            let from = region.start.max(start);
-            let mut until = region.end.min(end);
-            if from > region.start && until < region.end {
-                self.regions.reserve()?;
-            }
-            let drawn = self.empty(memory, (from, &mut until), budget);
-            self.forget(memory, (from, until), drawn);
+        let start = self.first(start).map_or(end, |region| region.start.max(start));
+        let first = self.split(memory, start)?;
+        self.split(memory, end)?;
+        let resident = &mut self.resident;
+        let at = self.tree.visit(memory, (start, end), budget, |memory, _, entry| {
+            *resident = resident.saturating_sub(1);
+            Ok(memory.let_go(entry))
+        })?;
+        memory.machine.flush(self.tree.root, None);
+        self.replace(memory, first..self.position(at), []);
+        if let Some(&region) = self.regions.get(first).filter(|region| region.start < at) {
+            let rest = Region { start: at, ..region };
+            self.replace(memory, first..first.saturating_add(1), [rest]);
         }
-        if *budget != before {
-            memory.machine.flush(self.tree.root, None);
-        }
-        Ok(self.regions.first_in(start, end).is_none())
+        Ok(at >= end)
     }
 
-    /// Gives back what is present in a range, whose end comes nearer when the budget is used up.
-    /// Gives the number of pages that were drawn from the promise.
-    fn empty(
-        &mut self,
-        memory: &mut Memory<impl Machine>,
-        (from, until): (u64, &mut u64),
-        budget: &mut u32,
-    ) -> u64 {
-        let mut drawn = 0u64;
-        let mut at = from;
-        while let Some((page, slot)) = self.tree.next_used(&memory.machine, at, *until) {
-            let Some(left) = budget.checked_sub(1) else {
-                *until = page;
-                break;
-            };
-            *budget = left;
-            drawn = drawn.saturating_add(u64::from(slot.get() & PROMISED != 0));
-            if let Some(frame) = frame_of(slot.get()) {
-                memory.frames.release(frame);
-                self.resident = self.resident.saturating_sub(1);
-            }
-            slot.set(0);
-            at = page.saturating_add(1);
-        }
-        drawn
-    }
-
-    /// Takes pages off the regions. The part cut out keeps one reference to its object, as does
-    /// each piece that is left of the region.
-    fn cut(
-        &mut self,
-        memory: &mut Memory<impl Machine>,
-        (from, until): (u64, u64),
-    ) -> Option<Region> {
-        let (part, left) = self.regions.cut(from, until)?;
-        if let Some(window) = part.window() {
-            (0..left).for_each(|_piece| memory.objects.retain(window.object));
-        }
-        Some(part)
-    }
-
-    /// Takes pages that are empty now off the regions, with what was promised for them.
-    fn forget(&mut self, memory: &mut Memory<impl Machine>, range: (u64, u64), drawn: u64) {
-        let Some(part) = self.cut(memory, range) else { return };
-        if part.promised {
-            let tables = table_cost(part.pages()).min(self.table_promise);
-            self.table_promise = self.table_promise.saturating_sub(tables);
-            let pages = part.pages().saturating_sub(drawn);
-            memory.frames.unpromise(pages.saturating_add(tables));
-        }
-        if let Some(window) = part.window() {
-            memory.release(window.object);
-        }
-    }
-
-    /// Changes what is allowed in pages `start..end`.
+    /// Changes what is allowed in the first pages of `start..end`: those of one region, about
+    /// `budget` of them; gives the page to go on at.
     ///
     /// # Errors
     ///
-    /// `EACCES`: an object's pages that were mapped to be read; `ENOMEM`: a page is not mapped
-    /// (then nothing after it was changed), or there is nothing to promise.
+    /// `EACCES`: an object's pages that were mapped to be read; `ENOMEM`: a page is not mapped,
+    /// too many regions, or there is nothing to promise.
     pub fn protect(
         &mut self,
         memory: &mut Memory<impl Machine>,
         (start, end): (u64, u64),
-        protection: Protection,
-    ) -> Result<()> {
-        let mut at = start;
-        while at < end {
-            let region = *self.regions.find(at).ok_or(ENOMEM)?;
-            let until = region.end.min(end);
-            if region.sealed && protection.write {
-                return Err(EACCES);
-            }
-            self.regions.reserve()?;
-            let private = matches!(region.backing, Backing::Private(_));
-            let promise = private && protection.write && !region.promised && !region.unforkable;
-            if promise {
-                self.promise(memory, until.saturating_sub(at))?;
-            }
-            self.recast(memory, (at, until), protection);
-            if let Some(part) = self.cut(memory, (at, until)) {
-                let promised = part.promised || promise;
-                self.regions.insert(Region { protection, promised, ..part });
-            }
-            at = until;
+        access: MapFlags,
+        budget: &mut u32,
+    ) -> Result<u64> {
+        let whole = *self.find(start).ok_or(ENOMEM)?;
+        let end = end.min(whole.end);
+        let old = Region { start, end, ..whole };
+        let new = old.recast(access)?;
+        if new != old {
+            memory.frames.afford(new.promise().saturating_sub(old.promise()))?;
+            let place = self.split(memory, start)?;
+            self.split(memory, end)?;
+            self.replace(memory, place..place.saturating_add(1), [new]);
+            self.join(memory, start);
+            self.join(memory, end);
         }
+        // A private page becomes writable at its next fault, which knows whether it is shared.
+        let flags = new.flags.difference(MapFlags::WRITE);
+        let at = self.tree.visit(memory, (start, end), budget, |_, _, old| {
+            let cache = Cache(old & CACHE);
+            Ok(frame_of(old).map_or(old, |frame| entry(frame, flags, cache) | old & DRAWN))
+        })?;
         memory.machine.flush(self.tree.root, None);
-        Ok(())
+        Ok(at)
     }
 
-    /// Rewrites present entries; a private page becomes writable at its next fault, which knows
-    /// whether it is shared.
-    fn recast(&self, memory: &Memory<impl Machine>, range: (u64, u64), protection: Protection) {
-        let (mut at, end) = range;
-        while let Some((page, slot)) = self.tree.next_used(&memory.machine, at, end) {
-            if let Some(frame) = frame_of(slot.get()) {
-                let next = entry(frame, protection, Cache::WriteBack) & !WRITE;
-                slot.set(next | slot.get() & (CACHE | PROMISED));
-            }
-            at = page.saturating_add(1);
-        }
-    }
-
-    /// Gives a dead space's frames back, at most `budget`; `true` when it is gone.
+    /// Gives a dead space's frames back, about `budget` of them; `true` when it is gone.
     pub fn reap(&mut self, memory: &mut Memory<impl Machine>, budget: &mut u32) -> bool {
-        if self.unmap(memory, (0, USER_END / PAGE), budget) != Ok(true) {
-            return false;
+        let gone = self.tree.take_apart(memory, 256, budget);
+        if gone {
+            self.replace(memory, 0..self.regions.len(), []);
         }
-        memory.frames.unpromise(self.table_promise);
-        let Memory { machine, frames, .. } = memory;
-        self.tree.drop_tables(machine, 256, &mut |frame| frames.release(frame));
-        true
+        gone
     }
 }

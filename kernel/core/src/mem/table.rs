@@ -14,68 +14,38 @@ pub const WRITE: u64 = 1 << 1;
 /// Userspace may use it.
 pub const USER: u64 = 1 << 2;
 /// Ours: the frame was drawn from its region's promise.
-pub const PROMISED: u64 = 1 << 9;
+pub const DRAWN: u64 = 1 << 9;
 /// Ours: a frame is here, even where no access is allowed just now.
 pub const HELD: u64 = 1 << 10;
 /// Instruction fetches are not allowed.
 pub const NO_EXECUTE: u64 = 1 << 63;
-/// How the page is cached.
-pub const CACHE: u64 = 3 << 3;
+/// How the page is cached: what is of [`Cache`].
+pub const CACHE: u64 = Cache::UNCACHED.0;
 
 const ADDRESS: u64 = 0x000F_FFFF_FFFF_F000;
+/// What a table costs a visitor, in pages: its words are looked at.
+const TABLE: u32 = 16;
 
-/// What a mapping allows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "they are independent")]
-pub struct Protection {
-    /// Loads.
-    pub read: bool,
-    /// Stores.
-    pub write: bool,
-    /// Instruction fetches.
-    pub execute: bool,
-}
+/// How memory is cached: bits of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cache(pub u64);
 
-impl Protection {
-    /// Loads and stores.
-    pub const READ_WRITE: Self = Self { read: true, write: true, execute: false };
-
-    /// From bits: 1 execute, 2 write, 4 read. x86-64 has no memory that is writable or
-    /// executable but not readable.
-    ///
-    /// # Errors
-    ///
-    /// `EACCES`: writable and executable at once.
-    pub fn from_bits(bits: u64) -> Result<Self> {
-        let [execute, write] = [1, 2].map(|bit| bits & bit != 0);
-        if write && execute {
-            return Err(EACCES);
-        }
-        Ok(Self { read: bits & 7 != 0, write, execute })
-    }
-
-    /// Whether an access is allowed.
-    pub fn allows(self, access: Access) -> bool {
-        match access {
-            Access::Read => self.read,
-            Access::Write => self.write,
-            Access::Execute => self.execute,
-        }
-    }
+impl Cache {
+    /// Ordinary memory.
+    pub const WRITE_BACK: Self = Self(0);
+    /// Framebuffers. PAT entry 1 (PWT alone) means this: `kernel/src` programs it so.
+    pub const WRITE_COMBINING: Self = Self(1 << 3);
+    /// Device registers.
+    pub const UNCACHED: Self = Self(3 << 3);
 }
 
 /// The entry that maps `frame`.
-pub fn entry(frame: Frame, protection: Protection, cache: Cache) -> u64 {
-    let write = if protection.write { WRITE } else { 0 };
-    let execute = if protection.execute { 0 } else { NO_EXECUTE };
-    // PAT entry 1 (PWT alone) is write-combining: `kernel/src` programs it so.
-    let cache = match cache {
-        Cache::WriteBack => 0,
-        Cache::WriteCombining => 1 << 3,
-        Cache::Uncached => CACHE,
-    };
-    let present = if protection.read { PRESENT } else { 0 };
-    frame.address() | HELD | present | USER | write | execute | cache
+pub fn entry(frame: Frame, flags: MapFlags, cache: Cache) -> u64 {
+    let bit = |bit, is_set| if is_set { bit } else { 0 };
+    let present = bit(PRESENT, flags.contains(MapFlags::READ));
+    let write = bit(WRITE, flags.contains(MapFlags::WRITE));
+    let no_execute = bit(NO_EXECUTE, !flags.contains(MapFlags::EXECUTE));
+    frame.address() | HELD | USER | present | write | no_execute | cache.0
 }
 
 /// The frame that an entry names, if there is one.
@@ -104,9 +74,14 @@ impl<S: Deref<Target = [AtomicU64; 512]>> Slot<S> {
     }
 }
 
-/// Position of page `number` in the tables of `level` (0 = leaf).
+/// Bits of a page's number below those that choose an entry in tables of `level` (0 = leaf).
+fn below(level: u8) -> u32 {
+    u32::from(level).wrapping_mul(9)
+}
+
+/// Position of page `number` in the tables of `level`.
 fn position(number: u64, level: u8) -> usize {
-    size(number.wrapping_shr(u32::from(level).wrapping_mul(9)) & 511)
+    size(number.wrapping_shr(below(level)) & 511)
 }
 
 /// A tree of tables.
@@ -119,6 +94,19 @@ pub struct Tree {
 }
 
 impl Tree {
+    /// The lowest table on the way to page `number`, and its level.
+    #[inline]
+    fn descend<M: Machine>(self, machine: &M, number: u64) -> Option<(M::Shared, u8)> {
+        let mut words = machine.share(self.root)?;
+        for level in (1..self.levels).rev() {
+            match frame_of(words.get(position(number, level))?.load(Relaxed)) {
+                Some(next) => words = machine.share(next)?,
+                None => return Some((words, level)),
+            }
+        }
+        Some((words, 0))
+    }
+
     /// The leaf slot of page `number`; missing tables are made of the frames that `take` gives.
     ///
     /// # Errors
@@ -131,67 +119,84 @@ impl Tree {
         number: u64,
         mut take: impl FnMut() -> Result<Frame>,
     ) -> Result<Slot<M::Shared>> {
-        let mut words = machine.share(self.root).ok_or(EFAULT)?;
-        for level in (1..self.levels).rev() {
-            let word = words.get(position(number, level)).ok_or(EFAULT)?;
-            let next = if let Some(next) = frame_of(word.load(Relaxed)) {
-                next
-            } else {
-                let made = take()?;
-                machine.zero(made);
-                word.store(made.address() | PRESENT | WRITE | USER, Relaxed);
-                made
-            };
-            words = machine.share(next).ok_or(EFAULT)?;
+        let (mut words, lowest) = self.descend(machine, number).ok_or(EFAULT)?;
+        for level in (1..=lowest).rev() {
+            let made = take()?;
+            machine.zero(made);
+            let index = position(number, level);
+            Slot { words, index }.set(made.address() | PRESENT | WRITE | USER);
+            words = machine.share(made).ok_or(EFAULT)?;
         }
         Ok(Slot { words, index: position(number, 0) })
     }
 
-    /// The first page in `from..end` whose slot is in use, and that slot.
+    /// Goes through the slots in use of pages `from..end`: each becomes what `work` makes of its
+    /// page and value. Stops after about `budget` pages; gives the page that it came to.
     ///
-    /// Skips empty tables whole, so sparse ranges cost little.
-    pub fn next_used<M: Machine>(
+    /// # Errors
+    ///
+    /// What `work` refuses with; its slot stays.
+    pub fn visit<M: Machine>(
         self,
-        machine: &M,
-        from: u64,
-        end: u64,
-    ) -> Option<(u64, Slot<M::Shared>)> {
-        let mut number = from;
-        while number < end {
-            match self.descend(machine, number)? {
-                Ok(slot) => return Some((number, slot)),
-                Err(level) => {
-                    let span = 1u64.wrapping_shl(u32::from(level).wrapping_mul(9));
-                    number = (number & !span.wrapping_sub(1)).checked_add(span)?;
-                }
+        memory: &mut Memory<M>,
+        (from, end): (u64, u64),
+        budget: &mut u32,
+        mut work: impl FnMut(&mut Memory<M>, u64, u64) -> Result<u64>,
+    ) -> Result<u64> {
+        let mut at = from;
+        while at < end && *budget > 0 {
+            let (words, level) = self.descend(&memory.machine, at).ok_or(EFAULT)?;
+            let span = 1u64.wrapping_shl(below(level.max(1)));
+            let next = (at | span.wrapping_sub(1)).saturating_add(1).min(end);
+            let (from, mut last) = (at, at);
+            at = next;
+            if level > 0 {
+                *budget = budget.wrapping_sub(1);
+                continue;
             }
+            let slots = (from..next).zip(words.iter().skip(position(from, 0)));
+            let used = slots.filter(|(_, word)| word.load(Relaxed) != 0);
+            for (page, word) in used.take(index(*budget)) {
+                word.store(work(memory, page, word.load(Relaxed))?, Relaxed);
+                *budget = budget.wrapping_sub(1);
+                last = page;
+            }
+            if *budget == 0 {
+                at = last.saturating_add(1);
+            }
+            *budget = budget.saturating_sub(TABLE);
         }
-        None
+        Ok(at)
     }
 
-    /// The slot of a page that is in use; else the level at which there is nothing.
-    fn descend<M: Machine>(self, machine: &M, number: u64) -> Option<Result<Slot<M::Shared>, u8>> {
-        let mut words = machine.share(self.root)?;
-        for level in (1..self.levels).rev() {
-            match frame_of(words.get(position(number, level))?.load(Relaxed)) {
-                Some(next) => words = machine.share(next)?,
-                None => return Some(Err(level)),
+    /// Gives back what the first `top` entries of the root lead to (256 leave the kernel's half
+    /// alone), pages and tables, about `budget` of them at a time. `true`: the root is empty.
+    fn empty(self, memory: &mut Memory<impl Machine>, top: usize, budget: &mut u32) -> bool {
+        let words = memory.machine.share(self.root);
+        for word in words.iter().flat_map(|words| words.iter().take(top)) {
+            let entry = word.load(Relaxed);
+            let Some(root) = frame_of(entry) else { continue };
+            let below = Self { root, levels: self.levels.saturating_sub(1) };
+            if below.levels > 0 && !below.empty(memory, 512, budget) || *budget == 0 {
+                return false;
             }
+            word.store(memory.let_go(entry), Relaxed);
+            *budget = budget.wrapping_sub(1);
         }
-        let slot = Slot { words, index: position(number, 0) };
-        Some(if slot.get() == 0 { Err(0) } else { Ok(slot) })
+        true
     }
 
-    /// Gives every table to `release` but those above the first `top` entries of the root (256
-    /// leaves the kernel's half alone). Leaf entries must have been emptied.
-    pub fn drop_tables(self, machine: &impl Machine, top: usize, release: &mut impl FnMut(Frame)) {
-        if let Some(words) = machine.share(self.root)
-            && let Some(levels) = self.levels.checked_sub(1).filter(|levels| *levels > 0)
-        {
-            for root in words.iter().take(top).filter_map(|word| frame_of(word.load(Relaxed))) {
-                Self { root, levels }.drop_tables(machine, 512, release);
-            }
+    /// As [`Tree::empty`], and then the root.
+    pub fn take_apart(
+        self,
+        memory: &mut Memory<impl Machine>,
+        top: usize,
+        budget: &mut u32,
+    ) -> bool {
+        let empty = self.empty(memory, top, budget);
+        if empty {
+            memory.frames.release(self.root);
         }
-        release(self.root);
+        empty
     }
 }

@@ -112,8 +112,8 @@ impl<M: Machine> Kernel<M> {
             (SYS_FPATH, _) => self.write_path(me, target, UserSlice::new(call.b, call.c)?),
             (SYS_GETDENTS, _) => self.list(me, target, UserSlice::new(call.b, call.c)?, call.d),
             (SYS_FTRUNCATE, Target::Memory(window)) if window.bytes == u64::MAX => {
-                self.memory.resize(window.object, call.b)?;
-                self.give(me, 0)
+                let done = self.memory.resize(window.object, call.b)?;
+                if done { self.give(me, 0) } else { self.again(me, call) }
             }
             (SYS_FSYNC, _) => self.give(me, 0),
             (SYS_CALL, _) => Err(ENOTTY),

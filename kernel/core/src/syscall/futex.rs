@@ -19,10 +19,10 @@ impl<M: Machine> Kernel<M> {
         let frame = space.frame_at(memory, address, Access::Write)?;
         let mut bytes = [0; 4];
         memory.machine.read(frame, usize::from(offset), &mut bytes);
-        let channel = match space.regions.find(address >> 12).map(|region| region.backing) {
-            Some(Backing::Shared(_)) => Channel::Futex(frame, offset),
-            _ => Channel::Word(process, address),
-        };
+        let region = space.find(address >> 12);
+        let shared = region.is_some_and(|region| region.flags.contains(MapFlags::SHARED));
+        let channel =
+            if shared { Channel::Futex(frame, offset) } else { Channel::Word(process, address) };
         Ok((channel, frame, u32::from_le_bytes(bytes)))
     }
 

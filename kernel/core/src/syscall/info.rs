@@ -32,9 +32,8 @@ impl<M: Machine> Kernel<M> {
             }
             fact::COUNTERS => put_words(to, self.counters.words()),
             fact::MEMORY => {
-                let [total, free, promised] =
-                    [frames.total(), frames.free(), frames.promised()].map(u64::from);
-                put_words(to, [total, free, promised, wide(objects.len())])
+                let (total, free) = (frames.total().into(), frames.free());
+                put_words(to, [total, free, frames.promised(), wide(objects.len())])
             }
             fact::IRQS => {
                 let pair = |irq: &Irq| [irq.line.into(), irq.total];

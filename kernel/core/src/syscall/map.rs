@@ -2,12 +2,8 @@
 
 use crate::prelude::*;
 
-/// Where the flags hold the bits of [`Protection::from_bits`].
-const PROTECTION: u32 = 16;
-const SHARED: u64 = 1;
 const FIXED: u64 = 4;
 const FIXED_NOREPLACE: u64 = 0xC;
-const LAZY: u64 = 0x10;
 
 impl<M: Machine> Kernel<M> {
     /// Unmaps a slice of some pages; `true`: nothing is left there.
@@ -28,8 +24,16 @@ impl<M: Machine> Kernel<M> {
 
     pub(crate) fn mprotect(&mut self, me: ThreadId, call: Call) -> Outcome {
         let range = pages_of(call.a, call.b)?;
+        let access = MapFlags::asked(call.c)? & MapFlags::ACCESS;
+        let mut budget = SLICE_PAGES;
         let (space, memory) = self.space(me)?;
-        space.protect(memory, range, Protection::from_bits(call.c >> PROTECTION)?)?;
+        let at = space.protect(memory, range, access, &mut budget)?;
+        if at < range.1 {
+            // The call is made again for the rest.
+            let done = at.saturating_sub(range.0).saturating_mul(PAGE);
+            let b = call.b.saturating_sub(done);
+            return self.again(me, Call { a: at.saturating_mul(PAGE), b, ..call });
+        }
         self.give(me, 0)
     }
 
@@ -37,38 +41,35 @@ impl<M: Machine> Kernel<M> {
         if call.c != 32 {
             return Err(EINVAL);
         }
-        let [offset, bytes, flags, address] = self.words(me, call.b)?;
-        let protection = Protection::from_bits(flags >> PROTECTION)?;
-        let [shared, fixed, lazy] = [SHARED, FIXED, LAZY].map(|flag| flags & flag != 0);
+        let [offset, bytes, bits, address] = self.words(me, call.b)?;
+        let flags = MapFlags::asked(bits)?;
         if offset & 0xFFF != 0 || bytes == 0 {
             return Err(EINVAL);
         }
-        let range = match fixed {
-            true => pages_of(address, bytes)?,
-            false => self.space(me)?.0.regions.place(address >> 12, bytes.div_ceil(PAGE))?,
+        let range = match bits & FIXED {
+            0 => self.space(me)?.0.place(address >> 12, bytes.div_ceil(PAGE))?,
+            _ => pages_of(address, bytes)?,
         };
-        let replaces = fixed && flags & FIXED_NOREPLACE != FIXED_NOREPLACE;
-        if replaces && !self.unmap(me, range)? {
+        if bits & FIXED_NOREPLACE == FIXED && !self.unmap(me, range)? {
             return self.again(me, call);
         }
+        let shared = flags.contains(MapFlags::SHARED);
         let anonymous = call.a == wide(NONE);
-        let source = if !anonymous {
-            let writes = if shared && protection.write { Rights::WRITE } else { Rights::empty() };
-            Some(self.window_of(me, call.a, Rights::READ | writes, offset)?)
-        } else if shared {
-            Some(Window { object: self.memory.anonymous(bytes)?, offset: 0, bytes })
-        } else {
-            None
+        let source = match anonymous {
+            true if shared => {
+                Some(Window { object: self.memory.anonymous(bytes)?, offset: 0, bytes })
+            }
+            true => None,
+            false => {
+                let writes = flags.contains(MapFlags::SHARED | MapFlags::WRITE);
+                let writes = if writes { Rights::WRITE } else { Rights::empty() };
+                Some(self.window_of(me, call.a, Rights::READ | writes, offset)?)
+            }
         };
-        let backing = source.filter(|_| shared).map_or(Backing::Private(source), Backing::Shared);
-        let region = Region::new(range, protection, backing);
-        let promised = region.promised && !lazy;
         let (space, memory) = self.space(me)?;
-        let mapped = space.map(memory, Region { promised, ..region });
-        if let Some(window) = source.filter(|_| anonymous) {
-            // The region holds it now, or nobody does.
-            memory.release(window.object);
-        }
+        let mapped = space.map(memory, Region::new(range, flags, source));
+        // The region holds a new object now, or nobody does.
+        source.filter(|_| anonymous).inspect(|window| memory.release(window.object));
         mapped?;
         count(&mut self.counters.maps);
         self.give(me, range.0 << 12)

@@ -50,16 +50,15 @@ impl<M: Machine> Kernel<M> {
     /// Maps a ring into its daemon: first what it may only read, then what it writes.
     fn map_ring(&mut self, me: ThreadId, layout: Layout, object: ObjectId) -> Result<u64> {
         let (space, memory) = self.space(me)?;
-        let (start, end) = space.regions.place(0, layout.pages.into())?;
+        let (start, end) = space.place(0, layout.pages.into())?;
         let middle = start.saturating_add(layout.control.into());
-        for (first, last, write) in [(start, middle, false), (middle, end, true)] {
+        let parts = [(start, middle, MapFlags::READ), (middle, end, MapFlags::READ_WRITE)];
+        for (first, last, access) in parts {
             let ends = [first, last].map(|page| page.saturating_sub(start).saturating_mul(PAGE));
             let [offset, end] = ends;
-            let backing =
-                Backing::Shared(Window { object, offset, bytes: end.saturating_sub(offset) });
-            let protection = Protection { read: true, write, execute: false };
-            let region = Region::new((first, last), protection, backing);
-            space.map(memory, Region { unforkable: true, ..region })?;
+            let window = Window { object, offset, bytes: end.saturating_sub(offset) };
+            let flags = MapFlags::SHARED | MapFlags::UNFORKABLE | access;
+            space.map(memory, Region::new((first, last), flags, Some(window)))?;
         }
         Ok(start.saturating_mul(PAGE))
     }

@@ -118,14 +118,15 @@ impl<M: Machine> Kernel<M> {
 
     /// A page fault of the running thread.
     pub(crate) fn user_fault(&mut self, me: ThreadId, address: u64, access: Access) -> Next {
+        self.serve(me);
         let Ok((space, memory)) = self.space(me) else { return Next::Pick };
         match space.fault(memory, address, access) {
             Ok(_) => Next::To(me),
             Err(ENOMEM) => self.out_of_memory(me),
             Err(_) => {
                 // What is mapped so, but has no page, is beyond the end of its object.
-                let region = space.regions.find(address >> 12);
-                let mapped = region.is_some_and(|region| region.protection.allows(access));
+                let region = space.find(address >> 12);
+                let mapped = region.is_some_and(|region| region.flags.allows(access));
                 self.force_signal(me, if mapped { SIGBUS } else { SIGSEGV }, address)
             }
         }
@@ -201,7 +202,7 @@ impl<M: Machine> Kernel<M> {
         let mask = self.threads.get(me).map_or(0, |thread| self.mask(thread));
         let regs = self.memory.machine.regs(context);
         if let Some(value) = result {
-            regs.set(reg::RAX, value);
+            regs.general[reg::RAX] = value;
         }
         let regs = *regs;
         let size = wide(size_of::<SignalFrame>());
@@ -215,8 +216,8 @@ impl<M: Machine> Kernel<M> {
         let trampoline = self.processes.get(id).map_or(0, |process| process.signals.trampoline);
         let regs = self.memory.machine.regs(context);
         (regs.rsp, regs.rip, regs.rflags) = (stack, trampoline, FLAGS);
-        regs.set(reg::RDI, signal.into());
-        regs.set(reg::RSI, frame);
+        regs.general[reg::RDI] = signal.into();
+        regs.general[reg::RSI] = frame;
         if let Some(thread) = self.threads.get(me) {
             self.set_mask(thread, mask | bit(signal));
         }

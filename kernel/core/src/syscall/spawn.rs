@@ -43,11 +43,11 @@ impl<M: Machine> Kernel<M> {
         }
         let entry = exec::load(&mut self.memory, space, program)?;
         let stack = pages_of(STACK_TOP.saturating_sub(STACK), STACK)?;
-        let stack = Region::new(stack, Protection::READ_WRITE, Backing::Private(None));
-        let stack = space.map(&mut self.memory, Region { promised: false, ..stack });
+        let stack = Region::new(stack, MapFlags::READ_WRITE | MapFlags::LAZY, None);
+        let stack = space.map(&mut self.memory, stack);
         stack.map_err(|_taken| ENOEXEC)?;
-        let at = space.regions.place(0, args.bytes.div_ceil(PAGE))?;
-        let region = Region::new(at, Protection::READ_WRITE, Backing::Private(Some(args)));
+        let at = space.place(0, args.bytes.div_ceil(PAGE))?;
+        let region = Region::new(at, MapFlags::READ_WRITE, Some(args));
         space.map(&mut self.memory, region)?;
         let address = at.0 << 12;
         Ok(Regs::starting(entry, STACK_TOP, (address, args.bytes)))

@@ -144,8 +144,8 @@ impl Regs {
     /// The registers that a thread starts with.
     pub(crate) fn starting(rip: u64, rsp: u64, (first, second): (u64, u64)) -> Self {
         let mut regs = Self { rip, rsp, rflags: FLAGS, ..Self::default() };
-        regs.set(reg::RDI, first);
-        regs.set(reg::RSI, second);
+        regs.general[reg::RDI] = first;
+        regs.general[reg::RSI] = second;
         regs
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::mem::table::{PROMISED, frame_of};
+use crate::mem::table::{DRAWN, frame_of};
 use crate::prelude::*;
 use crate::testing::Fake;
 
@@ -55,15 +55,16 @@ impl Kernel<Fake> {
     fn check_frames(&self) {
         let machine = &self.memory.machine;
         let mut counts = Counts::new();
-        let mut promised = 0u64;
+        let (mut promised, mut undrawn) = (0u64, 0u64);
         for space in self.spaces() {
             let mut drawn = 0u64;
             walk(machine, space.tree.root, space.tree.levels, 256, &mut |frame, entry| {
                 add(&mut counts, frame.number());
-                drawn += u64::from(entry != 0 && entry & PROMISED != 0);
+                drawn += u64::from(entry != 0 && entry & DRAWN != 0);
             });
-            let wanted = space.regions.iter().filter(|r| r.promised).map(Region::pages);
-            promised += wanted.sum::<u64>() + space.table_promise - drawn;
+            promised += space.regions.iter().map(Region::promise).sum::<u64>() - drawn;
+            let wanted = space.regions.iter().filter(|region| region.promise() > 0);
+            undrawn += wanted.map(|region| region.end - region.start).sum::<u64>() - drawn;
         }
         for (_, object) in self.memory.objects.iter() {
             let mut visit = |frame: Frame, _entry| add(&mut counts, frame.number());
@@ -83,12 +84,8 @@ impl Kernel<Fake> {
         }
         let frames = &self.memory.frames;
         frames.check(|number| counts.get(&number).copied().unwrap_or(0));
-        assert_eq!(
-            u64::from(frames.promised()),
-            promised,
-            "I4: promises are not what regions have"
-        );
-        assert!(frames.promised() <= frames.free(), "I4: more is promised than is free");
+        assert_eq!(frames.promised(), promised, "I4: promises are not what regions have");
+        assert!(undrawn <= frames.free(), "I4: more is promised than is free");
     }
 
     /// I2, I3: objects, descriptions, namespaces and schemes are counted once for each name.
@@ -96,8 +93,8 @@ impl Kernel<Fake> {
         let [mut objects, mut descriptions, mut namespaces, mut schemes] =
             [(); 4].map(|()| Counts::new());
         for space in self.spaces() {
-            let windows = space.regions.iter().filter_map(Region::window);
-            windows.for_each(|window| add(&mut objects, window.object.index()));
+            let windows = space.regions.iter().filter_map(|region| region.source);
+            windows.for_each(|(window, _)| add(&mut objects, window.object.index()));
         }
         for (_, pipe) in self.pipes.iter() {
             add(&mut objects, pipe.object.index());

@@ -150,6 +150,9 @@ impl Machine for Fake {
     fn console_read(&mut self) -> Option<u8> {
         if self.typed.is_empty() { None } else { Some(self.typed.remove(0)) }
     }
+    fn log_read(&self, _at: u64, _to: &mut [u8]) -> usize {
+        0
+    }
     fn console_release(&mut self) {}
     fn power(&mut self, power: Power) {
         self.power = Some(power);

@@ -1,10 +1,12 @@
 //! Mapping, promises, faults.
 
-use anode_abi::number::{SYS_FORK, SYS_FTRUNCATE, SYS_FUNMAP, SYS_MPROTECT};
+use anode_abi::number::{
+    SYS_CLOSE, SYS_FORK, SYS_FTRUNCATE, SYS_FUNMAP, SYS_MPROTECT, SYS_READ2, SYS_WRITE2,
+};
 
 use crate::error::{EACCES, EINVAL, ENOMEM, encode};
 use crate::testing::{BASE, READ_WRITE, World};
-use crate::trap::{Access, Resume};
+use crate::trap::{Access, Resume, Trap};
 
 const PRIVATE: u64 = 2;
 const LAZY: u64 = 0x10;
@@ -23,8 +25,7 @@ fn memory_that_is_not_free_cannot_be_promised() {
     let address = world.map(init, 300 * 4096, RW | PRIVATE).unwrap();
     world.poke(init, address + 100, b"here");
     world.ok(init, SYS_FUNMAP, &[address, 300 * 4096]);
-    // What the page tables drew stays with them.
-    assert!(world.kernel.memory.frames.promised() <= promised);
+    assert_eq!(world.kernel.memory.frames.promised(), promised);
 }
 
 #[test]
@@ -91,4 +92,76 @@ fn an_object_keeps_what_was_written_and_shrinks() {
     assert_eq!(world.text(init, part).trim_end_matches('\0'), "0123456789");
     world.ok(init, SYS_FTRUNCATE, &[object, 0]);
     assert_eq!(world.text(init, part), "");
+}
+
+#[test]
+fn a_change_of_many_pages_lets_others_have_the_kernel_meanwhile() {
+    let mut world = World::new();
+    let init = world.init;
+    let bytes = 1500 * 4096;
+    let address = world.map(init, bytes, RW | PRIVATE).unwrap();
+    for page in 0..1500 {
+        world.touch(init, address + page * 4096, Access::Write);
+    }
+    for (number, prot) in [(SYS_MPROTECT, RX), (SYS_FUNMAP, 0)] {
+        let mut slices = 1;
+        let mut resume = world.start(init, number, &[address, bytes, prot]);
+        while resume == Resume::Again {
+            slices += 1;
+            resume = world.trap(Trap::Again);
+        }
+        assert_eq!(world.result(init), Some(0));
+        assert!((3..6).contains(&slices), "{slices} slices");
+        let allowed = world.touch(init, address + 1499 * 4096, Access::Execute);
+        assert_eq!(matches!(allowed, Resume::Run { .. }), number == SYS_MPROTECT);
+    }
+}
+
+#[test]
+fn a_large_object_shrinks_bit_by_bit() {
+    let mut world = World::new();
+    let init = world.init;
+    world.poke(init, BASE, b"x");
+    let object = world.open(init, "memory:", READ_WRITE).unwrap();
+    let free = world.kernel.memory.frames.free();
+    for page in [0, 1, 2047, 5000] {
+        world.ok(init, SYS_WRITE2, &[object, BASE, 10, page * 4096, 0]);
+    }
+    let first = world.start(init, SYS_FTRUNCATE, &[object, 4097]);
+    assert_eq!(first, Resume::Again);
+    while world.trap(Trap::Again) == Resume::Again {}
+    assert_eq!(world.result(init), Some(0));
+    assert_eq!(world.ok(init, SYS_READ2, &[object, BASE, 4096, 4000, 0]), 97);
+    // Two pages and the tables of the five are left.
+    assert_eq!(world.kernel.memory.frames.free(), free - 2 - 4);
+    world.ok(init, SYS_CLOSE, &[object]);
+    world.settle();
+    // The object's root goes too.
+    assert_eq!(world.kernel.memory.frames.free(), free + 1);
+}
+
+#[test]
+fn a_user_who_takes_all_memory_leaves_root_some() {
+    let mut world = World::with_frames(2048);
+    let init = world.init;
+    world.ok(init, SYS_FORK, &[]);
+    let user = world.child();
+    world.kernel.process(user).unwrap().uid = 1000;
+    let rest = |world: &World| {
+        let frames = &world.kernel.memory.frames;
+        frames.free() - frames.promised()
+    };
+    let kept = u64::from(world.kernel.memory.frames.total() / 32);
+    let all = rest(&world);
+    assert_eq!(world.map(user, (all - kept) * 4096, RW | PRIVATE), Some(encode(ENOMEM)));
+    let greedy = world.map(user, all * 4096, RW | PRIVATE | LAZY).unwrap();
+    let mut page = 0;
+    while world.kernel.threads.get(user).is_some() {
+        assert!(rest(&world) >= kept);
+        world.touch(user, greedy + page * 4096, Access::Write);
+        page += 1;
+    }
+    assert!(page > 1000);
+    let address = world.map(init, (kept - 16) * 4096, RW | PRIVATE).unwrap();
+    assert!(matches!(world.touch(init, address, Access::Write), Resume::Run { .. }));
 }

@@ -8,3 +8,5 @@ mod process;
 mod random;
 mod ring;
 mod source;
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers of tests")]
+mod space;
