@@ -251,7 +251,7 @@ pub fn random_traffic_of_many_clients_reads_back_what_was_written_last<R: Rig>()
     let engine = Engine::new(disk, qemu.memory(DATA, SIZE + 8192)).unwrap();
     let (mut stack, mut model) = (Stack { engine, qemu }, pattern(SIZE));
     let mut random = random(7);
-    for round in 0..300_u32 {
+    for round in 0..100_u32 {
         let len = 1 + random(if round % 16 == 0 { 200_000 } else { 5000 });
         let start = random(SIZE - len);
         let (begin, size) = (start.try_into().unwrap(), len.try_into().unwrap());
