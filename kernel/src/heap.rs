@@ -5,68 +5,64 @@ use core::ptr::{NonNull, null_mut};
 
 use anode_kernel::num::size;
 use slab_allocator::{Heap, HeapAllocator, MIN_HEAP_SIZE};
-use spin::Mutex;
+use spin::{LazyLock, Mutex};
+
+use crate::boot::{direct, info};
 
 /// A class of small blocks that has run out grows by this much.
 const GROWTH: usize = 16 * 1024;
 /// Largest block of a class, and the strictest alignment that the heap can give.
 const SMALL: usize = 4096;
 
-struct Allocator(Mutex<Option<Heap>>);
-
-#[global_allocator]
-static ALLOCATOR: Allocator = Allocator(Mutex::new(None));
-
-/// Gives the heap its memory.
-///
-/// # Safety
-///
-/// The range is mapped, page-aligned, longer than [`MIN_HEAP_SIZE`], and nobody else's.
-pub(crate) unsafe fn init(start: u64, len: u64) {
-    let (start, len) = (size(start), size(len));
-    let (rest, end) = (start.wrapping_add(MIN_HEAP_SIZE), start.wrapping_add(len));
-    // SAFETY: the caller's word. The classes begin with a page each; the buddy system, which they
-    // grow from, gets the rest (`grow` takes its end and not its length, in this version).
+static HEAP: LazyLock<Mutex<Heap>> = LazyLock::new(|| {
+    let start = direct::<u8>(info().heap.phys).addr();
+    let (rest, end) =
+        (start.wrapping_add(MIN_HEAP_SIZE), start.wrapping_add(size(info().heap.len)));
+    // SAFETY: the loader gave the memory for this, whole pages, and enough of them. The classes
+    // begin with a page each; the buddy system, which they grow from, gets the rest (`grow` takes
+    // its end and not its length, in this version).
     let heap = unsafe {
         let mut heap = Heap::new(start, MIN_HEAP_SIZE);
         heap.grow(rest, end, HeapAllocator::BuddySystemAllocator);
         heap
     };
-    *ALLOCATOR.0.lock() = Some(heap);
+    Mutex::new(heap)
+});
+
+fn allocate(layout: Layout) -> Option<NonNull<u8>> {
+    let mut heap = HEAP.lock();
+    if layout.align() > SMALL {
+        return None;
+    }
+    if let Ok(block) = heap.allocate(layout) {
+        return Some(block);
+    }
+    if layout.size() > SMALL {
+        return None;
+    }
+    let more = heap.allocate(Layout::from_size_align(GROWTH, SMALL).ok()?).ok()?;
+    // SAFETY: the memory is fresh from the buddy system, and never given back to it.
+    unsafe { heap.grow(more.addr().get(), GROWTH, Heap::layout_to_allocator(&layout)) };
+    heap.allocate(layout).ok()
 }
 
-impl Allocator {
-    fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
-        if layout.align() > SMALL {
-            return None;
-        }
-        let mut guard = self.0.lock();
-        let heap = guard.as_mut()?;
-        if let Ok(block) = heap.allocate(layout) {
-            return Some(block);
-        }
-        if layout.size() > SMALL {
-            return None;
-        }
-        let more = heap.allocate(Layout::from_size_align(GROWTH, SMALL).ok()?).ok()?;
-        // SAFETY: the memory is fresh from the buddy system, and never given back to it.
-        unsafe { heap.grow(more.addr().get(), GROWTH, Heap::layout_to_allocator(&layout)) };
-        heap.allocate(layout).ok()
-    }
-}
+struct Allocator;
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 // SAFETY: blocks come from `Heap` under a lock, which hands out each once, of at least the size
 // and alignment asked for (a class's blocks are aligned to their size), and takes it back by the
 // same layout.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        self.allocate(layout).map_or(null_mut(), NonNull::as_ptr)
+        allocate(layout).map_or(null_mut(), NonNull::as_ptr)
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        if let (Some(heap), Some(block)) = (self.0.lock().as_mut(), NonNull::new(block)) {
+        if let Some(block) = NonNull::new(block) {
             // SAFETY: the block came from `alloc` with this layout (the trait's contract).
-            unsafe { heap.deallocate(block, layout) };
+            unsafe { HEAP.lock().deallocate(block, layout) };
         }
     }
 }

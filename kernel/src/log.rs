@@ -3,11 +3,11 @@
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use anode_kernel::num::{size, wide};
+use anode_kernel::num::{index, size, wide};
 use log::{LevelFilter, Log, Metadata, Record};
 use spin::Mutex;
 
-use crate::arch::{serial, tsc};
+use crate::arch::{clock, serial};
 
 /// Bytes of the log that are kept.
 const SIZE: usize = 64 * 1024;
@@ -74,7 +74,7 @@ impl Log for Logger {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            let us = tsc::now() / 1000;
+            let us = clock::now() / 1000;
             let (seconds, us) = (us / 1_000_000, us % 1_000_000);
             let level = record.level();
             let mut ring = RING.lock();
@@ -86,10 +86,10 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-/// Makes `log`'s macros write here; `level` as `log` names it.
-pub(crate) fn init(level: Option<&str>) {
-    let filter = level.and_then(|name| name.parse().ok()).unwrap_or(LevelFilter::Info);
+/// Makes `log`'s macros write here; `level`: 0 nothing, 1 errors, to 5 all.
+pub(crate) fn init(level: u32) {
+    let level = LevelFilter::iter().nth(index(level)).unwrap_or(LevelFilter::Info);
     if log::set_logger(&Logger).is_ok() {
-        log::set_max_level(filter);
+        log::set_max_level(level);
     }
 }

@@ -3,47 +3,59 @@
 use core::ptr::{copy, copy_nonoverlapping};
 use core::sync::atomic::AtomicU64;
 
-use anode_kernel::machine::{Context as ContextId, Cpu, Frame, IrqOp, Machine, Power, Regs};
-use anode_kernel::num::index;
+use anode_abi::boot_info::FrameRange;
+use anode_kernel::machine::{
+    Context as ContextId, Cpu, Frame, IrqOp, Machine, PAGE_SIZE, Power, Regs,
+};
+use anode_kernel::num::{index, low, wide};
 use x86_64::VirtAddr;
 use x86_64::instructions::port::Port;
 use x86_64::instructions::random::RdRand;
+use x86_64::instructions::tables::lidt;
 use x86_64::instructions::{interrupts, tlb};
-use x86_64::registers::control::{Cr4, Cr4Flags};
+use x86_64::registers::control::Cr4Flags;
+use x86_64::structures::DescriptorTablePointer;
 
-use crate::arch::fpu::Vector;
-use crate::arch::ioapic::Lines;
-use crate::arch::percpu::{Context, LENT, PerCpu};
-use crate::arch::{apic, idt, paging, tsc};
+use crate::arch::context::{Context, LENT};
+use crate::arch::ioapic::{self, Messages};
+use crate::arch::percpu::{PerCpu, write_root};
+use crate::arch::{apic, clock};
+use crate::boot::{direct, info};
 use crate::log;
-use crate::memory::Ram;
-
-/// The pool of contexts, memory that holds nothing else: its address, the bytes from one to the
-/// next (both multiples of 64), and how many there are.
-pub(crate) type Pool = (*mut u8, usize, u32);
 
 /// The machine; owned by the kernel, so whoever has it holds the lock.
 pub(crate) struct Hardware {
-    pub(crate) ram: Ram,
-    pub(crate) pool: Pool,
-    pub(crate) vector: Vector,
-    pub(crate) lines: Lines,
-    pub(crate) kernel_root: u64,
-    pub(crate) hhdm: u64,
-    pub(crate) wall: u64,
-    pub(crate) seed: [u64; 4],
+    /// The frames that the core may name, the largest range first, as it is asked for most.
+    ram: &'static [FrameRange],
+    messages: Messages,
+    seed: [u64; 4],
 }
 
-// SAFETY: the pointer in it is to memory that is reached in this way only.
-unsafe impl Send for Hardware {}
-
 impl Hardware {
-    /// Where a context is; the last one's place if there is no such context.
+    /// The machine, whose core may name the frames in `ram`.
+    pub(crate) fn new(ram: &'static [FrameRange]) -> Self {
+        Self { ram, messages: Messages::default(), seed: info().seed }
+    }
+
+    /// Where a frame lies in the direct map: 512 words that are mapped and writable, and that the
+    /// kernel uses by atomics or by copying only. `None`: the frame is not the core's.
+    fn words(&self, frame: Frame) -> Option<*mut u64> {
+        let holds = |range: &FrameRange| frame.number().wrapping_sub(range.first) < range.count;
+        self.ram.iter().any(holds).then(|| direct(frame.address()))
+    }
+
+    /// Where `len` bytes from `offset` on lie in a frame, and how many of them are in it.
+    fn bytes(&self, frame: Frame, offset: usize, len: usize) -> Option<(*mut u8, usize)> {
+        let left = PAGE_SIZE.checked_sub(offset)?;
+        Some((self.words(frame)?.cast::<u8>().wrapping_add(offset), len.min(left)))
+    }
+
+    /// Where a context is, in memory that holds nothing else; the last one's place if there is no
+    /// such context.
     #[inline(always)]
     pub(crate) fn context(&self, context: ContextId) -> *mut Context {
-        let (base, stride, count) = self.pool;
-        let n = index(context.0.min(count.wrapping_sub(1)));
-        base.wrapping_add(n.wrapping_mul(stride)).cast()
+        let n = context.0.min(self.contexts().wrapping_sub(1));
+        direct::<Context>(info().contexts.phys).wrapping_add(index(n))
     }
 
     /// A context whose state may be read and changed in memory. The core asks for threads that do
@@ -56,7 +68,7 @@ impl Hardware {
             if PerCpu::here().current.get() != context {
                 (*context).by_iret = 1;
             } else if (*context).by_iret != LENT {
-                self.vector.save(context);
+                (*context).save();
                 (*context).by_iret = LENT;
             }
         }
@@ -66,76 +78,79 @@ impl Hardware {
 
 impl Machine for Hardware {
     type Shared = &'static [AtomicU64; 512];
+
     fn now(&self) -> u64 {
-        tsc::now()
+        clock::now()
     }
 
     fn boot_wall(&self) -> u64 {
-        self.wall
+        info().wall_ns
     }
 
     fn arm(&mut self, cpu: Cpu, at: u64) {
         if cpu == PerCpu::here().cpu {
-            apic::arm((at != u64::MAX).then(|| at.saturating_sub(tsc::now())));
+            apic::arm((at != u64::MAX).then(|| at.saturating_sub(clock::now())));
         } else {
             self.kick(cpu);
         }
     }
 
-    fn kick(&mut self, _: Cpu) {
-        // There is but this one yet.
-        apic::kick(apic::id());
+    fn kick(&mut self, cpu: Cpu) {
+        if let Some(id) = info().cpus.get(usize::from(cpu.0)) {
+            apic::kick(*id);
+        }
     }
 
     fn cpus(&self) -> u8 {
         1
     }
+
     fn share(&self, frame: Frame) -> Option<Self::Shared> {
         // SAFETY: the frame is the core's RAM: mapped for good, aligned, and reached by the
-        // kernel only as atomics or by copying (memory.rs, `Ram::words`).
-        self.ram.words(frame).map(|at| unsafe { &*at.cast::<[AtomicU64; 512]>() })
+        // kernel only as atomics or by copying (`words`).
+        self.words(frame).map(|at| unsafe { &*at.cast::<[AtomicU64; 512]>() })
     }
 
     fn zero(&mut self, frame: Frame) {
-        if let Some(at) = self.ram.words(frame) {
+        if let Some(at) = self.words(frame) {
             // SAFETY: as in `share`; the core zeroes frames that nobody maps.
             unsafe { at.write_bytes(0, 512) };
         }
     }
+
     fn copy(&mut self, from: (Frame, usize), to: (Frame, usize), len: usize) {
-        let Some((source, len)) = self.ram.bytes(from.0, from.1, len) else { return };
-        let Some((target, len)) = self.ram.bytes(to.0, to.1, len) else { return };
+        let Some((source, len)) = self.bytes(from.0, from.1, len) else { return };
+        let Some((target, len)) = self.bytes(to.0, to.1, len) else { return };
         // SAFETY: both ranges are within frames that `share` could lend. A user who writes them
         // meanwhile gets what he deserves: bytes of either kind, which nobody trusts.
         unsafe { copy(source, target, len) };
     }
 
     fn read(&self, frame: Frame, offset: usize, to: &mut [u8]) {
-        if let Some((source, len)) = self.ram.bytes(frame, offset, to.len()) {
+        if let Some((source, len)) = self.bytes(frame, offset, to.len()) {
             // SAFETY: as in `copy`; `to` is the kernel's own memory, so it does not overlap.
             unsafe { copy_nonoverlapping(source, to.as_mut_ptr(), len) };
         }
     }
 
     fn write(&mut self, frame: Frame, offset: usize, from: &[u8]) {
-        if let Some((target, len)) = self.ram.bytes(frame, offset, from.len()) {
+        if let Some((target, len)) = self.bytes(frame, offset, from.len()) {
             // SAFETY: as in `read`.
             unsafe { copy_nonoverlapping(from.as_ptr(), target, len) };
         }
     }
 
     fn adopt_root(&mut self, root: Frame) {
-        if self.ram.words(root).is_some() {
-            let from = paging::upper_half(self.hhdm, self.kernel_root);
-            let to = paging::upper_half(self.hhdm, root.address());
+        if let Some(to) = self.words(root) {
+            let from = direct::<u64>(info().root);
             // SAFETY: the kernel's root does not change any more, and the core's frame is RAM
             // that nobody else uses.
-            unsafe { copy_nonoverlapping(from, to, 1) };
+            unsafe { copy_nonoverlapping(from.wrapping_add(256), to.wrapping_add(256), 256) };
         }
     }
 
     fn levels(&self) -> u8 {
-        if Cr4::read().contains(Cr4Flags::L5_PAGING) { 5 } else { 4 }
+        if info().cr4 & Cr4Flags::L5_PAGING.bits() == 0 { 4 } else { 5 }
     }
 
     fn flush(&mut self, root: Frame, page: Option<u64>) {
@@ -145,12 +160,12 @@ impl Machine for Hardware {
         match page {
             Some(page) => tlb::flush(VirtAddr::new_truncate(page)),
             // SAFETY: the root is the one that is loaded.
-            None => unsafe { paging::write_root(root.address()) },
+            None => unsafe { write_root(root.address()) },
         }
     }
 
     fn contexts(&self) -> u32 {
-        self.pool.2
+        low(info().contexts.len / wide(size_of::<Context>()))
     }
 
     fn regs(&mut self, context: ContextId) -> &mut Regs {
@@ -160,27 +175,27 @@ impl Machine for Hardware {
 
     fn reset_vector(&mut self, context: ContextId) {
         // SAFETY: as in `regs`.
-        unsafe { self.vector.reset(self.lend(context)) };
+        unsafe { (*self.lend(context)).reset() };
     }
 
     fn copy_vector(&mut self, from: ContextId, to: ContextId) {
         let (from, to) = (self.lend(from), self.lend(to));
         if from != to {
             // SAFETY: as in `regs`, for both.
-            unsafe { self.vector.copy(from, to) };
+            unsafe { (*to).copy_vector(&*from) };
         }
     }
 
     fn irq(&mut self, line: u32, op: IrqOp) -> bool {
-        self.lines.operate(line, op)
+        ioapic::operate(line, op)
     }
 
     fn take_msi(&mut self) -> Option<(u64, u32, u32)> {
-        self.lines.take_message()
+        self.messages.take()
     }
 
     fn give_msi(&mut self, line: u32) {
-        self.lines.give_message(line);
+        self.messages.give(line);
     }
 
     fn port_in(&mut self, port: u16, width: usize) -> u32 {
@@ -213,8 +228,10 @@ impl Machine for Hardware {
         for (word, to) in self.seed.iter_mut().zip(bytes.as_chunks_mut::<8>().0) {
             let drawn = hardware.and_then(RdRand::get_u64).unwrap_or(0);
             // The loader's words never leave as they are: each is stirred with what comes now.
-            *word =
-                word.wrapping_add(tsc::count()).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+            *word = word
+                .wrapping_add(clock::count())
+                .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+                .rotate_left(29);
             *to = (*word ^ drawn).to_le_bytes();
         }
         bytes
@@ -249,9 +266,10 @@ pub(crate) fn reset() -> ! {
     for (port, value) in [(0x64, 0xFE), (0xCF9, 2), (0xCF9, 6)] {
         // SAFETY: what these do is what we want; where they are nobody's, nothing happens.
         unsafe { Port::<u8>::new(port).write(value) };
-        tsc::wait(10_000_000);
+        clock::wait(10_000_000);
     }
-    idt::unload();
+    // SAFETY: the machine is to end: without gates, the next trap resets it.
+    unsafe { lidt(&DescriptorTablePointer { limit: 0, base: VirtAddr::zero() }) };
     interrupts::int3();
     crate::panic::halt()
 }

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!  boot ── from the loader to the first thread      arch/trap ── from a trap to the core and back
-//!  memory, heap, arch/paging ── what is the kernel's and what the core's
-//!  machine ── `Machine` for the core, over arch/{apic, ioapic, tsc, fpu, serial}
-//!  log, panic ── what it says
+//!  machine ── `Machine` for the core, over arch/{apic, ioapic, clock, context}
+//!  heap ── memory for the core's tables             log, panic ── what it says, over arch/serial
 //! ```
 //!
-//! Read `arch/entry.s` and `arch/trap.rs` first, then `machine.rs`.
+//! Read `arch/entry.s` and `arch/trap.rs` first, then `machine.rs`. What has to be done but once
+//! has been done by the loader: `anode_abi::boot_info` says what the kernel finds.
 #![no_std]
 #![no_main]
 
@@ -18,5 +18,4 @@ mod boot;
 mod heap;
 mod log;
 mod machine;
-mod memory;
 mod panic;

@@ -8,27 +8,22 @@ use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use anode_kernel::num::size;
-use anode_kernel::symbol;
-use rustc_demangle::demangle;
-use spin::Once;
+use anode_abi::boot_info::{MAX_CPUS, STACK, Symbol};
+use anode_kernel::num::{index, size};
 use x86_64::instructions::{hlt, interrupts};
 use x86_64::registers::control::Cr2;
 
 use crate::arch::trap::Frame;
-use crate::arch::{apic, gdt, serial};
+use crate::arch::{apic, serial};
+use crate::boot::{info, lend};
 
 /// Deepest backtrace that is printed.
 const DEPTH: usize = 32;
 
-/// The kernel's ELF file, and where its address 0 is.
-static IMAGE: Once<(&'static [u8], u64)> = Once::new();
-static STOPPED: AtomicBool = AtomicBool::new(false);
+/// Bytes of all stacks that there may be.
+const STACKS: usize = 4 * MAX_CPUS * STACK;
 
-/// Names functions in backtraces by this ELF file, whose address 0 is at `base`.
-pub(crate) fn name_by(elf: &'static [u8], base: u64) {
-    IMAGE.call_once(|| (elf, base));
-}
+static STOPPED: AtomicBool = AtomicBool::new(false);
 
 struct Out;
 
@@ -59,7 +54,6 @@ pub(crate) fn halt() -> ! {
 
 /// Ends with a sentence: the machine cannot be started.
 pub(crate) fn give_up(sentence: &str) -> ! {
-    stop();
     print(format_args!("\nAnode cannot start: {sentence}.\n"));
     halt()
 }
@@ -104,15 +98,13 @@ fn end(frame: u64) -> ! {
     halt()
 }
 
-/// Follows frame pointers, which the build forces, as long as they lead up one of the first
-/// CPU's stacks.
+/// Follows frame pointers, which the build forces, as long as they lead up one of the stacks.
 fn backtrace(mut frame: u64) {
-    let (stacks, len) = gdt::boot_stack_area();
     for _ in 0..DEPTH {
-        let into = size(frame.wrapping_sub(stacks));
-        let in_stack = into % gdt::STACK;
-        let is_sound = frame.is_multiple_of(8) && into < len && in_stack >= 4096;
-        if !is_sound || in_stack > gdt::STACK - 16 {
+        let into = size(frame.wrapping_sub(info().stacks));
+        let in_stack = into % STACK;
+        let is_sound = frame.is_multiple_of(8) && into < STACKS && in_stack >= 4096;
+        if !is_sound || in_stack > STACK - 16 {
             return;
         }
         let at = core::ptr::with_exposed_provenance::<[u64; 2]>(size(frame));
@@ -129,12 +121,18 @@ fn backtrace(mut frame: u64) {
 
 /// Prints an address and the function that it is in.
 fn entry(address: u64) {
-    let (elf, base) = IMAGE.get().copied().unwrap_or((&[], 0));
-    let linked = address.wrapping_sub(base);
-    match symbol::name_of(elf, linked) {
-        Some((name, into)) => {
-            print(format_args!("  {linked:#8x} {:#}+{into:#x}\n", demangle(name)));
-        }
+    match name_of(address) {
+        Some((name, into)) => print(format_args!("  {address:#x} {name}+{into:#x}\n")),
         None => print(format_args!("  {address:#x}\n")),
     }
+}
+
+/// The function that an address is in, and how far in.
+fn name_of(address: u64) -> Option<(&'static str, u64)> {
+    // SAFETY: `BootInfo` says what lies in each, and nobody writes there.
+    let (symbols, names) = unsafe { (lend::<Symbol>(info().symbols), lend(info().names)) };
+    let after = symbols.partition_point(|symbol| symbol.address <= address);
+    let symbol = symbols.get(after.checked_sub(1)?)?;
+    let name = names.get(index(symbol.name)..)?.get(..index(symbol.len))?;
+    Some((core::str::from_utf8(name).ok()?, address.wrapping_sub(symbol.address)))
 }

@@ -11,7 +11,7 @@ use crate::{
     run, workspace,
 };
 
-/// Where the loader puts the kernel (`KERNEL_BASE` of `anode_abi::boot_info`).
+/// Where the loader puts the kernel (`KERNEL_BASE` of `anode_loader`).
 const KERNEL_BASE: &str = "0xffffffff80000000";
 
 /// `mk debug`, with the flags of `mk run`

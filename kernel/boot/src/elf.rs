@@ -222,6 +222,12 @@ impl<'a> Plan<'a> {
         self.span
     }
 
+    /// The address that the file gives to the image's begin.
+    #[must_use]
+    pub fn base(&self) -> u64 {
+        self.base.unwrap_or(0)
+    }
+
     /// The entry, from the image's begin.
     #[must_use]
     pub const fn entry(&self) -> u64 {

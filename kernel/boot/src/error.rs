@@ -16,6 +16,10 @@ pub enum Error {
     NoSlot(SlotError, SlotError),
     /// The chosen kernel is not one.
     Kernel(ElfError),
+    /// The CPU lacks something without which there is no protection, or hides it.
+    Cpu(&'static str),
+    /// The CPU's timer does not run.
+    Timer,
     /// So many bytes of RAM in one piece are not free.
     Memory(u64),
     /// The loader asked for memory that is not its own, or mapped a page twice.
@@ -41,6 +45,8 @@ impl fmt::Display for Error {
             Self::Partition(error) => write!(f, "no anode-boot partition: {error}"),
             Self::NoSlot(a, b) => write!(f, "no boot slot is valid (A: {a}; B: {b})"),
             Self::Kernel(error) => write!(f, "the kernel cannot be loaded: {error}"),
+            Self::Cpu(what) => write!(f, "the CPU lacks {what}, or the firmware hides it"),
+            Self::Timer => f.write_str("the CPU's timer does not run"),
             Self::Memory(bytes) => {
                 write!(f, "not enough memory: {} KiB are needed in one piece", bytes.div_ceil(1024))
             }

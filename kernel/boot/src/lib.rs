@@ -3,9 +3,9 @@
 //! ```text
 //!  bios, uefi (front ends)          this crate
 //!  ───────────────────────┐  ┌─────────────────────────────────────────────────┐
-//!   sectors      ─ Disk ──┼─▶│ gpt ─▶ slot ─▶ elf ─▶ paging ─▶ load ─▶ BootInfo │
-//!   pages of RAM ─ Memory ┼─▶│                                                 │
-//!   memory map  ──────────┼─▶│ regions            machine: CR3, jump, serial   │
+//!   sectors      ─ Disk ──┼─▶│ load: gpt ─▶ slot ─▶ elf, window, room (paging)  │
+//!   pages of RAM ─ Memory ┼─▶│ handover: facts, regions, symbols ─▶ BootInfo   │
+//!   memory map  ──────────┼─▶│ machine: the CPU, the controllers, the jump     │
 //!  ───────────────────────┘  └─────────────────────────────────────────────────┘
 //! ```
 //!
@@ -24,21 +24,29 @@ extern crate std;
 
 pub mod elf;
 mod error;
+mod facts;
 mod field;
 pub mod gpt;
+mod handover;
 mod load;
 pub mod machine;
+pub mod madt;
 mod memory;
 mod paging;
 pub mod pc;
 pub mod regions;
+mod room;
 pub mod seed;
 pub mod slot;
+mod symbols;
 #[cfg(test)]
 mod testing;
 pub mod time;
+mod window;
 
 pub use error::Error;
-pub use load::{Facts, Loaded, load};
+pub use facts::{BootMethod, Channel, Facts, Framebuffer};
+pub use handover::Measured;
+pub use load::{Hardware, KERNEL_BASE, Loaded, load};
 pub use memory::{Disk, DiskError, Memory, PAGE};
 pub use paging::Paging;

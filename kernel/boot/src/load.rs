@@ -1,70 +1,64 @@
-//! The order of things: find the slot, load the kernel, build the tables, describe it all.
+//! The order of things: find the slot, load the kernel, take what it will need, build its tables.
+//!
+//! All memory is taken here, while the firmware still gives it; `handover` fills it in.
 
 use crate::elf::Plan;
-use crate::paging::{GIANT, LARGE, Rights, Tables};
-use crate::regions::{round_down, round_up};
+use crate::facts::Origin;
+use crate::madt::Madt;
+use crate::paging::{Rights, Tables};
+use crate::regions::RegionKind;
+use crate::room::{self, Room};
 use crate::slot::{self, Bundle};
+use crate::symbols::Symbols;
+use crate::window::Window;
 use crate::{Disk, DiskError, Error, Memory, PAGE, Paging, gpt};
-use anode_abi::boot_info::{
-    BOOT_STACK, BootInfo, BootMethod, DIRECT_MAP, Extent, Framebuffer, KERNEL_BASE, MAGIC,
-    RegionKind, VERSION,
-};
+use anode_abi::boot_info::Extent;
 
 use core::fmt;
 
-/// Below this the direct map is whole, so that the kernel reaches ACPI tables and devices before
-/// its own tables.
-const WHOLE: u64 = 4 * GIANT;
-/// Memory beyond this is left out of the direct map: 64 TiB, half of the upper half.
-const DIRECT_MAP_END: u64 = 1 << 46;
+/// Where the kernel's image begins. Moving the kernel (KASLR) is this one number; it is not moved
+/// yet.
+pub const KERNEL_BASE: u64 = 0xffff_ffff_8000_0000;
 
-/// What only the firmware's side knows.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Facts {
-    /// Who started the loader.
-    pub method: BootMethod,
-    /// Time stamp counter when the loader began.
-    pub tsc_start: u64,
-    /// The root pointer of ACPI, physical, or 0.
-    pub rsdp: u64,
-    /// The SMBIOS entry point, physical, or 0.
-    pub smbios: u64,
-    /// UEFI's system table, physical, or 0.
-    pub efi_system_table: u64,
-    /// A free page below 640 KiB, or 0.
-    pub low_page: u64,
-    /// Seconds since 1970, or 0.
-    pub wall_seconds: u64,
-    /// The screen.
-    pub framebuffer: Framebuffer,
-    /// Randomness.
-    pub seed: [u64; 4],
+/// What has to be known of the machine before a kernel is loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Hardware {
+    /// How the kernel is to be mapped.
+    pub paging: Paging,
+    /// Interrupt controllers and CPUs.
+    pub madt: Madt,
+    /// Whether the firmware described them.
+    pub has_madt: bool,
+    /// Registers of the local APIC, physical.
+    pub apic: u64,
 }
 
-/// A kernel in memory, ready to be entered.
+/// A kernel in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Loaded {
-    /// Root of the page tables, physical.
-    pub cr3: u64,
+    /// Root of the tables for the jump, physical.
+    pub(crate) jump_root: u64,
+    /// Root of the kernel's page tables, physical.
+    pub(crate) root: u64,
     /// The kernel's entry, virtual.
-    pub entry: u64,
-    /// End of the boot stack, virtual.
-    pub stack_top: u64,
-    /// Where `BootInfo` is to be, physical: zeroed and page aligned.
-    pub info: u64,
+    pub(crate) entry: u64,
     /// What was booted.
-    pub bundle: Bundle,
+    pub(crate) bundle: Bundle,
+    /// From where.
+    pub(crate) origin: Origin,
+    /// What the kernel finds at addresses of its own.
+    pub(crate) window: Window,
+    /// What it finds by the direct map.
+    pub(crate) room: Room,
+    /// Bytes of RAM.
+    pub(crate) ram: u64,
     /// Why a try could not be taken away, if it could not: the disk is read-only.
-    pub try_not_taken: Option<DiskError>,
-    tries_left: u32,
-    partition: gpt::Partition,
+    try_not_taken: Option<DiskError>,
     kernel: Extent,
-    kernel_virt: u64,
-    levels: u32,
 }
 
-/// Finds, verifies and loads the kernel of the better slot; `identity` lists pages of the loader
-/// that are to be mapped one to one for the jump.
+/// Finds, verifies and loads the kernel of the better slot; `jump` lists pages of the loader that
+/// are to be mapped one to one for the jump.
 ///
 /// # Errors
 ///
@@ -72,8 +66,8 @@ pub struct Loaded {
 pub fn load(
     disk: &mut impl Disk,
     memory: &mut impl Memory,
-    paging: Paging,
-    identity: &[u64],
+    hardware: &Hardware,
+    jump: &[u64],
 ) -> Result<Loaded, Error> {
     let size = u64::from(disk.sector_size()).clamp(1, PAGE);
     let scratch = memory.allocate(size, RegionKind::LOADER)?;
@@ -85,85 +79,51 @@ pub fn load(
             Ok(left) => (left, None),
             Err(error) => (bundle.header.tries_left, Some(error)),
         };
-    let tables = Tables::new(memory, paging)?;
-    // Moving the kernel (KASLR) is this one number; it is not moved yet.
-    let kernel_virt = KERNEL_BASE;
-    let (kernel, entry) = load_kernel(memory, &tables, part(&bundle, KERNEL), kernel_virt)?;
-    let info = memory
-        .allocate(u64::try_from(size_of::<BootInfo>()).unwrap_or(u64::MAX), RegionKind::LOADER)?;
-    let stack = memory.allocate(BOOT_STACK, RegionKind::LOADER)?;
-    map_ram(memory, &tables, paging)?;
-    for &page in identity {
-        tables.map(memory, [page, page, PAGE], Rights::Execute, PAGE)?;
+    let (slot, generation) = (bundle.slot, bundle.header.generation);
+    let origin = Origin { slot, generation, tries_left, partition };
+
+    let ram = room::ram(memory);
+    let tables = Tables::new(memory, hardware.paging, RegionKind::KEPT)?;
+    let file = part(&bundle, KERNEL);
+    let (kernel, entry) = load_kernel(memory, &tables, file)?;
+    let window = Window::make(memory, &tables, (KERNEL_BASE, entry), &hardware.madt)?;
+    window.map_devices(memory, &tables, hardware)?;
+    let symbols = Symbols::new(memory.bytes(file.phys, file.len)?).room();
+    let mut room = Room::take(memory, ram, symbols)?;
+    room.name_functions(memory, file, KERNEL_BASE)?;
+    room::map(memory, &tables, hardware.paging)?;
+    let jump_tables = tables.with_upper_half(memory)?;
+    for &page in jump {
+        jump_tables.map(memory, [page, page, PAGE], Rights::Jump, PAGE)?;
     }
-    let stack_top = DIRECT_MAP.saturating_add(stack).saturating_add(BOOT_STACK);
-    let (levels, cr3) = (paging.levels, tables.root());
-    Ok(Loaded {
-        cr3,
-        entry,
-        stack_top,
-        info,
-        bundle,
-        try_not_taken,
-        tries_left,
-        partition,
-        kernel,
-        kernel_virt,
-        levels,
-    })
+    let (root, jump_root) = (tables.root(), jump_tables.root());
+    Ok(Loaded { jump_root, root, entry, bundle, origin, window, room, ram, try_not_taken, kernel })
 }
 
 impl Loaded {
-    /// Writes down all that is known; the memory map and the time of the hand-over are still
-    /// missing.
-    pub fn describe(&self, info: &mut BootInfo, facts: &Facts, command_line: &[u8]) {
-        info.magic = MAGIC;
-        info.version = VERSION;
-        info.size = u32::try_from(size_of::<BootInfo>()).unwrap_or(0);
-        info.method = facts.method;
-        info.levels = self.levels;
-        info.hhdm = DIRECT_MAP;
-        info.cr3 = self.cr3;
-        info.stack_top = self.stack_top;
-        info.low_page = facts.low_page;
-        info.kernel = self.kernel;
-        info.kernel_virt = self.kernel_virt;
-        info.bundle = Extent { phys: self.bundle.phys, len: self.bundle.header.total };
-        info.kernel_elf = part(&self.bundle, KERNEL);
-        info.init = part(&self.bundle, INIT);
-        info.initfs = part(&self.bundle, INITFS);
-        info.framebuffer = facts.framebuffer;
-        info.rsdp = facts.rsdp;
-        info.smbios = facts.smbios;
-        info.efi_system_table = facts.efi_system_table;
-        info.tsc_start = facts.tsc_start;
-        info.wall_seconds = facts.wall_seconds;
-        info.seed = facts.seed;
-        info.slot = self.bundle.slot;
-        info.tries_left = self.tries_left;
-        info.generation = self.bundle.header.generation;
-        info.partition_guid = self.partition.guid;
-        info.disk_guid = self.partition.disk;
-        for (to, from) in info.command_line.iter_mut().zip(command_line) {
-            *to = *from;
-        }
-        let len = command_line.len().min(info.command_line.len());
-        info.command_line_len = u32::try_from(len).unwrap_or(0);
+    /// init's ELF file.
+    pub(crate) fn init(&self) -> Extent {
+        part(&self.bundle, INIT)
     }
 
-    /// Where the command line lies, physical.
-    #[must_use]
-    pub fn command_line(&self) -> Extent {
+    /// The initfs image.
+    pub(crate) fn initfs(&self) -> Extent {
+        part(&self.bundle, INITFS)
+    }
+
+    /// The command line.
+    pub(crate) fn command_line(&self) -> Extent {
         part(&self.bundle, COMMAND_LINE)
     }
 }
 
 impl fmt::Display for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let slot = if self.bundle.slot == 0 { 'A' } else { 'B' };
+        let Origin { slot, generation, tries_left, .. } = self.origin;
+        let slot = if slot == 0 { 'A' } else { 'B' };
         let Extent { phys, len } = self.kernel;
-        write!(f, "slot {slot}, generation {}", self.bundle.header.generation)?;
-        match (self.tries_left, self.try_not_taken) {
+        write!(f, "slot {slot}, generation {generation}")?;
+        match (tries_left, self.try_not_taken) {
             (slot::PROVEN, _) => {}
             (_, Some(error)) => write!(f, ", tries not counted ({error})")?,
             (left, None) => write!(f, ", tries left: {left}")?,
@@ -184,19 +144,18 @@ fn part(bundle: &Bundle, which: usize) -> Extent {
     Extent { phys: bundle.phys.saturating_add(part.phys), len: part.len }
 }
 
-/// Loads the kernel and maps it at `base`; returns where it lies and its entry.
+/// Loads the kernel and maps it at [`KERNEL_BASE`]; returns where it lies and its entry.
 fn load_kernel(
     memory: &mut impl Memory,
     tables: &Tables,
     file: Extent,
-    base: u64,
 ) -> Result<(Extent, u64), Error> {
     let span = Plan::new(memory.bytes(file.phys, file.len)?)?.span();
     let phys = memory.allocate(span, RegionKind::KERNEL)?;
     let (bytes, image) = memory.pair((file.phys, file.len), (phys, span))?;
     let plan = Plan::new(bytes)?;
-    plan.load(image, base)?;
-    let entry = base.saturating_add(plan.entry());
+    plan.load(image, KERNEL_BASE)?;
+    let entry = KERNEL_BASE.saturating_add(plan.entry());
     // By index, as the file lies in the memory that the tables come from.
     for index in 0.. {
         let segment = Plan::new(memory.bytes(file.phys, file.len)?)?.segments().nth(index);
@@ -206,38 +165,11 @@ fn load_kernel(
             (true, false) => Rights::Write,
             (false, false) => Rights::Read,
         };
-        let to = base.saturating_add(segment.start);
+        let to = KERNEL_BASE.saturating_add(segment.start);
         let len = segment.end.saturating_sub(segment.start);
         tables.map(memory, [to, phys.saturating_add(segment.start), len], rights, PAGE)?;
     }
     Ok((Extent { phys, len: span }, entry))
-}
-
-/// Maps the first 4 GiB and all RAM above at [`DIRECT_MAP`], in pages of 2 MiB, or of 1 GiB where
-/// it is all RAM.
-fn map_ram(memory: &mut impl Memory, tables: &Tables, paging: Paging) -> Result<(), Error> {
-    tables.map(memory, [DIRECT_MAP, 0, WHOLE], Rights::Write, LARGE)?;
-    let largest = if paging.giant_pages { GIANT } else { LARGE };
-    let mut mapped = WHOLE;
-    let mut index = 0;
-    // By index, as making tables changes the map; what is made lies in memory that was there
-    // before.
-    while let Some(region) = memory.region(index) {
-        index = index.saturating_add(1);
-        let start = round_down(region.base, LARGE).max(mapped);
-        let end = round_up(region.end(), LARGE).min(DIRECT_MAP_END);
-        if region.kind.is_ram() && start < end {
-            let len = end.saturating_sub(start);
-            tables.map(
-                memory,
-                [DIRECT_MAP.saturating_add(start), start, len],
-                Rights::Write,
-                largest,
-            )?;
-            mapped = end;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

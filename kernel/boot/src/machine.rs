@@ -6,21 +6,27 @@
 //!
 //! 1. The loader runs alone, on one CPU, and what [`Identity`] has taken is RAM that is mapped one to
 //!    one and that nobody else touches: [`Identity::new`]'s caller vouches for it.
-//! 2. The ports used here are those of a PC: 0x3f8 the first UART, 0x70 and 0x71 the clock. Reading
-//!    them changes nothing that anybody relies on.
+//! 2. The ports used here are those of a PC: 0x3f8 the first UART, 0x70 and 0x71 the clock, 0x20,
+//!    0x21, 0xa0 and 0xa1 the interrupt controllers, 0x40 to 0x43 and 0x61 the timer. What is done
+//!    to them changes nothing that anybody relies on at that time.
+//! 3. The first 4 GiB are mapped one to one: by `start.s` of the BIOS front end, and by UEFI, which
+//!    reaches its own devices so.
 #![expect(unsafe_code, reason = "this module is the machine")]
 
-use crate::regions::Regions;
+mod cpu;
+mod devices;
+
+use crate::regions::{Region, RegionKind, Regions};
 use crate::seed::Pool;
 use crate::time::Clock;
-use crate::{Error, Facts, Loaded, Memory, PAGE, Paging};
-use anode_abi::boot_info::{BootInfo, DIRECT_MAP, Region, RegionKind};
-use core::arch::naked_asm;
+use crate::{Error, Memory, PAGE, madt};
+use anode_abi::boot_info::BootInfo;
 use core::fmt;
-use raw_cpuid::CpuId;
 use x86_64::instructions::port::Port;
 use x86_64::instructions::random::RdRand;
-use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags, Efer, EferFlags};
+
+pub use cpu::{Cpu, cpu, enter, jump_pages};
+pub use devices::{apic, settle};
 
 /// Where a front end's memory comes from: takes `len` bytes, whole pages, of the map or of the
 /// firmware, for `kind`.
@@ -33,6 +39,8 @@ pub struct Identity {
     /// What `source` has given out: all that may be touched.
     taken: Regions<'static>,
     source: Source,
+    /// Where the memory ends that is mapped at all.
+    end: u64,
 }
 
 impl Identity {
@@ -41,46 +49,46 @@ impl Identity {
     /// # Safety
     ///
     /// All memory that `source` takes is RAM that is mapped one to one, writable, and used by
-    /// nobody else.
+    /// nobody else; what `regions` has of the firmware's memory is mapped one to one below `end`,
+    /// and the first 4 GiB are.
     #[must_use]
     pub const unsafe fn new(
         regions: Regions<'static>,
         taken: &'static mut [Region],
         source: Source,
+        end: u64,
     ) -> Self {
-        Self { regions, taken: Regions::new(taken), source }
+        Self { regions, taken: Regions::new(taken), source, end }
     }
 
-    /// Takes a newer map of the same memory; what was taken stays so.
+    /// Takes a newer map of the same memory; what was taken stays so. What the kernel's tables do
+    /// not map, as it was no memory in the older one, is none.
     pub fn renew(&mut self, mut regions: Regions<'static>) {
+        regions.limit_to(&self.regions);
         for region in self.taken.as_slice() {
             regions.claim(region.base, region.len, region.kind);
         }
         self.regions = regions;
     }
 
-    /// Fills in the `BootInfo` of `loaded`: the last step before [`enter`].
-    ///
-    /// # Errors
-    ///
-    /// `Bug` if `loaded` was not made with this memory.
-    pub fn describe(&mut self, loaded: &Loaded, facts: &Facts) -> Result<(), Error> {
-        let place = (loaded.info, u64::try_from(size_of::<BootInfo>()).unwrap_or(u64::MAX));
-        let line = loaded.command_line();
-        let (line, info) = self.pair((line.phys, line.len), place)?;
-        loaded.describe(boot_info(info)?, facts, line);
-        let count = self.regions.as_slice().len();
-        for index in 0..count {
-            let region = self.region(index).unwrap_or_default();
-            let info = boot_info(self.bytes(place.0, place.1)?)?;
-            if let Some(entry) = info.region_table.get_mut(index) {
-                *entry = region;
-            }
-        }
-        let info = boot_info(self.bytes(place.0, place.1)?)?;
-        info.region_count = u32::try_from(count).unwrap_or(0);
-        info.tsc_handover = tsc();
-        Ok(())
+    /// Reads the table of interrupt controllers that ACPI's root pointer leads to, on the CPU with
+    /// that id; tells whether there is one.
+    #[must_use]
+    pub fn madt(&self, rsdp: u64, this: u32) -> (madt::Madt, bool) {
+        madt::find(rsdp, this, |phys, len| self.firmware(phys, len))
+    }
+
+    /// Lends memory of the firmware's.
+    fn firmware(&self, phys: u64, len: usize) -> Option<&[u8]> {
+        let size = u64::try_from(len).ok()?;
+        let end = phys.checked_add(size)?;
+        let is_mapped = end <= 1 << 32 || (end <= self.end && self.regions.covers(phys, size));
+        let address = usize::try_from(phys).ok().filter(|_| is_mapped && phys != 0)?;
+        // SAFETY: it is mapped one to one (above, by the word of `new`'s caller); it is not what
+        // `bytes` lends, which needs `&mut self`, and nobody else runs.
+        Some(unsafe {
+            core::slice::from_raw_parts(core::ptr::with_exposed_provenance(address), len)
+        })
     }
 
     fn range(&self, phys: u64, len: u64) -> Result<(*mut u8, usize), Error> {
@@ -92,14 +100,14 @@ impl Identity {
     }
 }
 
-/// The `BootInfo` that `bytes` hold.
-fn boot_info(bytes: &mut [u8]) -> Result<&mut BootInfo, Error> {
-    let fits = bytes.len() >= size_of::<BootInfo>();
+/// The `BootInfo` at `phys`.
+pub(crate) fn boot_info(memory: &mut impl Memory, phys: u64) -> Result<&mut BootInfo, Error> {
+    let bytes = memory.bytes(phys, PAGE)?;
     let pointer: *mut BootInfo = core::ptr::from_mut(bytes).cast();
-    (fits && pointer.is_aligned()).then_some(()).ok_or(Error::Bug("no place for BootInfo"))?;
-    // SAFETY: `pointer` is aligned and leads to enough bytes (above), which `bytes` borrows for as
-    // long as the result lives. Every pattern of bytes is a valid `BootInfo`: it has integers only,
-    // and no padding.
+    pointer.is_aligned().then_some(()).ok_or(Error::Bug("no place for BootInfo"))?;
+    // SAFETY: `pointer` is aligned (above) and leads to a page, in which a `BootInfo` fits, which
+    // `bytes` borrows for as long as the result lives. Every pattern of bytes is a valid one: it
+    // has integers only.
     Ok(unsafe { &mut *pointer })
 }
 
@@ -136,23 +144,6 @@ impl Memory for Identity {
 
     fn region(&self, index: usize) -> Option<Region> {
         self.regions.as_slice().get(index).copied()
-    }
-}
-
-/// What this CPU can do with page tables, and how many levels are on.
-#[must_use]
-pub fn paging() -> Paging {
-    let cpu = CpuId::new();
-    let extended = cpu.get_extended_processor_and_feature_identifiers();
-    let five = Cr4::read().contains(Cr4Flags::L5_PAGING);
-    Paging {
-        levels: if five { 5 } else { 4 },
-        no_execute: extended
-            .as_ref()
-            .is_some_and(raw_cpuid::ExtendedProcessorFeatureIdentifiers::has_execute_disable),
-        giant_pages: extended
-            .as_ref()
-            .is_some_and(raw_cpuid::ExtendedProcessorFeatureIdentifiers::has_1gib_pages),
     }
 }
 
@@ -263,46 +254,6 @@ pub fn halt() -> ! {
         x86_64::instructions::interrupts::disable();
         x86_64::instructions::hlt();
     }
-}
-
-/// The pages that hold the code of the jump: to be mapped one to one.
-#[must_use]
-#[expect(clippy::as_conversions, reason = "there is no other way to a function's address")]
-pub fn jump_pages() -> [u64; 2] {
-    let address = u64::try_from(jump as *const () as usize).unwrap_or(0);
-    let first = crate::regions::round_down(address, PAGE);
-    [first, first.saturating_add(PAGE)]
-}
-
-/// Leaves the loader for the kernel.
-///
-/// # Safety
-///
-/// `loaded` is of this machine, its `BootInfo` is complete, interrupts are not needed any more, and
-/// the front end lies where it is mapped one to one, as [`jump_pages`] were.
-pub unsafe fn enter(loaded: &Loaded, paging: Paging) -> ! {
-    x86_64::instructions::interrupts::disable();
-    // SAFETY: the loader's own pages are all writable or never written, and no entry of its tables
-    // has a reserved bit: it may switch both on. Without them the kernel's rights would not be
-    // kept.
-    unsafe {
-        Cr0::update(|flags| flags.insert(Cr0Flags::WRITE_PROTECT));
-        if paging.no_execute {
-            Efer::update(|flags| flags.insert(EferFlags::NO_EXECUTE_ENABLE));
-        }
-    }
-    // SAFETY: the tables map the jump's code one to one (`jump_pages`), the kernel with its entry,
-    // and the stack and `BootInfo` in the direct map; nothing of the loader is used after it.
-    unsafe {
-        jump(DIRECT_MAP.saturating_add(loaded.info), loaded.cr3, loaded.stack_top, loaded.entry)
-    }
-}
-
-/// Takes new tables and a new stack and jumps: `BootInfo` in rdi, a return address of 0, a frame
-/// pointer of 0.
-#[unsafe(naked)]
-unsafe extern "sysv64" fn jump(info: u64, cr3: u64, stack: u64, entry: u64) -> ! {
-    naked_asm!("cld", "mov cr3, rsi", "mov rsp, rdx", "xor ebp, ebp", "push 0", "jmp rcx")
 }
 
 #[cfg(test)]

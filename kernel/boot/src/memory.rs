@@ -1,7 +1,7 @@
 //! What the core asks of a front end: sectors and pages.
 
 use crate::Error;
-use anode_abi::boot_info::{Region, RegionKind};
+use crate::regions::{Region, RegionKind};
 use core::fmt;
 
 /// Bytes of a page.

@@ -1,11 +1,14 @@
 //! Builds page tables, of four or five levels, in pages that the front end gives.
 
+use crate::regions::RegionKind;
 use crate::{Error, Memory, PAGE};
-use anode_abi::boot_info::RegionKind;
 
 const PRESENT: u64 = 1;
 const WRITABLE: u64 = 1 << 1;
+/// Write-through and not cached at all.
+const UNCACHED: u64 = 0b11 << 3;
 const HUGE: u64 = 1 << 7;
+const GLOBAL: u64 = 1 << 8;
 const NO_EXECUTE: u64 = 1 << 63;
 /// The address in an entry.
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
@@ -19,18 +22,32 @@ pub(crate) const GIANT: u64 = 1 << 30;
 pub struct Paging {
     /// Levels in use: 4 or 5.
     pub levels: u32,
-    /// It has the no-execute bit.
-    pub no_execute: bool,
     /// It has pages of 1 GiB.
     pub giant_pages: bool,
 }
 
-/// What may be done with a page.
+/// What may be done with a page of the kernel's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rights {
     Read,
     Write,
     Execute,
+    /// Device registers: written and read as they are.
+    Device,
+    /// Executed in the lower half, for the jump: gone when CR3 changes.
+    Jump,
+}
+
+impl Rights {
+    const fn bits(self) -> u64 {
+        match self {
+            Self::Read => PRESENT | GLOBAL | NO_EXECUTE,
+            Self::Write => PRESENT | GLOBAL | NO_EXECUTE | WRITABLE,
+            Self::Execute => PRESENT | GLOBAL,
+            Self::Device => PRESENT | GLOBAL | NO_EXECUTE | WRITABLE | UNCACHED,
+            Self::Jump => PRESENT,
+        }
+    }
 }
 
 /// A tree of page tables.
@@ -38,12 +55,27 @@ pub(crate) enum Rights {
 pub(crate) struct Tables {
     root: u64,
     paging: Paging,
+    /// What its pages are.
+    kind: RegionKind,
 }
 
 impl Tables {
     /// An empty tree.
-    pub(crate) fn new(memory: &mut impl Memory, paging: Paging) -> Result<Self, Error> {
-        Ok(Self { root: memory.allocate(PAGE, RegionKind::LOADER)?, paging })
+    pub(crate) fn new(
+        memory: &mut impl Memory,
+        paging: Paging,
+        kind: RegionKind,
+    ) -> Result<Self, Error> {
+        Ok(Self { root: memory.allocate(PAGE, kind)?, paging, kind })
+    }
+
+    /// A tree of the loader's that has the upper half of this one, as that is now.
+    pub(crate) fn with_upper_half(&self, memory: &mut impl Memory) -> Result<Self, Error> {
+        let other = Self::new(memory, self.paging, RegionKind::LOADER)?;
+        let half = |root: u64| (root.saturating_add(PAGE / 2), PAGE / 2);
+        let (from, to) = memory.pair(half(self.root), half(other.root))?;
+        to.copy_from_slice(from);
+        Ok(other)
     }
 
     /// Physical address of the root.
@@ -98,10 +130,10 @@ impl Tables {
             let entry = entry(memory, table, slot)?;
             table = match entry {
                 0 if level == leaf => {
-                    return set(memory, table, slot, phys | huge | self.bits(rights));
+                    return set(memory, table, slot, phys | huge | rights.bits());
                 }
                 0 => {
-                    let new = memory.allocate(PAGE, RegionKind::LOADER)?;
+                    let new = memory.allocate(PAGE, self.kind)?;
                     set(memory, table, slot, new | WRITABLE | PRESENT)?;
                     new
                 }
@@ -110,15 +142,6 @@ impl Tables {
             };
         }
         Ok(())
-    }
-
-    fn bits(&self, rights: Rights) -> u64 {
-        let guard = if self.paging.no_execute { NO_EXECUTE } else { 0 };
-        match rights {
-            Rights::Read => PRESENT | guard,
-            Rights::Write => PRESENT | WRITABLE | guard,
-            Rights::Execute => PRESENT,
-        }
     }
 }
 

@@ -3,8 +3,9 @@
 //!
 //! Pure functions over bytes; `loader-bios` fetches the bytes.
 
+use crate::facts::{Channel, Framebuffer};
 use crate::field::{array, u32_at, u64_at};
-use anode_abi::boot_info::{Channel, Framebuffer, Region, RegionKind};
+use crate::regions::{Region, RegionKind};
 
 /// One answer of INT 15h, E820 of `len` bytes; `None` if the entry is empty or says that it is to
 /// be ignored.
@@ -20,7 +21,7 @@ pub fn e820(bytes: &[u8], len: u32) -> Option<Region> {
         5 => RegionKind::BAD,
         _ => RegionKind::RESERVED,
     };
-    (counts && size > 0).then_some(Region { base, len: size, kind, raw })
+    (counts && size > 0).then_some(Region { base, len: size, kind })
 }
 
 /// Width and height of a screen's preferred mode, by its EDID.
@@ -66,7 +67,6 @@ pub fn vbe_mode(info: &[u8], version: u16) -> Option<Framebuffer> {
         red: channel(0)?,
         green: channel(1)?,
         blue: channel(2)?,
-        padding: 0,
     })
 }
 
@@ -112,9 +112,10 @@ fn find(bytes: &[u8], anchor: &[u8], length: impl Fn(&[u8]) -> Option<usize>) ->
 #[cfg(test)]
 mod tests {
     use super::{e820, find_rsdp, find_smbios, preferred_size, suits, vbe_mode};
+    use crate::facts::Channel;
     use crate::field::put;
+    use crate::regions::RegionKind;
     use crate::testing::Random;
-    use anode_abi::boot_info::{Channel, RegionKind};
     use std::vec;
 
     fn close_sum(bytes: &mut [u8], at: usize) {

@@ -5,7 +5,78 @@
 //! is lost, never handed out twice.
 
 use crate::PAGE;
-use anode_abi::boot_info::{Region, RegionKind};
+
+/// What a [`Region`] of physical memory is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RegionKind(u32);
+
+impl RegionKind {
+    /// RAM that nobody uses.
+    pub const USABLE: Self = Self(1);
+    /// Not to be touched: firmware's, or unknown.
+    pub const RESERVED: Self = Self(2);
+    /// ACPI tables.
+    pub const ACPI: Self = Self(3);
+    /// ACPI non-volatile storage: kept for the firmware.
+    pub const NVS: Self = Self(4);
+    /// RAM with errors.
+    pub const BAD: Self = Self(5);
+    /// The loader's own memory: free once the kernel runs.
+    pub const LOADER: Self = Self(6);
+    /// Code and data of UEFI runtime services.
+    pub const RUNTIME: Self = Self(7);
+    /// What the kernel alone has, at addresses of its own: image, stacks, descriptors.
+    pub const KERNEL: Self = Self(8);
+    /// The boot bundle, with init and the initfs in it.
+    pub const BUNDLE: Self = Self(9);
+    /// Device registers.
+    pub const MMIO: Self = Self(10);
+    /// What the kernel reaches by the direct map and keeps: page tables, heap, texts.
+    pub const KEPT: Self = Self(11);
+
+    /// Whether this is RAM.
+    #[must_use]
+    pub fn is_ram(self) -> bool {
+        self.is_mapped() || matches!(self, Self::ACPI | Self::KERNEL)
+    }
+
+    /// Whether the kernel's direct map has it.
+    #[must_use]
+    pub fn is_mapped(self) -> bool {
+        matches!(self, Self::USABLE | Self::LOADER | Self::BUNDLE | Self::KEPT)
+    }
+
+    /// Whether nobody uses it any more when the kernel runs.
+    #[must_use]
+    pub fn is_free(self) -> bool {
+        matches!(self, Self::USABLE | Self::LOADER)
+    }
+}
+
+/// A range of physical memory of one kind, in whole 4 KiB pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Region {
+    /// First byte.
+    pub base: u64,
+    /// Length in bytes; `base + len` does not wrap.
+    pub len: u64,
+    /// What lies there.
+    pub kind: RegionKind,
+}
+
+impl Region {
+    /// None.
+    pub const EMPTY: Self = Self { base: 0, len: 0, kind: RegionKind(0) };
+
+    /// The first byte after the region.
+    #[must_use]
+    pub const fn end(&self) -> u64 {
+        self.base.saturating_add(self.len)
+    }
+}
+
+/// Most regions of a map.
+pub const MAX_REGIONS: usize = 1024;
 
 /// Sorted regions without overlaps, in a table that somebody else owns.
 #[derive(Debug)]
@@ -18,7 +89,7 @@ pub struct Regions<'a> {
 const fn caution(kind: RegionKind) -> u32 {
     match kind {
         RegionKind::USABLE => 0,
-        RegionKind::LOADER | RegionKind::KERNEL | RegionKind::BUNDLE => 1,
+        RegionKind::LOADER | RegionKind::KERNEL | RegionKind::BUNDLE | RegionKind::KEPT => 1,
         RegionKind::ACPI => 2,
         RegionKind::RUNTIME => 3,
         RegionKind::NVS => 4,
@@ -54,19 +125,29 @@ impl<'a> Regions<'a> {
 
     /// Adds what the firmware says of `len` bytes at `base`: whole pages, fewer of usable memory
     /// and more of any other.
-    pub fn add(&mut self, base: u64, len: u64, kind: RegionKind, raw: u32) {
+    pub fn add(&mut self, base: u64, len: u64, kind: RegionKind) {
         let end = base.saturating_add(len);
         let (base, end) = match kind {
             RegionKind::USABLE => (round_up(base, PAGE), round_down(end, PAGE)),
             _ => (round_down(base, PAGE), round_up(end, PAGE)),
         };
-        self.paint(Region { base, len: end.saturating_sub(base), kind, raw }, caution(kind));
+        self.paint(Region { base, len: end.saturating_sub(base), kind }, caution(kind));
     }
 
     /// Makes `len` bytes at `base`, whole pages of RAM, the loader's own for `kind`, whatever they
     /// were.
     pub fn claim(&mut self, base: u64, len: u64, kind: RegionKind) {
-        self.paint(Region { base, len, kind, raw: 0 }, u32::MAX);
+        self.paint(Region { base, len, kind }, u32::MAX);
+    }
+
+    /// Leaves alone whatever `other` does not have as memory that is mapped.
+    pub fn limit_to(&mut self, other: &Regions<'_>) {
+        let mut at = 0;
+        for region in other.as_slice().iter().filter(|region| region.kind.is_mapped()) {
+            self.add(at, region.base.saturating_sub(at), RegionKind::RESERVED);
+            at = region.end();
+        }
+        self.add(at, u64::MAX, RegionKind::RESERVED);
     }
 
     /// Takes the lowest free `len` bytes in `floor..ceiling` for `kind`, in whole pages.
@@ -128,7 +209,7 @@ impl<'a> Regions<'a> {
         for old in self.table.iter_mut().take(self.used) {
             let inside = new.base <= old.base && old.end() <= new.end();
             if inside && caution(old.kind) <= strength {
-                (old.kind, old.raw) = (new.kind, new.raw);
+                old.kind = new.kind;
             }
         }
         self.merge();
@@ -186,8 +267,6 @@ impl<'a> Regions<'a> {
                 last.filter(|last| last.kind == region.kind && last.end() == region.base)
             {
                 last.len = last.len.saturating_add(region.len);
-                // Two of the firmware's kinds in one region: neither is told.
-                last.raw = Some(last.raw).filter(|&raw| raw == region.raw).unwrap_or(0);
                 continue;
             }
             if let Some(place) = self.table.get_mut(kept) {

@@ -20,8 +20,9 @@
 //! makes the slot [`PROVEN`] when it is well.
 
 use crate::field::{array, crc32c, put, u32_at, u64_at};
+use crate::regions::RegionKind;
 use crate::{Disk, DiskError, Error, Memory, gpt::Partition};
-use anode_abi::boot_info::{Extent, MAX_COMMAND_LINE, RegionKind};
+use anode_abi::boot_info::Extent;
 use core::fmt;
 
 /// First bytes of a slot.
@@ -37,8 +38,9 @@ const HEADER_END: u64 = 512;
 /// Unit of everything in a slot.
 pub const ALIGN: u64 = 4096;
 /// Most bytes of a command line.
-const COMMAND_LINE_MAX: u64 = 512;
-const _: () = assert!(MAX_COMMAND_LINE == 512);
+pub(crate) const COMMAND_LINE_MAX: usize = 512;
+/// The same, as a length in the slot.
+const LINE_MAX: u64 = 512;
 
 /// The header of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +99,7 @@ impl Header {
             Some(part)
         };
         let (kernel, init, initfs) = (place(kernel)?, place(init)?, place(initfs)?);
-        let line = (line <= COMMAND_LINE_MAX).then_some(Extent { phys: HEADER_END, len: line })?;
+        let line = (line <= LINE_MAX).then_some(Extent { phys: HEADER_END, len: line })?;
         let parts = [kernel, init, initfs, line];
         Some(Self { tries_left: PROVEN, generation: 1, total: end, parts, payload: 0 })
     }
@@ -173,7 +175,7 @@ impl Header {
             && self.total <= space
             && self.total.is_multiple_of(ALIGN)
             && line.phys >= HEADER_END
-            && line.len <= COMMAND_LINE_MAX
+            && line.len <= LINE_MAX
             && line_end.is_some_and(|end| end <= ALIGN)
     }
 }

@@ -1,7 +1,7 @@
 //! Fakes for the tests: a disk and a memory in vectors, and repeatable randomness.
 
+use crate::regions::{Region, RegionKind};
 use crate::{Disk, DiskError, Error, Memory, PAGE};
-use anode_abi::boot_info::{Region, RegionKind};
 use std::vec;
 use std::vec::Vec;
 
@@ -89,7 +89,7 @@ impl FakeMemory {
     pub(crate) const BASE: u64 = 0x20_0000;
 
     pub(crate) fn new(len: usize) -> Self {
-        let all = Region { base: 0, len: 0x1000_0000, kind: RegionKind::USABLE, raw: 1 };
+        let all = Region { base: 0, len: 0x1000_0000, kind: RegionKind::USABLE };
         Self { bytes: vec![0xaa; len], used: 0, map: vec![all] }
     }
 

@@ -25,7 +25,6 @@ pub mod error;
 mod exec;
 pub mod kernel;
 pub mod machine;
-pub mod madt;
 pub mod mem;
 pub mod num;
 pub mod object;
@@ -33,7 +32,6 @@ mod prelude;
 pub mod random;
 pub mod sched;
 pub mod scheme;
-pub mod symbol;
 mod syscall;
 pub mod table;
 #[cfg(test)]

@@ -21,19 +21,31 @@
 
     .section .text.entry, "ax", @progbits
 
-# The loader enters here with rdi = BootInfo, interrupts off, on a stack that we leave at once.
+# One stub of 16 bytes for each vector: the error code, real or 0, then the vector. The loader's
+# gates lead here; the stubs end at the entry.
+    .balign 64
+    .set vector, 0
+    .rept 256
+    .balign 16
+    .if vector != 8 && (vector < 10 || vector > 14) && vector != 17 && vector != 21 && vector != 29 && vector != 30
+    .byte 0x6a, 0
+    .endif
+    .byte 0x68
+    .long vector
+    jmp interrupt
+    .set vector, vector + 1
+    .endr
+    .balign 16
+
+# The loader enters here, and has SYSCALL enter 64 bytes behind it.
     .global _start
 _start:
-    lea rsp, [rip + boot_stacks + {stack}]
-    xor ebp, ebp
-    call {start}
-    ud2
+    jmp {start}
+    .balign 64
 
 # SYSCALL: rcx = rip, r11 = rflags, rax = number; the arguments are where the ABI of C has them,
 # but for the fourth. Only NMI and machine check can come in before rsp is ours, and they have
 # stacks of their own.
-    .global syscall_entry
-    .balign 16
 syscall_entry:
     swapgs
     mov gs:[{scratch}], rsp
@@ -85,22 +97,6 @@ resume:
     swapgs
     iretq
 
-# One stub of 16 bytes for each vector: the error code, real or 0, then the vector.
-    .global interrupt_stubs
-    .balign 16
-interrupt_stubs:
-    .set vector, 0
-    .rept 256
-    .balign 16
-    .if vector != 8 && (vector < 10 || vector > 14) && vector != 17 && vector != 21 && vector != 29 && vector != 30
-    .byte 0x6a, 0
-    .endif
-    .byte 0x68
-    .long vector
-    jmp interrupt
-    .set vector, vector + 1
-    .endr
-
 # Stack: vector, error, rip, cs, rflags, rsp, ss.
     .balign 16
 interrupt:
@@ -139,11 +135,3 @@ interrupt:
     .endr
     add rsp, 16
     iretq
-
-# The first CPU's stacks: for traps, then one for each entry of `Ist`. Each begins with a page
-# that paging.rs leaves unmapped.
-    .section .bss.stacks, "aw", @nobits
-    .balign 4096
-    .global boot_stacks
-boot_stacks:
-    .skip {stack} * 4

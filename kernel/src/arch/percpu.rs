@@ -1,27 +1,19 @@
-//! What each CPU has of its own, reached by GS, and the contexts that it runs.
+//! What each CPU has of its own, reached by GS.
 
 use core::arch::asm;
-use core::cell::{Cell, UnsafeCell};
+use core::cell::Cell;
 use core::ptr::null_mut;
 
-use anode_kernel::machine::{Cpu, Regs};
-use x86_64::structures::gdt::GlobalDescriptorTable;
-use x86_64::structures::tss::TaskStateSegment;
+use anode_abi::boot_info::STACK;
+use anode_kernel::machine::Cpu;
+use anode_kernel::num::wide;
+use x86_64::registers::control::{Cr3, Cr3Flags};
+use x86_64::registers::model_specific::GsBase;
+use x86_64::structures::paging::PhysFrame;
+use x86_64::{PhysAddr, VirtAddr};
 
-/// Registers of a thread, as the entry code knows them; its vector state follows in memory.
-#[repr(C, align(64))]
-pub(crate) struct Context {
-    /// What the core sees.
-    pub(crate) regs: Regs,
-    /// GS base of the user.
-    pub(crate) gs_base: u64,
-    /// Not 0: leave by IRETQ, as the registers may be anything; see [`LENT`].
-    pub(crate) by_iret: u64,
-}
-
-/// Value of [`Context::by_iret`]: the thread is a CPU's, but the core was lent its state, so what
-/// holds is in memory, and is to be loaded.
-pub(crate) const LENT: u64 = 2;
+use super::context::Context;
+use crate::boot::info;
 
 /// One CPU's block.
 ///
@@ -45,8 +37,6 @@ pub(crate) struct PerCpu {
     /// The vector of an interrupt that came in and is not handled yet; 0: none. There is at most
     /// one, as it leaves interrupts off.
     pub(crate) kept: Cell<u8>,
-    pub(crate) gdt: UnsafeCell<GlobalDescriptorTable>,
-    pub(crate) tss: UnsafeCell<TaskStateSegment>,
 }
 
 // SAFETY: see the type.
@@ -61,26 +51,44 @@ pub(crate) static FIRST: PerCpu = PerCpu {
     root: Cell::new(0),
     cpu: Cpu(0),
     kept: Cell::new(0),
-    gdt: UnsafeCell::new(GlobalDescriptorTable::new()),
-    tss: UnsafeCell::new(TaskStateSegment::new()),
 };
 
 impl PerCpu {
-    /// Lets the block know where it is, before GS names it.
-    pub(crate) fn settle(&'static self, stack_top: u64) {
+    /// Makes this the block of this CPU.
+    ///
+    /// # Safety
+    ///
+    /// It is no other CPU's, and the final tables are in use.
+    pub(crate) unsafe fn settle(&'static self) {
         self.this.set(self);
-        self.stack_top.set(stack_top);
+        let stacks =
+            wide(STACK.wrapping_mul(usize::from(self.cpu.0).wrapping_mul(4).wrapping_add(1)));
+        self.stack_top.set(info().stacks.wrapping_add(stacks));
+        self.root.set(info().root);
+        GsBase::write(VirtAddr::from_ptr(self));
     }
 
     /// The block of this CPU.
     #[inline(always)]
     pub(crate) fn here() -> &'static Self {
         let this: *const Self;
-        // SAFETY: GS names this CPU's block in the kernel (gdt.rs sets it, entry.s swaps it), and
-        // its first word is its own address.
+        // SAFETY: GS names this CPU's block in the kernel (`settle` sets it, entry.s swaps it),
+        // and its first word is its own address.
         unsafe {
             asm!("mov {}, gs:[0]", out(reg) this, options(nostack, preserves_flags, readonly, pure));
             &*this
         }
     }
+}
+
+/// Switches this CPU to the page tables with that (physical) root; drops what it had cached of
+/// the lower half.
+///
+/// # Safety
+///
+/// The upper half of the tables is the kernel's.
+pub(crate) unsafe fn write_root(root: u64) {
+    let frame = PhysFrame::containing_address(PhysAddr::new_truncate(root));
+    // SAFETY: the caller's word.
+    unsafe { Cr3::write(frame, Cr3Flags::empty()) };
 }

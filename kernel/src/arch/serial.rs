@@ -1,35 +1,27 @@
-//! The first serial port: the kernel's console until a driver takes it.
+//! The first serial port, which the loader has set up: the kernel's console until a driver takes
+//! it.
 
 use x86_64::instructions::port::Port;
 
-const BASE: u16 = 0x3F8;
 /// How often the transmitter is asked before a byte is given up.
 const PATIENCE: u32 = 100_000;
-const LINE_STATUS: u16 = 5;
 const RECEIVED: u8 = 1;
 const EMPTY: u8 = 0x20;
 
-fn write(register: u16, value: u8) {
-    // SAFETY: the ports of COM1 are a 16550's, or nobody's; a byte for it changes no memory.
-    unsafe { Port::new(BASE | register).write(value) };
+fn data() -> Port<u8> {
+    Port::new(0x3F8)
 }
 
-fn read(register: u16) -> u8 {
-    // SAFETY: as in `write`.
-    unsafe { Port::new(BASE | register).read() }
-}
-
-/// 115200 baud, 8 bits, no parity, FIFOs on, no interrupts.
-pub(crate) fn init() {
-    for (register, value) in [(1, 0), (3, 0x80), (0, 1), (1, 0), (3, 3), (2, 7), (4, 0x0B)] {
-        write(register, value);
-    }
+fn status() -> u8 {
+    // SAFETY: the ports of COM1 are a 16550's, or nobody's.
+    unsafe { Port::new(0x3FD).read() }
 }
 
 /// Sends a byte; a port that does not take it in time loses it.
 fn send(byte: u8) {
-    if (0..PATIENCE).any(|_| read(LINE_STATUS) & EMPTY != 0) {
-        write(0, byte);
+    if (0..PATIENCE).any(|_| status() & EMPTY != 0) {
+        // SAFETY: as in `status`; the byte changes no memory.
+        unsafe { data().write(byte) };
     }
 }
 
@@ -45,6 +37,7 @@ pub(crate) fn send_text(text: &[u8]) {
 
 /// A byte that came in. (A port that is not there reads as all ones.)
 pub(crate) fn receive() -> Option<u8> {
-    let status = read(LINE_STATUS);
-    (status != 0xFF && status & RECEIVED != 0).then(|| read(0))
+    let status = status();
+    // SAFETY: as in `status`.
+    (status != 0xFF && status & RECEIVED != 0).then(|| unsafe { data().read() })
 }

@@ -12,6 +12,7 @@ use core::arch::global_asm;
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr::null_mut;
 
+use anode_abi::boot_info::{USER_CODE, USER_DATA};
 use anode_kernel::kernel::Kernel;
 use anode_kernel::machine::{Context as ContextId, Frame as PageFrame, Regs, USER_END};
 use anode_kernel::trap::{Access, Call, Resume, Trap};
@@ -20,11 +21,12 @@ use x86_64::instructions::interrupts;
 use x86_64::registers::control::Cr2;
 use x86_64::registers::rflags::RFlags;
 
-use super::gdt::{STACK, USER_CODE, USER_DATA};
-use super::paging::write_root;
-use super::percpu::{Context, LENT, PerCpu};
+use super::context::{Context, LENT};
+use super::ioapic;
+use super::percpu::{PerCpu, write_root};
+use crate::boot::{info, start as boot};
 use crate::machine::Hardware;
-use crate::{boot, panic};
+use crate::panic;
 
 /// The flags that are the user's: CF PF AF ZF SF TF DF OF AC ID.
 const USER_FLAGS: u32 = 0x24_0DD5;
@@ -35,7 +37,6 @@ const EXCEPTIONS: u64 = 32;
 
 global_asm!(
     include_str!("entry.s"),
-    stack = const STACK,
     rsp = const offset_of!(Regs, rsp),
     rip = const offset_of!(Regs, rip),
     rflags = const offset_of!(Regs, rflags),
@@ -47,7 +48,7 @@ global_asm!(
     user_code = const USER_CODE,
     user_flags = const USER_FLAGS,
     user_end = const USER_END,
-    start = sym boot::start,
+    start = sym boot,
     syscall = sym syscall,
     interrupt = sym interrupt,
     kernel_interrupt = sym kernel_interrupt,
@@ -140,7 +141,7 @@ fn run(first: Option<Trap>) -> *mut Context {
             Some(Resume::Again) => Some(Trap::Again),
             Some(Resume::Idle) | None => None,
         };
-        park(cpu, &kernel.memory.machine);
+        park(cpu);
         drop(guard);
         if again.is_some() {
             interrupts::enable();
@@ -167,7 +168,7 @@ fn handle_kept(
 ) -> Option<Resume> {
     let trap = match cpu.kept.take() {
         0 => None,
-        vector => kernel.memory.machine.lines.deliver(vector),
+        vector => ioapic::deliver(vector),
     };
     trap.or(otherwise).map(|trap| kernel.handle(cpu.cpu, trap))
 }
@@ -190,11 +191,11 @@ fn switch(
             (*new).regs.general[0] = value;
         }
         if new != cpu.current.get() {
-            unload(cpu, machine);
-            machine.vector.load(new);
+            unload(cpu);
+            (*new).load();
             cpu.current.set(new);
         } else if (*new).by_iret == LENT {
-            machine.vector.load(new);
+            (*new).load();
             (*new).by_iret = 1;
         }
         if root.address() != cpu.root.get() {
@@ -206,12 +207,12 @@ fn switch(
 
 /// Takes the thread off this CPU; its state is in memory then.
 #[inline(always)]
-fn unload(cpu: &PerCpu, machine: &Hardware) {
+fn unload(cpu: &PerCpu) {
     let old = cpu.current.replace(null_mut());
     // SAFETY: `current` is a context of the pool whose state is live here, unless it was lent.
     unsafe {
         if !old.is_null() && (*old).by_iret != LENT {
-            machine.vector.save(old);
+            (*old).save();
         } else if !old.is_null() {
             (*old).by_iret = 1;
         }
@@ -219,10 +220,10 @@ fn unload(cpu: &PerCpu, machine: &Hardware) {
 }
 
 /// Takes the thread off this CPU, and its page tables too, as they may be freed.
-fn park(cpu: &PerCpu, machine: &Hardware) {
-    unload(cpu, machine);
-    if cpu.root.replace(machine.kernel_root) != machine.kernel_root {
-        // SAFETY: the kernel's own tables have its upper half.
-        unsafe { write_root(machine.kernel_root) };
+fn park(cpu: &PerCpu) {
+    unload(cpu);
+    if cpu.root.replace(info().root) != info().root {
+        // SAFETY: the kernel's own tables.
+        unsafe { write_root(info().root) };
     }
 }

@@ -19,10 +19,9 @@ mod memory;
 mod screen;
 mod tables;
 
-use anode_abi::boot_info::BootMethod;
 use anode_loader::machine::{self, Serial};
 use anode_loader::seed::Pool;
-use anode_loader::{Error, Facts, load};
+use anode_loader::{BootMethod, Error, Facts, Hardware, load};
 use core::convert::Infallible;
 use core::fmt::{self, Write};
 
@@ -47,16 +46,19 @@ extern "sysv64" fn bios_main(drive: u32) -> ! {
 fn boot(drive: u32, tsc_start: u64, serial: &mut Serial) -> Result<Infallible, Error> {
     let (mut memory, low_page) = memory::detect()?;
     let mut disk = disk::BootDisk::open(drive)?;
-    let paging = machine::paging();
-    let loaded = load(&mut disk, &mut memory, paging, &machine::jump_pages())?;
+    let cpu = machine::cpu()?;
+    let rsdp = tables::rsdp();
+    let (madt, has_madt) = memory.madt(rsdp, cpu.id);
+    let hardware = Hardware { paging: cpu.paging, madt, has_madt, apic: machine::apic() };
+    let loaded = load(&mut disk, &mut memory, &hardware, &machine::jump_pages())?;
     say(serial, format_args!("anode: loader (BIOS): {loaded}"));
 
     let mut pool = Pool::default();
     machine::stir(&mut pool);
     let facts = Facts {
-        method: BootMethod::BIOS,
+        method: BootMethod::Bios,
         tsc_start,
-        rsdp: tables::rsdp(),
+        rsdp,
         smbios: tables::smbios(),
         low_page,
         wall_seconds: machine::clock().and_then(|clock| clock.date()?.seconds()).unwrap_or(0),
@@ -65,10 +67,12 @@ fn boot(drive: u32, tsc_start: u64, serial: &mut Serial) -> Result<Infallible, E
         framebuffer: screen::set_mode().unwrap_or_default(),
         ..Facts::default()
     };
-    memory.describe(&loaded, &facts)?;
+    // SAFETY: no call to the BIOS is made any more.
+    let measured = unsafe { machine::settle(&hardware, &cpu)? };
+    loaded.describe(&mut memory, &hardware, &facts, &measured)?;
     // SAFETY: `loaded` was made here and its `BootInfo` is complete; its tables map the jump's
     // pages one to one, as does `start.s`; no call to the BIOS is made any more.
-    unsafe { machine::enter(&loaded, paging) }
+    unsafe { machine::enter(&loaded, &cpu) }
 }
 
 /// Writes a line; neither the screen nor the serial port ever refuses one.

@@ -1,17 +1,15 @@
 //! The memory map, by INT 15h, E820.
 
 use crate::call::{Buffer, Registers, call};
-use anode_abi::boot_info::{MAX_REGIONS, Region, RegionKind};
 use anode_loader::machine::Identity;
 use anode_loader::pc::e820;
-use anode_loader::regions::Regions;
+use anode_loader::regions::{MAX_REGIONS, Region, RegionKind, Regions};
 use anode_loader::{Error, PAGE};
 
 /// More entries than this are not asked for.
 const MAX_ENTRIES: u32 = 512;
 /// More pieces than this are not taken: nearly all of them adjoin.
 const MAX_TAKEN: usize = 64;
-const EMPTY: Region = Region { base: 0, len: 0, kind: RegionKind(0), raw: 0 };
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 /// From the registers of a call to the end of the page tables: see `start.s`.
@@ -20,21 +18,21 @@ const OURS: (u64, u64) = (0x6000, 0x7_6000);
 /// Physical memory as the BIOS describes it, and a free page below 640 KiB.
 pub(crate) fn detect() -> Result<(Identity, u64), Error> {
     static mut TABLES: ([Region; MAX_REGIONS], [Region; MAX_TAKEN]) =
-        ([EMPTY; MAX_REGIONS], [EMPTY; MAX_TAKEN]);
+        ([Region::EMPTY; MAX_REGIONS], [Region::EMPTY; MAX_TAKEN]);
     let tables = &raw mut TABLES;
     // SAFETY: called once, by `boot`, on the only CPU: nobody else has a reference to them.
     let (table, taken) = unsafe { &mut *tables };
     let mut regions = Regions::new(table);
     ask(&mut regions);
     // Page 0 is the BIOS's, whatever the map says; it holds the vectors that its calls go through.
-    regions.add(0, PAGE, RegionKind::RESERVED, 0);
+    regions.add(0, PAGE, RegionKind::RESERVED);
     regions.claim(OURS.0, OURS.1.saturating_sub(OURS.0), RegionKind::LOADER);
-    let low_page = regions.take(PAGE, PAGE, 640 * 1024, RegionKind::LOADER).unwrap_or(0);
+    let low_page = regions.take(PAGE, PAGE, 640 * 1024, RegionKind::KEPT).unwrap_or(0);
     let any = regions.as_slice().iter().any(|region| region.kind == RegionKind::USABLE);
     any.then_some(()).ok_or(Error::Memory(PAGE))?;
     // SAFETY: usable memory of the BIOS's map is RAM, and free but for stage 2 and its buffers, which
     // are claimed above; `start.s` maps 4 GiB one to one, and `take` gives nothing out beyond.
-    Ok((unsafe { Identity::new(regions, taken, take) }, low_page))
+    Ok((unsafe { Identity::new(regions, taken, take, 4 * GIB) }, low_page))
 }
 
 /// Above 16 MiB, which leaves the memory that old devices reach to the kernel; else from 1 MiB on.
@@ -65,7 +63,7 @@ fn ask(regions: &mut Regions<'static>) {
         let mut entry = [0; 24];
         buffer.read(&mut entry);
         if let Some(region) = e820(&entry, answer.ecx) {
-            regions.add(region.base, region.len, region.kind, region.raw);
+            regions.add(region.base, region.len, region.kind);
         }
         next = answer.ebx;
         if next == 0 {

@@ -1,7 +1,7 @@
 //! The screen: text while the loader works, then a framebuffer by VBE.
 
 use crate::call::{Buffer, Registers, call};
-use anode_abi::boot_info::Framebuffer;
+use anode_loader::Framebuffer;
 use anode_loader::pc::{preferred_size, suits, vbe_mode};
 use core::fmt;
 

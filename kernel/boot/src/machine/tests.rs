@@ -2,10 +2,9 @@
 //! physical ones.
 
 use super::Identity;
-use crate::regions::Regions;
+use crate::regions::{Region, RegionKind, Regions};
 use crate::testing::Random;
 use crate::{Error, Memory, PAGE};
-use anode_abi::boot_info::{Region, RegionKind};
 use std::boxed::Box;
 use std::vec;
 
@@ -17,11 +16,11 @@ fn memory(pages: u64) -> (Identity, u64) {
     let base = base.next_multiple_of(PAGE);
     let table = || Box::leak(vec![Region::default(); 32].into_boxed_slice());
     let mut regions = Regions::new(table());
-    regions.add(base, pages * PAGE, RegionKind::USABLE, 1);
-    regions.add(base - 0x10_0000, PAGE, RegionKind::RESERVED, 2);
+    regions.add(base, pages * PAGE, RegionKind::USABLE);
+    regions.add(base - 0x10_0000, PAGE, RegionKind::RESERVED);
     // SAFETY: all that is usable in the map is the leaked memory, which nobody else uses.
     let memory = unsafe {
-        Identity::new(regions, table(), |map, len, kind| map.take(len, 0, u64::MAX, kind))
+        Identity::new(regions, table(), |map, len, kind| map.take(len, 0, u64::MAX, kind), 0)
     };
     (memory, base)
 }
@@ -64,16 +63,20 @@ fn two_ranges_are_lent_only_if_they_are_apart() {
 }
 
 #[test]
-fn a_newer_map_keeps_what_was_taken() {
+fn a_newer_map_keeps_what_was_taken_and_has_no_memory_that_the_older_had_not() {
     let (mut memory, base) = memory(8);
     let kernel = memory.allocate(PAGE, RegionKind::KERNEL).unwrap();
-    let mut newer = Regions::new(Box::leak(vec![Region::default(); 8].into_boxed_slice()));
-    newer.add(base, 8 * PAGE, RegionKind::USABLE, 7);
+    let mut newer = Regions::new(Box::leak(vec![Region::default(); 32].into_boxed_slice()));
+    newer.add(base, 9 * PAGE, RegionKind::USABLE);
 
     memory.renew(newer);
 
-    let expected = Region { base: kernel, len: PAGE, kind: RegionKind::KERNEL, raw: 0 };
-    assert_eq!(memory.region(0), Some(expected));
-    assert_eq!(memory.region(1).map(|region| region.kind), Some(RegionKind::USABLE));
+    let kind = |at: u64| {
+        let mut regions = (0..).map_while(|index| memory.region(index));
+        regions.find(|region| region.base <= at && at < region.end()).map(|region| region.kind)
+    };
+    assert_eq!(kind(kernel), Some(RegionKind::KERNEL));
+    assert_eq!(kind(base + 7 * PAGE), Some(RegionKind::USABLE));
+    assert_eq!(kind(base + 8 * PAGE), Some(RegionKind::RESERVED));
     assert!(memory.bytes(kernel, PAGE).is_ok());
 }

@@ -2,8 +2,8 @@
 
 use crate::look;
 use alloc::vec::Vec;
-use anode_abi::boot_info::RegionKind;
 use anode_loader::machine::Identity;
+use anode_loader::regions::RegionKind;
 use anode_loader::{Disk, DiskError, Error, Memory, gpt};
 use uefi::boot::{self, ScopedProtocol};
 use uefi::proto::device_path::DevicePath;

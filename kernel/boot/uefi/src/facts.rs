@@ -1,10 +1,9 @@
 //! What the firmware knows beside memory and disks: screen, tables, clock, randomness.
 
 use crate::look;
-use anode_abi::boot_info::{BootMethod, Channel, Framebuffer};
 use anode_loader::seed::Pool;
 use anode_loader::time::DateTime;
-use anode_loader::{Facts, machine};
+use anode_loader::{BootMethod, Channel, Facts, Framebuffer, machine};
 use uefi::boot;
 use uefi::proto::console::gop::{GraphicsOutput, PixelBitmask, PixelFormat};
 use uefi::proto::rng::Rng;
@@ -15,7 +14,7 @@ use uefi::{Guid, runtime, system, table};
 pub(crate) fn gather() -> Facts {
     let system = table::system_table_raw().map(|table| table.as_ptr().expose_provenance());
     Facts {
-        method: BootMethod::UEFI,
+        method: BootMethod::Uefi,
         rsdp: config_table(&[ConfigTableEntry::ACPI2_GUID, ConfigTableEntry::ACPI_GUID]),
         smbios: config_table(&[ConfigTableEntry::SMBIOS3_GUID, ConfigTableEntry::SMBIOS_GUID]),
         efi_system_table: system.and_then(|address| u64::try_from(address).ok()).unwrap_or(0),
@@ -99,7 +98,6 @@ fn framebuffer() -> Option<Framebuffer> {
         red,
         green,
         blue,
-        padding: 0,
     })
 }
 

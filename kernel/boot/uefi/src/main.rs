@@ -18,8 +18,8 @@ mod disk;
 mod facts;
 mod memory;
 
-use anode_loader::machine::{self, Serial};
-use anode_loader::{Error, Facts, Loaded, Paging, load};
+use anode_loader::machine::{self, Cpu, Identity, Serial};
+use anode_loader::{Error, Facts, Hardware, Loaded, load};
 use core::convert::Infallible;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -48,30 +48,36 @@ fn run(tsc_start: u64) -> Result<Infallible, Error> {
     }
     let mut memory = memory::detect()?;
     let low_page = memory::low_page();
-    let paging = machine::paging();
+    let cpu = machine::cpu()?;
+    let facts = Facts { tsc_start, low_page, ..facts::gather() };
+    let (madt, has_madt) = memory.madt(facts.rsdp, cpu.id);
+    let hardware = Hardware { paging: cpu.paging, madt, has_madt, apic: machine::apic() };
     let loaded = {
         let mut disk = disk::boot_disk(&mut memory)?;
-        load(&mut disk, &mut memory, paging, &machine::jump_pages())?
+        load(&mut disk, &mut memory, &hardware, &machine::jump_pages())?
     };
     say(&mut Serial::new(), format_args!("anode: loader (UEFI): {loaded}"));
-    let facts = Facts { tsc_start, low_page, ..facts::gather() };
-    leave(memory, &loaded, &facts, paging)
+    leave(memory, &loaded, &hardware, (&facts, &cpu))
 }
 
 /// Ends boot services and goes.
 fn leave(
-    mut memory: machine::Identity,
+    mut memory: Identity,
     loaded: &Loaded,
-    facts: &Facts,
-    paging: Paging,
+    hardware: &Hardware,
+    (facts, cpu): (&Facts, &Cpu),
 ) -> Result<Infallible, Error> {
     let table = memory::table();
     FIRMWARE.store(false, Ordering::Relaxed);
     memory.renew(memory::exit(table));
-    memory.describe(loaded, facts)?;
+    // The firmware had it last.
+    let _again = Serial::new();
+    // SAFETY: the firmware is gone.
+    let measured = unsafe { machine::settle(hardware, cpu)? };
+    loaded.describe(&mut memory, hardware, facts, &measured)?;
     // SAFETY: `loaded` was made by `run` and its `BootInfo` is complete; the firmware is gone, and
     // its tables, which are still in use, map all of RAM one to one, as UEFI demands.
-    unsafe { machine::enter(loaded, paging) }
+    unsafe { machine::enter(loaded, cpu) }
 }
 
 /// Opens a protocol to look at it, without taking it from anybody.

@@ -2,9 +2,8 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
-use anode_abi::boot_info::{MAX_REGIONS, Region, RegionKind};
 use anode_loader::machine::Identity;
-use anode_loader::regions::Regions;
+use anode_loader::regions::{MAX_REGIONS, Region, RegionKind, Regions};
 use anode_loader::{Error, PAGE};
 use core::mem::ManuallyDrop;
 use uefi::boot::{self, AllocateType, MemoryDescriptor, MemoryType};
@@ -21,7 +20,7 @@ pub(crate) fn detect() -> Result<Identity, Error> {
     let regions = describe(table(), map.entries());
     // SAFETY: the firmware gives the pages that `take` asks for to nobody else, and maps all of RAM
     // one to one.
-    Ok(unsafe { Identity::new(regions, table(), take) })
+    Ok(unsafe { Identity::new(regions, table(), take, u64::MAX) })
 }
 
 /// Asks the firmware for pages.
@@ -54,10 +53,10 @@ fn describe<'a>(
 ) -> Regions<'static> {
     let mut regions = Regions::new(table);
     // Never to be used, whatever the firmware says: what reads address 0 is at fault.
-    regions.add(0, PAGE, RegionKind::RESERVED, 0);
+    regions.add(0, PAGE, RegionKind::RESERVED);
     for entry in entries {
         let len = entry.page_count.saturating_mul(PAGE);
-        regions.add(entry.phys_start, len, kind(entry.ty), entry.ty.0);
+        regions.add(entry.phys_start, len, kind(entry.ty));
     }
     regions
 }

@@ -1,29 +1,11 @@
 //! How the kernel starts: tables sized by RAM, the kernel's names, and init.
 
-use anode_abi::args::{ABI_VERSION, Header, MAGIC};
+use anode_abi::boot_info::{Extent, FrameRange};
 
 use crate::kernel::Grave;
 use crate::object::namespace::BUILTINS;
 use crate::prelude::*;
 use crate::syscall::spawn::Birth;
-
-/// A range of frames: first frame number and count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FrameRange {
-    /// Number of the first frame.
-    pub first: u32,
-    /// How many.
-    pub count: u32,
-}
-
-/// A range of physical bytes that the loader filled; `address` is page-aligned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Loaded {
-    /// Physical address.
-    pub address: u64,
-    /// Length in bytes.
-    pub len: u64,
-}
 
 /// What the core is started with.
 #[derive(Clone, Copy, Debug)]
@@ -31,11 +13,11 @@ pub struct Boot<'a> {
     /// Free RAM: sorted, disjoint, without whatever the kernel or the loader still uses.
     pub free: &'a [FrameRange],
     /// init's ELF.
-    pub init: Loaded,
+    pub init: Extent,
     /// The initfs image.
-    pub initfs: Loaded,
-    /// The kernel's command line.
-    pub command_line: &'a str,
+    pub initfs: Extent,
+    /// init's args object.
+    pub args: Extent,
     /// Text of `sys:boot`: lines `key value` (`rsdp 0x…`, `framebuffer …`, `slot …`).
     pub facts: &'static str,
 }
@@ -105,7 +87,7 @@ impl<M: Machine> Kernel<M> {
         }
         let namespace = self.namespaces.insert(names)?;
         let (program, initfs) = (self.loaded(boot.init)?, self.loaded(boot.initfs)?);
-        let args = self.first_args(boot.command_line)?;
+        let args = self.loaded(boot.args)?;
         let name = ProgramName::cut(b"/sbin/init");
         let process = self.bear(&Birth { name, namespace, parent: None }, (program, args))?;
         self.drop_namespace(namespace);
@@ -123,44 +105,11 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// An object over what the loader left.
-    fn loaded(&mut self, loaded: Loaded) -> Result<Window> {
-        let mut object = Object::physical(loaded.address, loaded.len, Cache::WRITE_BACK)?;
+    fn loaded(&mut self, Extent { phys, len }: Extent) -> Result<Window> {
+        let mut object = Object::physical(phys, len, Cache::WRITE_BACK)?;
         object.read_only = true;
         let object = self.memory.objects.insert(object)?;
-        Ok(Window { object, offset: 0, bytes: loaded.len })
-    }
-
-    /// init's args object: its name as the one argument, the command line's words as environment.
-    fn first_args(&mut self, command_line: &str) -> Result<Window> {
-        let (start, bytes) = (size_of::<Header>(), SCRATCH);
-        let page = self.scratch.get_mut(..bytes).ok_or(ENOMEM)?;
-        page.fill(0);
-        let mut at = start;
-        let mut put = |text: &str| {
-            for (to, from) in page.iter_mut().skip(at).zip(text.bytes().chain([0])) {
-                *to = from;
-                at = at.saturating_add(1);
-            }
-            wide(at)
-        };
-        let argv = wide(start);
-        let env = put("/sbin/init");
-        let mut envc = 0u64;
-        let mut cwd = env;
-        for word in command_line.split_ascii_whitespace().filter(|word| word.contains('=')) {
-            cwd = put(word);
-            envc = envc.saturating_add(1);
-        }
-        put("/");
-        let bytes = wide(at);
-        let header = [MAGIC, ABI_VERSION, bytes, 1, argv, envc, env, cwd, wide(NONE), 0o22];
-        for (to, word) in page.chunks_mut(8).zip(header) {
-            to.copy_from_slice(&word.to_le_bytes());
-        }
-        let object = self.memory.anonymous(bytes)?;
-        let args = Window { object, offset: 0, bytes };
-        self.memory.store(self.scratch.get(..at).unwrap_or_default(), args)?;
-        Ok(args)
+        Ok(Window { object, offset: 0, bytes: len })
     }
 
     /// A new description, with one reference.

@@ -11,7 +11,7 @@ pub(crate) mod wake;
 
 use crate::prelude::*;
 
-pub use boot::{Boot, FrameRange, Loaded};
+pub use boot::Boot;
 pub use reap::Grave;
 
 /// Most CPUs that the kernel runs on.

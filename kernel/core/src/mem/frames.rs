@@ -5,7 +5,8 @@
 //! so that it can act when users took the rest; and a range is only for DMA, so that a driver
 //! finds adjacent frames after a year as on the first day.
 
-use crate::kernel::FrameRange;
+use anode_abi::boot_info::FrameRange;
+
 use crate::prelude::*;
 
 /// A frame that is not the allocator's: devices, firmware, what the loader filled.

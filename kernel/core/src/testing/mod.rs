@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use std::string::String;
 use std::vec::Vec;
 
+use anode_abi::boot_info::{Extent, FrameRange};
 use anode_abi::number::{NONE, SYS_FMAP, SYS_OPENAT, SYS_READ, SYS_WRITE};
 
 use crate::error::Errno;
-use crate::kernel::{Boot, FrameRange, Kernel, Loaded};
+use crate::kernel::{Boot, Kernel};
 use crate::machine::{Cpu, Machine};
 use crate::mem::user::UserSlice;
 use crate::num::{size, wide};
@@ -26,7 +27,7 @@ pub(crate) use fake_machine::Fake;
 /// Where a program's own memory begins: the ELF below has 16 pages there.
 pub(crate) const BASE: u64 = 0x40_0000;
 const PAGES: u64 = 16;
-/// Frame of init's ELF; the initfs is right behind.
+/// Frame of init's ELF; the initfs and the args object are right behind.
 const INIT: u32 = 1;
 
 /// An ELF with one page of code and [`PAGES`] of zeroed memory.
@@ -75,9 +76,9 @@ impl World {
         machine.write(init, 0, &program());
         let boot = Boot {
             free: &[FrameRange { first: 4, count: frames - 4 }],
-            init: Loaded { address: u64::from(INIT) << 12, len: 4096 },
-            initfs: Loaded { address: u64::from(INIT + 1) << 12, len: 4096 },
-            command_line: "test=1",
+            init: Extent { phys: u64::from(INIT) << 12, len: 4096 },
+            initfs: Extent { phys: u64::from(INIT + 1) << 12, len: 4096 },
+            args: Extent { phys: u64::from(INIT + 2) << 12, len: 100 },
             facts: "rsdp 0x1000\n",
         };
         let kernel = Kernel::boot(machine, &boot).unwrap();
