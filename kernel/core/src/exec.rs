@@ -54,7 +54,8 @@ pub(crate) fn load(
         }
     }
     let entry = header.e_entry.checked_add(base).ok_or(ENOEXEC)?;
-    let runs = space.find(entry >> 12).is_some_and(|region| region.flags.allows(Access::Execute));
+    let runs =
+        space.find(entry >> 12).is_some_and(|region| region.flags.contains(MapFlags::EXECUTE));
     if !loaded || !runs {
         return Err(ENOEXEC);
     }
@@ -62,9 +63,8 @@ pub(crate) fn load(
 }
 
 fn check(header: &Header) -> Result<()> {
-    let [magic0, magic1, magic2, magic3, class, data, version, ..] = header.e_ident;
-    let known = [magic0, magic1, magic2, magic3] == *b"\x7fELF"
-        && (class, data, version) == (2, 1, 1)
+    // 64-bit, little-endian, version 1.
+    let known = header.e_ident.starts_with(b"\x7fELF\x02\x01\x01")
         && matches!(header.e_type, ET_EXEC | ET_DYN)
         && header.e_machine == EM_X86_64
         && usize::from(header.e_phentsize) == size_of::<ProgramHeader>()

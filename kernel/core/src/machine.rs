@@ -22,11 +22,8 @@ pub struct Frame(NonZeroU32);
 
 impl Frame {
     /// The frame with that number (physical address / 4096).
-    pub const fn new(number: u32) -> Option<Self> {
-        match NonZeroU32::new(number) {
-            Some(number) => Some(Self(number)),
-            None => None,
-        }
+    pub fn new(number: u32) -> Option<Self> {
+        NonZeroU32::new(number).map(Self)
     }
 
     /// The frame that holds a physical address.

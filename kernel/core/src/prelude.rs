@@ -41,7 +41,7 @@ pub(crate) use crate::syscall::open::{O_CLOEXEC, O_RDWR, STATUS_FLAGS};
 pub(crate) use crate::syscall::thread::{FLAGS, SLICE_PAGES};
 pub(crate) use crate::table::mark;
 pub(crate) use crate::table::{Id, ProcessId, RingId, Slab, ThreadId, reserved};
-pub(crate) use crate::trap::{Access, Call};
+pub(crate) use crate::trap::Call;
 pub(crate) use alloc::vec::Vec;
 pub(crate) use anode_abi::counters::{Counters, count};
 pub(crate) use anode_abi::info::ready;

@@ -70,13 +70,8 @@ impl<T, K> Slab<T, K> {
     }
 
     /// How many objects it holds.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len().saturating_sub(self.free.len())
-    }
-
-    /// Whether it holds none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Whether an insertion would succeed.
@@ -194,13 +189,10 @@ pub mod mark {
     /// Of a process.
     #[derive(Debug)]
     pub struct Process;
-    /// Of a thread.
-    #[derive(Debug)]
-    pub struct Thread;
 }
 
 /// Names a thread.
-pub type ThreadId = Id<mark::Thread>;
+pub type ThreadId = Id<Thread>;
 /// Names a process.
 pub type ProcessId = Id<mark::Process>;
 /// Names a ring.

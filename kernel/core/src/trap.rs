@@ -19,17 +19,6 @@ pub struct Call {
     pub e: u64,
 }
 
-/// What kind of access faulted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// A load.
-    Read,
-    /// A store.
-    Write,
-    /// An instruction fetch.
-    Execute,
-}
-
 /// Why the core is entered. The machine has saved the registers of the thread that ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trap {
@@ -39,8 +28,8 @@ pub enum Trap {
     Fault {
         /// The address.
         address: u64,
-        /// What it tried.
-        access: Access,
+        /// What it tried: one of [`MapFlags::ACCESS`].
+        access: MapFlags,
     },
     /// The running thread raised another CPU exception.
     Exception {

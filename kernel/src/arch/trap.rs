@@ -15,7 +15,8 @@ use core::ptr::null_mut;
 use anode_abi::boot_info::{USER_CODE, USER_DATA};
 use anode_kernel::kernel::Kernel;
 use anode_kernel::machine::{Context as ContextId, Frame as PageFrame, Regs, USER_END};
-use anode_kernel::trap::{Access, Call, Resume, Trap};
+use anode_kernel::mem::region::MapFlags;
+use anode_kernel::trap::{Call, Resume, Trap};
 use spin::mutex::TicketMutex;
 use x86_64::instructions::interrupts;
 use x86_64::registers::control::Cr2;
@@ -90,9 +91,9 @@ extern "sysv64" fn interrupt(vector: u64, error: u64) -> *mut Context {
         NMI => PerCpu::here().current.get(),
         PAGE_FAULT => {
             let access = match error {
-                error if error & 0x10 != 0 => Access::Execute,
-                error if error & 2 != 0 => Access::Write,
-                _ => Access::Read,
+                error if error & 0x10 != 0 => MapFlags::EXECUTE,
+                error if error & 2 != 0 => MapFlags::WRITE,
+                _ => MapFlags::READ,
             };
             run(Some(Trap::Fault { address: Cr2::read_raw(), access }))
         }

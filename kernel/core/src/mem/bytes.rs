@@ -13,19 +13,19 @@ pub trait Bytes<M: Machine> {
     /// # Errors
     ///
     /// `EFAULT`: it is not there, or not for such an access; `ENOMEM`.
-    fn locate(&mut self, memory: &mut Memory<M>, at: usize, access: Access) -> Located;
+    fn locate(&mut self, memory: &mut Memory<M>, at: usize, access: MapFlags) -> Located;
 }
 
 /// The frame's bytes from its first on.
 impl<M: Machine> Bytes<M> for Frame {
-    fn locate(&mut self, _: &mut Memory<M>, at: usize, _: Access) -> Located {
+    fn locate(&mut self, _: &mut Memory<M>, at: usize, _: MapFlags) -> Located {
         Ok((*self, at))
     }
 }
 
 /// The window's bytes from its first on; the object's own end is the limit.
 impl<M: Machine> Bytes<M> for Window {
-    fn locate(&mut self, memory: &mut Memory<M>, at: usize, _: Access) -> Located {
+    fn locate(&mut self, memory: &mut Memory<M>, at: usize, _: MapFlags) -> Located {
         let place = self.offset.checked_add(wide(at)).ok_or(EFAULT)?;
         Ok((memory.page(self.object, place >> 12)?, size(place & 0xFFF)))
     }
@@ -33,16 +33,9 @@ impl<M: Machine> Bytes<M> for Window {
 
 /// What a process claims to own, in its space.
 impl<M: Machine> Bytes<M> for (&mut Space, UserSlice) {
-    fn locate(&mut self, memory: &mut Memory<M>, at: usize, access: Access) -> Located {
+    fn locate(&mut self, memory: &mut Memory<M>, at: usize, access: MapFlags) -> Located {
         let address = self.1.skip(at).start();
         Ok((self.0.frame_at(memory, address, access)?, size(address & 0xFFF)))
-    }
-}
-
-/// What is pinned, from byte number `.1` on.
-impl<M: Machine> Bytes<M> for (&Pins, usize) {
-    fn locate(&mut self, _: &mut Memory<M>, at: usize, _: Access) -> Located {
-        self.0.locate(self.1.saturating_add(at)).ok_or(EFAULT)
     }
 }
 
@@ -60,8 +53,8 @@ impl<M: Machine> Memory<M> {
     ) -> Result<()> {
         let mut done = 0usize;
         while done < len {
-            let source = from.locate(self, done, Access::Read)?;
-            let target = to.locate(self, done, Access::Write)?;
+            let source = from.locate(self, done, MapFlags::READ)?;
+            let target = to.locate(self, done, MapFlags::WRITE)?;
             let left = PAGE_SIZE.saturating_sub(source.1.max(target.1));
             let piece = left.min(len.saturating_sub(done));
             self.machine.copy(source, target, piece);
@@ -78,7 +71,7 @@ impl<M: Machine> Memory<M> {
     pub fn load(&mut self, mut from: impl Bytes<M>, to: &mut [u8]) -> Result<()> {
         let mut done = 0usize;
         while let Some(rest) = to.get_mut(done..).filter(|rest| !rest.is_empty()) {
-            let (frame, at) = from.locate(self, done, Access::Read)?;
+            let (frame, at) = from.locate(self, done, MapFlags::READ)?;
             // What lies beyond the frame is left for the next one.
             self.machine.read(frame, at, rest);
             done = done.saturating_add(PAGE_SIZE.saturating_sub(at).max(1));
@@ -94,7 +87,7 @@ impl<M: Machine> Memory<M> {
     pub fn store(&mut self, from: &[u8], mut to: impl Bytes<M>) -> Result<()> {
         let mut done = 0usize;
         while let Some(rest) = from.get(done..).filter(|rest| !rest.is_empty()) {
-            let (frame, at) = to.locate(self, done, Access::Write)?;
+            let (frame, at) = to.locate(self, done, MapFlags::WRITE)?;
             self.machine.write(frame, at, rest);
             done = done.saturating_add(PAGE_SIZE.saturating_sub(at).max(1));
         }

@@ -14,9 +14,9 @@ impl Space {
         &mut self,
         memory: &mut Memory<impl Machine>,
         address: u64,
-        access: Access,
+        access: MapFlags,
     ) -> Result<Frame> {
-        let needed = PRESENT | USER | if access == Access::Write { WRITE } else { 0 };
+        let needed = PRESENT | USER | if access == MapFlags::WRITE { WRITE } else { 0 };
         if address < USER_END
             && let Ok(slot) = self.tree.reach(&mut memory.machine, address >> 12, || Err(EFAULT))
             && slot.get() & needed == needed
@@ -37,11 +37,11 @@ impl Space {
         &mut self,
         memory: &mut Memory<impl Machine>,
         address: u64,
-        access: Access,
+        access: MapFlags,
     ) -> Result<Frame> {
         let page = address >> 12;
         let region = *self.find(page).ok_or(EFAULT)?;
-        if !region.flags.allows(access) {
+        if !region.flags.contains(access) {
             return Err(EFAULT);
         }
         let [shared, promised] =
@@ -63,7 +63,7 @@ impl Space {
         let Memory { machine, frames, objects, .. } = memory;
         let is_own = |frame| held.is_some() && frames.is_sole(frame);
         let (frame, drawn) = match content {
-            Some((frame, PAGE)) if shared || access != Access::Write || is_own(frame) => {
+            Some((frame, PAGE)) if shared || access != MapFlags::WRITE || is_own(frame) => {
                 if held.is_none() {
                     frames.retain(frame)?;
                 }

@@ -101,10 +101,8 @@ impl<M: Machine> Memory<M> {
     /// Gives back what an entry holds; gives what the entry becomes.
     pub fn let_go(&mut self, entry: u64) -> u64 {
         frame_of(entry).inspect(|frame| self.frames.release(*frame));
-        if entry & DRAWN != 0 {
-            // Until its region is gone, the page may be asked for again.
-            self.frames.promise(1);
-        }
+        // Until its region is gone, the page may be asked for again.
+        self.frames.promise((entry & DRAWN != 0).into());
         0
     }
 

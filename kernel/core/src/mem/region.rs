@@ -55,15 +55,6 @@ impl MapFlags {
         let owed = self & (Self::WRITE | Self::SHARED | Self::LAZY) == Self::WRITE;
         if owed { self | Self::PROMISED } else { self }
     }
-
-    /// Whether an access is allowed.
-    pub fn allows(self, access: Access) -> bool {
-        self.contains(match access {
-            Access::Read => Self::READ,
-            Access::Write => Self::WRITE,
-            Access::Execute => Self::EXECUTE,
-        })
-    }
 }
 
 /// A range of pages that are mapped alike.

@@ -170,33 +170,27 @@ impl Tree {
     }
 
     /// Gives back what the first `top` entries of the root lead to (256 leave the kernel's half
-    /// alone), pages and tables, about `budget` of them at a time. `true`: the root is empty.
-    fn empty(self, memory: &mut Memory<impl Machine>, top: usize, budget: &mut u32) -> bool {
-        let words = memory.machine.share(self.root);
-        for word in words.iter().flat_map(|words| words.iter().take(top)) {
-            let entry = word.load(Relaxed);
-            let Some(root) = frame_of(entry) else { continue };
-            let below = Self { root, levels: self.levels.saturating_sub(1) };
-            if below.levels > 0 && !below.empty(memory, 512, budget) || *budget == 0 {
-                return false;
-            }
-            word.store(memory.let_go(entry), Relaxed);
-            *budget = budget.wrapping_sub(1);
-        }
-        true
-    }
-
-    /// As [`Tree::empty`], and then the root.
+    /// alone), and the root; about `budget` pages and tables at a time. `true`: it is gone.
     pub fn take_apart(
         self,
         memory: &mut Memory<impl Machine>,
         top: usize,
         budget: &mut u32,
     ) -> bool {
-        let empty = self.empty(memory, top, budget);
-        if empty {
-            memory.frames.release(self.root);
+        // A tree of no levels is a page.
+        let words = memory.machine.share(self.root).filter(|_| self.levels > 0);
+        for word in words.iter().flat_map(|words| words.iter().take(top)) {
+            let entry = word.load(Relaxed);
+            let Some(root) = frame_of(entry) else { continue };
+            let below = Self { root, levels: self.levels.wrapping_sub(1) };
+            if *budget == 0 || !below.take_apart(memory, 512, budget) {
+                return false;
+            }
+            word.store(0, Relaxed);
+            memory.frames.promise((entry & DRAWN != 0).into());
         }
-        empty
+        memory.frames.release(self.root);
+        *budget = budget.saturating_sub(1);
+        true
     }
 }

@@ -1,5 +1,6 @@
 //! Reaching a process's memory: what it says are claims, until each page was resolved.
 
+use crate::mem::bytes::{Bytes, Located};
 use crate::prelude::*;
 
 /// A range of user addresses that a process *claims* to own; proves nothing yet.
@@ -27,13 +28,8 @@ impl UserSlice {
     }
 
     /// Its length in bytes.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
-    }
-
-    /// Whether it is empty.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
     }
 
     /// Its first address.
@@ -73,19 +69,8 @@ impl Pins {
     }
 
     /// Length in bytes of what is pinned.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
-    }
-
-    /// Whether nothing is pinned.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// The frame of byte `at`, and where in it.
-    pub fn locate(&self, at: usize) -> Option<(Frame, usize)> {
-        let place = self.offset.saturating_add(at);
-        self.frames.get(place >> 12).filter(|_| at < self.len).map(|f| (*f, place & 0xFFF))
     }
 
     /// Gives the references back.
@@ -103,10 +88,10 @@ impl Pins {
         &mut self,
         (space, range): (&mut Space, UserSlice),
         memory: &mut Memory<impl Machine>,
-        access: Access,
+        access: MapFlags,
     ) -> Result<()> {
         let offset = size(range.start & 0xFFF);
-        let end = if range.is_empty() { 0 } else { offset.saturating_add(range.len) };
+        let end = if range.len == 0 { 0 } else { offset.saturating_add(range.len) };
         let pages = end.div_ceil(PAGE_SIZE);
         if pages > self.frames.capacity() {
             return Err(ENOMEM);
@@ -121,6 +106,16 @@ impl Pins {
         };
         let pinned = (0..pages).try_for_each(&mut pin);
         pinned.inspect_err(|_| self.clear(memory))
+    }
+}
+
+/// What is pinned, from byte number `.1` on.
+impl<M: Machine> Bytes<M> for (&Pins, usize) {
+    fn locate(&mut self, _: &mut Memory<M>, at: usize, _: MapFlags) -> Located {
+        let at = self.1.saturating_add(at);
+        let place = self.0.offset.saturating_add(at);
+        let frame = self.0.frames.get(place >> 12).filter(|_| at < self.0.len);
+        Ok((*frame.ok_or(EFAULT)?, place & 0xFFF))
     }
 }
 

@@ -83,7 +83,7 @@ pub struct Cycle {
 }
 
 impl<M: Machine> Bytes<M> for Cycle {
-    fn locate(&mut self, memory: &mut Memory<M>, at: usize, _: Access) -> Located {
+    fn locate(&mut self, memory: &mut Memory<M>, at: usize, _: MapFlags) -> Located {
         let place = self.at.saturating_add(wide(at)).checked_rem(CAPACITY).ok_or(EFAULT)?;
         Ok((memory.page(self.object, place >> 12)?, size(place & 0xFFF)))
     }

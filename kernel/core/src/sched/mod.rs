@@ -5,7 +5,7 @@ pub mod timers;
 use crate::prelude::*;
 
 /// All threads.
-pub type Threads = Slab<Thread, mark::Thread>;
+pub type Threads = Slab<Thread>;
 
 /// Priorities: 0 is the lowest, 7 is for drivers.
 pub const PRIORITIES: usize = 8;

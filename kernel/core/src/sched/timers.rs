@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn deadlines_come_out_in_order_and_never_early() {
-        let mut slab = Slab::<(), mark::Thread>::new(64).unwrap();
+        let mut slab = Slab::<(), Thread>::new(64).unwrap();
         let mut timers = Timers::new(64).unwrap();
         let mut seed = 7u64;
         for _ in 0..64 {
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_new_deadline_replaces_the_old_one() {
-        let mut slab = Slab::<(), mark::Thread>::new(2).unwrap();
+        let mut slab = Slab::<(), Thread>::new(2).unwrap();
         let [one, other] = [(); 2].map(|()| Due::Thread(slab.insert(()).unwrap()));
         let mut timers = Timers::new(2).unwrap();
         for at in [3, 9, 5] {

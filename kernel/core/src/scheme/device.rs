@@ -126,7 +126,7 @@ impl<M: Machine> Kernel<M> {
             _ => 1,
         };
         let last = usize::from(at).checked_add(width).ok_or(EINVAL)?;
-        if range.is_empty() || last > usize::from(count) {
+        if range.len() == 0 || last > usize::from(count) {
             return Err(EINVAL);
         }
         Ok((first.checked_add(at).ok_or(EINVAL)?, width, range))

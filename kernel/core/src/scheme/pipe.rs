@@ -45,7 +45,7 @@ impl<M: Machine> Kernel<M> {
         let pipe = self.pipes.get(id).ok_or(EIO)?;
         let (from, len) = (pipe.bytes(pipe.head), size(pipe.used()).min(transfer.range.len()));
         if len == 0 {
-            if transfer.range.is_empty() || pipe.writers == 0 {
+            if transfer.range.len() == 0 || pipe.writers == 0 {
                 return self.give(transfer.me, 0);
             }
             return self.wait(Channel::Pipe(id), transfer);

@@ -128,7 +128,7 @@ impl<M: Machine> Kernel<M> {
                 (input, wide(part.len()))
             }
             Buffer::In(range) if range.len() > PAGE_SIZE => {
-                slot.pins.pin((space, *range), memory, Access::Read)?;
+                slot.pins.pin((space, *range), memory, MapFlags::READ)?;
                 flags = SqeFlags::from_bits_retain(BIG);
                 (0, wide(range.len()))
             }
@@ -137,12 +137,12 @@ impl<M: Machine> Kernel<M> {
                 (input, wide(range.len()))
             }
             Buffer::Out(range) => {
-                slot.pins.pin((space, *range), memory, Access::Write)?;
+                slot.pins.pin((space, *range), memory, MapFlags::WRITE)?;
                 (output, wide(range.len()))
             }
             Buffer::Both(range) => {
                 memory.copy((&mut *space, *range), frame, range.len())?;
-                slot.pins.pin((space, *range), memory, Access::Write)?;
+                slot.pins.pin((space, *range), memory, MapFlags::WRITE)?;
                 (input, wide(range.len()))
             }
         };

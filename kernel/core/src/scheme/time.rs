@@ -69,7 +69,7 @@ impl<M: Machine> Kernel<M> {
             }
             len = len.saturating_add(1);
         }
-        if len == 0 && !range.is_empty() {
+        if len == 0 && range.len() != 0 {
             if transfer.nonblocking {
                 return Err(EAGAIN);
             }

@@ -16,7 +16,7 @@ impl<M: Machine> Kernel<M> {
         let process = self.owner(me)?;
         let offset = u16::try_from(address & 0xFFF).map_err(|_wide| EINVAL)?;
         let (space, memory) = self.space(me)?;
-        let frame = space.frame_at(memory, address, Access::Write)?;
+        let frame = space.frame_at(memory, address, MapFlags::WRITE)?;
         let mut bytes = [0; 4];
         memory.machine.read(frame, usize::from(offset), &mut bytes);
         let region = space.find(address >> 12);

@@ -55,16 +55,14 @@ impl<M: Machine> Kernel<M> {
         }
         let shared = flags.contains(MapFlags::SHARED);
         let anonymous = call.a == wide(NONE);
-        let source = match anonymous {
-            true if shared => {
-                Some(Window { object: self.memory.anonymous(bytes)?, offset: 0, bytes })
-            }
-            true => None,
-            false => {
-                let writes = flags.contains(MapFlags::SHARED | MapFlags::WRITE);
-                let writes = if writes { Rights::WRITE } else { Rights::empty() };
-                Some(self.window_of(me, call.a, Rights::READ | writes, offset)?)
-            }
+        let source = if !anonymous {
+            let needs = flags.contains(MapFlags::SHARED | MapFlags::WRITE);
+            let needed = if needs { Rights::READ | Rights::WRITE } else { Rights::READ };
+            Some(self.window_of(me, call.a, needed, offset)?)
+        } else if shared {
+            Some(Window { object: self.memory.anonymous(bytes)?, offset: 0, bytes })
+        } else {
+            None
         };
         let (space, memory) = self.space(me)?;
         let mapped = space.map(memory, Region::new(range, flags, source));

@@ -117,7 +117,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A page fault of the running thread.
-    pub(crate) fn user_fault(&mut self, me: ThreadId, address: u64, access: Access) -> Next {
+    pub(crate) fn user_fault(&mut self, me: ThreadId, address: u64, access: MapFlags) -> Next {
         self.serve(me);
         let Ok((space, memory)) = self.space(me) else { return Next::Pick };
         match space.fault(memory, address, access) {
@@ -126,7 +126,7 @@ impl<M: Machine> Kernel<M> {
             Err(_) => {
                 // What is mapped so, but has no page, is beyond the end of its object.
                 let region = space.find(address >> 12);
-                let mapped = region.is_some_and(|region| region.flags.allows(access));
+                let mapped = region.is_some_and(|region| region.flags.contains(access));
                 self.force_signal(me, if mapped { SIGBUS } else { SIGSEGV }, address)
             }
         }
@@ -259,7 +259,7 @@ impl<M: Machine> Kernel<M> {
         let Self { processes, memory, .. } = self;
         let process = processes.get_mut(id).ok_or(ESRCH)?;
         let space = process.space.as_mut().ok_or(ESRCH)?;
-        let frame = space.frame_at(memory, address, Access::Write)?;
+        let frame = space.frame_at(memory, address, MapFlags::WRITE)?;
         let page = memory.machine.share(frame).ok_or(EFAULT)?;
         memory.frames.retain(frame)?;
         let old = process.signals.page.replace((page, frame));

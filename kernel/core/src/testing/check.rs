@@ -193,7 +193,7 @@ impl Kernel<Fake> {
                 let wants = slot.client.is_some() == (slot.state == SlotState::Waiting);
                 let both = slot.state == SlotState::Posted;
                 assert!(wants || both, "I6: slot {number} and its client");
-                assert!(slot.state != SlotState::Free || slot.pins.is_empty(), "I6: a stale pin");
+                assert!(slot.state != SlotState::Free || slot.pins.len() == 0, "I6: a stale pin");
             }
             assert!(self.processes.get(ring.process).is_some(), "I6: a ring without a daemon");
         }

@@ -16,11 +16,12 @@ use anode_abi::number::{NONE, SYS_FMAP, SYS_OPENAT, SYS_READ, SYS_WRITE};
 use crate::error::Errno;
 use crate::kernel::{Boot, Kernel};
 use crate::machine::{Cpu, Machine};
+use crate::mem::region::MapFlags;
 use crate::mem::user::UserSlice;
 use crate::num::{size, wide};
 use crate::object::thread::{State, Then};
 use crate::table::ThreadId;
-use crate::trap::{Access, Call, Resume, Trap};
+use crate::trap::{Call, Resume, Trap};
 
 pub(crate) use fake_machine::Fake;
 
@@ -228,7 +229,7 @@ impl World {
     }
 
     /// Touches an address as a program would.
-    pub(crate) fn touch(&mut self, thread: ThreadId, address: u64, access: Access) -> Resume {
+    pub(crate) fn touch(&mut self, thread: ThreadId, address: u64, access: MapFlags) -> Resume {
         self.put_on_cpu(thread);
         self.trap(Trap::Fault { address, access })
     }

@@ -8,12 +8,12 @@ use anode_abi::number::{
 
 use crate::error::{EACCES, EAGAIN, EBADF, EPERM, encode};
 use crate::mem::object::Window;
+use crate::mem::region::MapFlags;
 use crate::num::wide;
 use crate::object::handle::Target;
 use crate::object::thread::Then;
 use crate::table::ThreadId;
 use crate::testing::{BASE, READ_WRITE, World};
-use crate::trap::Access;
 
 const READ_ONLY: u64 = 0x1_0000;
 const SHARED: u64 = 1;
@@ -54,7 +54,7 @@ fn a_page_that_an_object_lost_and_got_anew_is_not_freed_by_its_old_mapping() {
 
     world.ok(init, SYS_MPROTECT, &[address, 4096, READ]);
     world.ok(init, SYS_MPROTECT, &[address, 4096, RW]);
-    world.touch(init, address, Access::Write);
+    world.touch(init, address, MapFlags::WRITE);
     world.ok(init, SYS_FUNMAP, &[address, 4096]);
 
     assert!(world.kernel.memory.frames.is_sole(frame));

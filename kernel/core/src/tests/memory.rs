@@ -5,8 +5,9 @@ use anode_abi::number::{
 };
 
 use crate::error::{EACCES, EINVAL, ENOMEM, encode};
+use crate::mem::region::MapFlags;
 use crate::testing::{BASE, READ_WRITE, World};
-use crate::trap::{Access, Resume, Trap};
+use crate::trap::{Resume, Trap};
 
 const PRIVATE: u64 = 2;
 const LAZY: u64 = 0x10;
@@ -36,11 +37,11 @@ fn a_promise_holds_when_all_else_is_taken() {
     let greedy = world.map(init, 4096 * 4096, RW | PRIVATE | LAZY).unwrap();
     let mut page = 0;
     while world.kernel.memory.frames.free() > world.kernel.memory.frames.promised() {
-        world.touch(init, greedy + page * 4096, Access::Write);
+        world.touch(init, greedy + page * 4096, MapFlags::WRITE);
         page += 1;
     }
     for page in 0..64 {
-        let resume = world.touch(init, kept + page * 4096, Access::Write);
+        let resume = world.touch(init, kept + page * 4096, MapFlags::WRITE);
         assert!(matches!(resume, Resume::Run { .. }), "page {page}");
     }
 }
@@ -51,7 +52,7 @@ fn a_touch_outside_ends_the_program_and_not_the_kernel() {
     let init = world.init;
     world.ok(init, SYS_FORK, &[]);
     let child = world.child();
-    world.touch(child, 0x1234, Access::Read);
+    world.touch(child, 0x1234, MapFlags::READ);
     assert!(world.kernel.threads.get(child).is_none());
     assert!(world.kernel.threads.get(init).is_some());
 }
@@ -66,7 +67,7 @@ fn nothing_is_writable_and_executable() {
     world.ok(init, SYS_MPROTECT, &[address, 4096, RX]);
     world.ok(init, SYS_FORK, &[]);
     let child = world.child();
-    world.touch(child, address, Access::Write);
+    world.touch(child, address, MapFlags::WRITE);
     assert!(world.kernel.threads.get(child).is_none());
 }
 
@@ -101,7 +102,7 @@ fn a_change_of_many_pages_lets_others_have_the_kernel_meanwhile() {
     let bytes = 1500 * 4096;
     let address = world.map(init, bytes, RW | PRIVATE).unwrap();
     for page in 0..1500 {
-        world.touch(init, address + page * 4096, Access::Write);
+        world.touch(init, address + page * 4096, MapFlags::WRITE);
     }
     for (number, prot) in [(SYS_MPROTECT, RX), (SYS_FUNMAP, 0)] {
         let mut slices = 1;
@@ -112,7 +113,7 @@ fn a_change_of_many_pages_lets_others_have_the_kernel_meanwhile() {
         }
         assert_eq!(world.result(init), Some(0));
         assert!((3..6).contains(&slices), "{slices} slices");
-        let allowed = world.touch(init, address + 1499 * 4096, Access::Execute);
+        let allowed = world.touch(init, address + 1499 * 4096, MapFlags::EXECUTE);
         assert_eq!(matches!(allowed, Resume::Run { .. }), number == SYS_MPROTECT);
     }
 }
@@ -158,10 +159,10 @@ fn a_user_who_takes_all_memory_leaves_root_some() {
     let mut page = 0;
     while world.kernel.threads.get(user).is_some() {
         assert!(rest(&world) >= kept);
-        world.touch(user, greedy + page * 4096, Access::Write);
+        world.touch(user, greedy + page * 4096, MapFlags::WRITE);
         page += 1;
     }
     assert!(page > 1000);
     let address = world.map(init, (kept - 16) * 4096, RW | PRIVATE).unwrap();
-    assert!(matches!(world.touch(init, address, Access::Write), Resume::Run { .. }));
+    assert!(matches!(world.touch(init, address, MapFlags::WRITE), Resume::Run { .. }));
 }

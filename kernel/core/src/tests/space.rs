@@ -9,7 +9,6 @@ use crate::mem::region::{MapFlags, Region};
 use crate::mem::space::Space;
 use crate::mem::table::DRAWN;
 use crate::testing::{Fake, World};
-use crate::trap::Access;
 
 /// The pages that are used: around a border of tables.
 const FIRST: u64 = (1 << 30) / 4096 - 30;
@@ -55,8 +54,8 @@ fn apply(space: &mut Space, memory: &mut Memory<Fake>, op: &Op, (from, to): (u64
             }
         }
         Op::Touch { write } => {
-            let access = if write { Access::Write } else { Access::Read };
-            let allowed = space.find(from).is_some_and(|region| region.flags.allows(access));
+            let access = if write { MapFlags::WRITE } else { MapFlags::READ };
+            let allowed = space.find(from).is_some_and(|region| region.flags.contains(access));
             assert_eq!(space.frame_at(memory, from << 12, access).is_ok(), allowed);
         }
         Op::Fork => {

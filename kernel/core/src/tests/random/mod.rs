@@ -81,7 +81,7 @@ fn someone(world: &World, dice: &mut Dice) -> Option<ThreadId> {
 fn manage(world: &mut World, dice: &mut Dice) -> String {
     let init = world.init;
     while world.call(init, n::SYS_WAITPID, &[u64::MAX, 1]).is_some_and(|p| p.cast_signed() > 0) {}
-    if world.kernel.rings.is_empty()
+    if world.kernel.rings.len() == 0
         && let Some(heir) = someone(world, dice)
     {
         world.call(heir, n::SYS_RING_NEW, &[OWNER, 8, BASE]);
@@ -125,7 +125,7 @@ fn step(world: &mut World, dice: &mut Dice) -> String {
         3 => {
             let address =
                 if dice.below(3) == 0 { dice.argument() } else { BASE + dice.below(1 << 16) };
-            let access = dice.of(&[Access::Read, Access::Write]);
+            let access = dice.of(&[MapFlags::READ, MapFlags::WRITE]);
             world.touch(me, address, access);
             std::format!("{me:?} touches {address:#x} to {access:?}")
         }
