@@ -48,12 +48,13 @@ pub struct Producer<const N: usize, const TAIL: usize, const HEAD: usize> {
     size: Size,
     tail: u32,
     free: u32,
+    published: u32,
 }
 
 impl<const N: usize, const TAIL: usize, const HEAD: usize> Producer<N, TAIL, HEAD> {
     /// The producer of a new, empty queue.
     pub const fn new(size: Size) -> Self {
-        Self { size, tail: 0, free: size.get() }
+        Self { size, tail: 0, free: size.get(), published: 0 }
     }
 
     /// Looks at the consumer's head, in the consumer's page, and returns the room there is.
@@ -79,9 +80,11 @@ impl<const N: usize, const TAIL: usize, const HEAD: usize> Producer<N, TAIL, HEA
         true
     }
 
-    /// Lets the consumer see all that was put; `own` is the producer's page.
-    pub fn publish(&self, own: &(impl Words + ?Sized)) {
+    /// Lets the consumer see all that was put; `own` is the producer's page. Whether that is
+    /// more than before.
+    pub fn publish(&mut self, own: &(impl Words + ?Sized)) -> bool {
         own.store_release(TAIL, u64::from(self.tail));
+        core::mem::replace(&mut self.published, self.tail) != self.tail
     }
 
     /// The index that the next entry gets.

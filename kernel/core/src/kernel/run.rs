@@ -78,10 +78,7 @@ impl<M: Machine> Kernel<M> {
         loop {
             let Some(id) = self.choose(next) else { return self.rest(cpu, me, next) };
             self.cpu(cpu).current = Some(id);
-            self.threads.update(id, |thread| thread.state = State::Running);
-            let alive = self.deliver(id);
-            let thread = self.threads.get_mut(id).filter(|_| alive);
-            let outcome = match thread.map(|thread| core::mem::take(&mut thread.sleep.then)) {
+            let outcome = match self.begin(id) {
                 None => Ok(Next::Pick),
                 Some(Then::Return(value)) => return self.run(cpu, me, id, value),
                 Some(Then::Retry(call) | Then::Resume(call)) => self.call(id, call),
@@ -89,6 +86,22 @@ impl<M: Machine> Kernel<M> {
             };
             next = self.settle(id, outcome);
         }
+    }
+
+    /// A thread is on its CPU now: what it is to do, once its signals are seen to. None: it
+    /// ended by one.
+    fn begin(&mut self, id: ThreadId) -> Option<Then> {
+        let Self { threads, processes, .. } = self;
+        let thread = threads.get_mut(id)?;
+        thread.state = State::Running;
+        let pending = thread.pending | processes.get(thread.process)?.signals.pending;
+        if pending == 0 {
+            return Some(core::mem::take(&mut thread.sleep.then));
+        }
+        if !self.deliver(id) {
+            return None;
+        }
+        self.threads.get_mut(id).map(|thread| core::mem::take(&mut thread.sleep.then))
     }
 
     /// No thread is to run: long work lets go of the lock, something is owed to the dead, or
@@ -108,8 +121,8 @@ impl<M: Machine> Kernel<M> {
         match next {
             Next::Pause => return None,
             Next::To(id) => {
-                let priority = self.priority(id);
-                if priority.is_some() && self.schedule.highest() <= priority {
+                let others = self.schedule.highest();
+                if others.is_none() || others <= self.priority(id) {
                     return Some(id);
                 }
                 self.enqueue(id, Place::First);
@@ -120,17 +133,18 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn run(&mut self, cpu: Cpu, me: Option<ThreadId>, id: ThreadId, value: Option<u64>) -> Resume {
-        if me != Some(id) {
+        let switched = (me != Some(id)).then(|| {
             count(&mut self.counters.switches);
-            let now = self.charge(me);
-            self.threads.update(id, |thread| {
-                thread.since = now;
-                thread.refill();
-            });
+            self.charge(me)
+        });
+        let Self { threads, processes, .. } = self;
+        let Some(thread) = threads.get_mut(id) else { return Resume::Again };
+        if let Some(now) = switched {
+            thread.since = now;
+            thread.refill();
         }
-        let Some(thread) = self.threads.get(id) else { return Resume::Again };
         let (context, slice_end) = (thread.context, thread.since.saturating_add(thread.left));
-        let process = self.processes.get(thread.process);
+        let process = processes.get(thread.process);
         let root = process.and_then(|process| process.space.as_ref()).map(|space| space.tree.root);
         let Some(root) = root else { return Resume::Again };
         self.arm(cpu, slice_end);

@@ -18,9 +18,9 @@ impl Space {
     ) -> Result<Frame> {
         let needed = PRESENT | USER | if access == MapFlags::WRITE { WRITE } else { 0 };
         if address < USER_END
-            && let Ok(slot) = self.tree.reach(&mut memory.machine, address >> 12, || Err(EFAULT))
-            && slot.get() & needed == needed
-            && let Some(frame) = frame_of(slot.get())
+            && let Some(found) = self.tree.find(&memory.machine, address >> 12)
+            && found & needed == needed
+            && let Some(frame) = frame_of(found)
         {
             return Ok(frame);
         }

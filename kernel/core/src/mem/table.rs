@@ -107,6 +107,13 @@ impl Tree {
         Some((words, 0))
     }
 
+    /// What the slot of page `number` holds, if there are tables down to it.
+    #[inline]
+    pub fn find<M: Machine>(self, machine: &M, number: u64) -> Option<u64> {
+        let (words, level) = self.descend(machine, number)?;
+        words.get(position(number, 0)).map(|word| word.load(Relaxed)).filter(|_| level == 0)
+    }
+
     /// The leaf slot of page `number`; missing tables are made of the frames that `take` gives.
     ///
     /// # Errors

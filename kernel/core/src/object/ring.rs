@@ -120,6 +120,8 @@ pub struct Ring<M: Machine> {
     pub closing: Option<DescriptionId>,
     /// Whether a note may be due.
     pub notes: bool,
+    /// Whether clients may wait for a slot.
+    pub crowded: bool,
 }
 
 impl<M: Machine> Ring<M> {
@@ -176,6 +178,7 @@ impl<M: Machine> Ring<M> {
             objects: reserved(MAX_OBJECTS)?,
             closing: None,
             notes: false,
+            crowded: false,
         })
     }
 
@@ -195,12 +198,13 @@ impl<M: Machine> Ring<M> {
         self.free.last().copied().filter(|_| fits)
     }
 
-    /// The slot that a daemon's tag names, if an answer is owed.
-    pub fn open_slot(&self, tag: u32) -> Option<u16> {
-        let number = tag & 0xFFFF;
-        let slot = self.slots.get(index(number))?;
+    /// The slot that a daemon's tag names, if an answer is owed, and what that leads to.
+    #[inline]
+    pub fn open_slot(&self, tag: u32) -> Option<(u16, Finish)> {
+        let number = u16::try_from(tag & 0xFFFF).ok()?;
+        let slot = self.slots.get(usize::from(number))?;
         let open = slot.state == SlotState::Posted && slot.sqe.tag == tag;
-        u16::try_from(number).ok().filter(|_| open)
+        open.then_some((number, slot.finish))
     }
 
     /// A slot's pages for input and output, each with its address in the daemon.

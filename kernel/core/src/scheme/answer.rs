@@ -32,14 +32,46 @@ fn first_words<M: Machine, const N: usize>(memory: &Memory<M>, frame: Frame) -> 
 }
 
 impl<M: Machine> Ring<M> {
+    /// The next answer. If there is none, the places of those before are given back.
     fn next_answer(&mut self) -> Result<Option<Cqe>, Violation> {
         let Some((control, entries)) = self.daemon_pages.split_first() else { return Ok(None) };
         let (control, entries): (&Page, _) = (control, Pages(entries));
         if let Some(entry) = self.consumer.take(&entries) {
             return Ok(Some(unpack(entry)));
         }
-        self.consumer.refresh(control)?;
+        if self.consumer.refresh(control)? == 0 {
+            let own: Option<&Page> = self.kernel_pages.first().map(Deref::deref);
+            own.into_iter().for_each(|own| self.consumer.publish(own));
+            return Ok(None);
+        }
         Ok(self.consumer.take(&entries).map(unpack))
+    }
+
+    /// Copies an answer's bytes to the client; gives their number, never more than asked for.
+    fn hand_over(&self, number: u16, cqe: &Cqe, memory: &mut Memory<M>) -> Result<u64> {
+        let slot = self.slots.get(usize::from(number)).ok_or(EIO)?;
+        let [_, _, asked, ..] = slot.sqe.args;
+        let (value, len) = match (slot.sqe.opcode, cqe.result.min(asked)) {
+            (op::CALL, _) => (cqe.result, asked),
+            (op::WRITE, cut) => (cut, 0),
+            (_, cut) if slot.output => (cut, cut),
+            _ => (cqe.result, 0),
+        };
+        if len == 0 {
+            return Ok(value);
+        }
+        let (_, (frame, _)) = self.pages_of(number).ok_or(EIO)?;
+        let pins = (&slot.pins, 0);
+        if kind(cqe) == ANSWER_OBJECT {
+            let [low, high, _] = cqe.extra_raw;
+            let [offset] = first_words(memory, frame);
+            let object = u16::from_le_bytes([low, high]);
+            memory.copy(window(self, object.into(), offset, len)?, pins, size(len))?;
+        } else {
+            // What is beyond the slot was put by `ring_copy`.
+            memory.copy(frame, pins, size(len).min(PAGE_SIZE))?;
+        }
+        Ok(value)
     }
 }
 
@@ -50,26 +82,16 @@ impl<M: Machine> Kernel<M> {
         let mut heir = None;
         for _ in 0..BATCH {
             let Some(ring) = self.rings.get_mut(id) else { break };
-            let cqe = match ring.next_answer() {
-                Ok(Some(cqe)) => cqe,
-                Ok(None) => break,
-                Err(Violation) => {
-                    self.end_violator(id);
-                    break;
-                }
+            let Ok(answer) = ring.next_answer() else {
+                self.end_violator(id);
+                break;
             };
+            let Some(cqe) = answer else { break };
             count(&mut self.counters.answers);
-            if let Some(client) = self.answer(id, &cqe)
-                && let Some(earlier) = heir.replace(client)
-            {
+            let client = self.answer(id, &cqe);
+            if let Some(earlier) = client.and_then(|client| heir.replace(client)) {
                 self.enqueue(earlier, Place::Last);
             }
-        }
-        if let Some(ring) = self.rings.get(id)
-            && let Some(control) = ring.kernel_pages.first()
-        {
-            let control: &Page = control;
-            ring.consumer.publish(control);
         }
         heir
     }
@@ -91,91 +113,55 @@ impl<M: Machine> Kernel<M> {
             self.notify(Source::Scheme(Open { scheme, epoch, id }), cqe.tag.into());
             return None;
         }
-        let Some(number) = ring.open_slot(cqe.tag) else {
+        let Some((number, finish)) = ring.open_slot(cqe.tag) else {
             count(&mut self.counters.stray_answers);
             return None;
         };
-        let value = match cqe.result.cast_signed() {
-            0.. => self.succeed(id, number, cqe).unwrap_or_else(encode),
-            -4095..0 => cqe.result,
+        let value = match (cqe.result.cast_signed(), finish) {
+            (-4095..0, _) => Ok(cqe.result),
             // A negative that is no errno is the daemon's fault.
-            _ => encode(EIO),
-        };
-        self.end_request(id, number, value)
-    }
-
-    /// What a good answer leads to; gives the value for the client.
-    fn succeed(&mut self, id: RingId, number: u16, cqe: &Cqe) -> Result<u64> {
-        let slot = self.rings.get_mut(id).and_then(|ring| ring.slot(number)).ok_or(EIO)?;
-        match slot.finish {
-            Finish::Open { flags, at } => {
-                let (description, most) = match kind(cqe) {
-                    RESPOND_FD => self.moved_description(id, cqe.result)?,
-                    _ => (self.opened_description(id, number, cqe, flags)?, Rights::all()),
-                };
-                let wanted = Handle::opened(description, flags);
-                let handle = Handle { rights: wanted.rights & most, ..wanted };
-                self.finish_open(id, number, at, handle)
-            }
-            Finish::Subscribe(subscription) => {
+            (..0, _) => Err(EIO),
+            (_, Finish::Open { flags, at }) => self.finish_open((id, number), cqe, flags, at),
+            (_, Finish::Subscribe(subscription)) => {
                 self.tell(subscription, cqe.result);
                 Ok(RECORD)
             }
-            Finish::Value | Finish::Pass(_) => self.finish_data(id, number, cqe),
-            Finish::Advance(description) => {
-                let value = self.finish_data(id, number, cqe)?;
-                // Without an offset it is `u64::MAX`, and stays that.
-                self.descriptions.update(description, |description| {
-                    description.offset = description.offset.saturating_add(value);
-                });
-                Ok(value)
+            (_, Finish::Advance(description)) => {
+                let moved = ring.hand_over(number, cqe, &mut self.memory);
+                moved.inspect(|by| self.move_offset(description, *by))
             }
-        }
+            (_, Finish::Value | Finish::Pass(_)) => ring.hand_over(number, cqe, &mut self.memory),
+        };
+        self.end_request(id, number, value.unwrap_or_else(encode))
     }
 
-    /// Copies an answer's bytes to the client; gives their number, never more than asked for.
-    fn finish_data(&mut self, id: RingId, number: u16, cqe: &Cqe) -> Result<u64> {
-        let Self { rings, memory, counters, .. } = self;
-        let ring = rings.get(id).ok_or(EIO)?;
-        let slot = ring.slots.get(usize::from(number)).ok_or(EIO)?;
-        let [_, _, asked, ..] = slot.sqe.args;
-        let (value, len) = match (slot.sqe.opcode, cqe.result.min(asked)) {
-            (op::CALL, _) => (cqe.result, asked),
-            (op::WRITE, cut) => (cut, 0),
-            (_, cut) if slot.output => (cut, cut),
-            _ => (cqe.result, 0),
-        };
-        if len > 0 {
-            let (_, (frame, _)) = ring.pages_of(number).ok_or(EIO)?;
-            let pins = (&slot.pins, 0);
-            match kind(cqe) {
-                ANSWER_OBJECT => {
-                    let [low, high, _] = cqe.extra_raw;
-                    let [offset] = first_words(memory, frame);
-                    let number = u16::from_le_bytes([low, high]);
-                    memory.copy(window(ring, number.into(), offset, len)?, pins, size(len))?;
-                }
-                // What is beyond the slot was put by `ring_copy`.
-                _ => memory.copy(frame, pins, size(len).min(PAGE_SIZE))?,
-            }
-            counters.copied = counters.copied.wrapping_add(len);
-        }
-        Ok(value)
+    /// Without an offset it is `u64::MAX`, and stays that.
+    fn move_offset(&mut self, description: DescriptionId, by: u64) {
+        self.descriptions.update(description, |description| {
+            description.offset = description.offset.saturating_add(by);
+        });
     }
 
     /// An open succeeded: the client gets a handle, or the daemon a `Close`.
     fn finish_open(
         &mut self,
-        id: RingId,
-        number: u16,
+        (id, number): (RingId, u16),
+        cqe: &Cqe,
+        flags: u64,
         at: Option<u64>,
-        handle: Handle,
     ) -> Result<u64> {
+        let (description, most) = match kind(cqe) {
+            RESPOND_FD => self.moved_description(id, cqe.result)?,
+            _ => (self.opened_description(id, number, cqe, flags)?, Rights::all()),
+        };
+        let wanted = Handle::opened(description, flags);
         let slot = self.rings.get_mut(id).and_then(|ring| ring.slot(number)).ok_or(EIO)?;
         match slot.process.filter(|_| slot.client.is_some()) {
-            Some(process) => self.install(process, at, handle),
+            Some(process) => {
+                self.install(process, at, Handle { rights: wanted.rights & most, ..wanted })
+            }
             None => {
-                self.drop_description(handle.description);
+                self.drop_description(description);
                 Err(EIO)
             }
         }

@@ -13,7 +13,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn end_request(&mut self, id: RingId, number: u16, value: u64) -> Option<ThreadId> {
         let Self { rings, memory, .. } = self;
         let ring = rings.get_mut(id)?;
-        let scheme = ring.scheme;
+        let (scheme, crowded) = (ring.scheme, ring.crowded);
         let slot = ring.slots.get_mut(usize::from(number))?;
         slot.pins.clear(memory);
         slot.cancel = false;
@@ -25,7 +25,9 @@ impl<M: Machine> Kernel<M> {
         if let Some(held) = finish.held() {
             self.drop_description(held);
         }
-        self.wake_all(Channel::Scheme(scheme), 1);
+        if crowded {
+            self.wake_all(Channel::Scheme(scheme), 1);
+        }
         self.threads.get_mut(client?)?.sleep = Sleep::over(value);
         client
     }

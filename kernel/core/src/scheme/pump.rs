@@ -7,20 +7,16 @@ use redox::schemev2::{Sqe, SqeFlags};
 use crate::prelude::*;
 
 impl<M: Machine> Ring<M> {
-    fn put(&mut self, sqe: &Sqe) -> bool {
-        let entries = Pages(self.kernel_pages.get(1..).unwrap_or_default());
-        self.producer.put(&entries, pack(sqe))
-    }
-
-    /// Posts the first waiting request.
-    fn post_first(&mut self) -> bool {
-        let Some(&number) = self.waiting.front() else { return false };
-        let Some(&Slot { sqe, .. }) = self.slots.get(usize::from(number)) else { return false };
-        if !self.put(&sqe) {
-            return false;
+    /// Puts the packet of a waiting request into the queue, if there is room.
+    pub(crate) fn post(&mut self, number: u16) -> bool {
+        let Self { slots, producer, kernel_pages, .. } = self;
+        let Some(slot) = slots.get_mut(usize::from(number)) else { return false };
+        let Some((_, entries)) = kernel_pages.split_first() else { return false };
+        let room = producer.put(&Pages(entries), pack(&slot.sqe));
+        if room {
+            slot.state = SlotState::Posted;
         }
-        self.waiting.pop_front();
-        self.slot(number).map(|slot| slot.state = SlotState::Posted).is_some()
+        room
     }
 }
 
@@ -29,27 +25,28 @@ impl<M: Machine> Kernel<M> {
     /// in no queue and must be given to the CPU or enqueued.
     pub(crate) fn pump(&mut self, id: RingId) -> Option<ThreadId> {
         let ring = self.rings.get_mut(id)?;
-        let before = ring.producer.tail();
         let control: &Page = ring.daemon_pages.first()?;
         let Ok(room) = ring.producer.refresh(control) else {
             self.end_violator(id);
             return None;
         };
-        if ring.notes {
+        let ring = if ring.notes {
             self.post_notes(id, room.div_ceil(2));
-        }
-        let ring = self.rings.get_mut(id)?;
-        while ring.post_first() {
-            count(&mut self.counters.packets);
-        }
-        let tail = ring.producer.tail();
-        if tail == before {
-            return None;
+            self.rings.get_mut(id)?
+        } else {
+            ring
+        };
+        while let Some(&number) = ring.waiting.front()
+            && ring.post(number)
+        {
+            ring.waiting.pop_front();
         }
         let control: &Page = ring.kernel_pages.first()?;
-        ring.producer.publish(control);
+        if !ring.producer.publish(control) {
+            return None;
+        }
         let daemon = ring.idle.take()?;
-        self.threads.get_mut(daemon)?.sleep = Sleep::over(tail.into());
+        self.threads.get_mut(daemon)?.sleep = Sleep::over(ring.producer.tail().into());
         Some(daemon)
     }
 
@@ -71,8 +68,11 @@ impl<M: Machine> Kernel<M> {
                 return;
             };
             let args = [first, second, 0, 0, 0, 0];
-            ring.put(&Sqe { opcode, sqe_flags: SqeFlags::ONEWAY, args, ..Sqe::default() });
-            count(&mut self.counters.notes);
+            let sqe = Sqe { opcode, sqe_flags: SqeFlags::ONEWAY, args, ..Sqe::default() };
+            let Some((_, entries)) = ring.kernel_pages.split_first() else { return };
+            if ring.producer.put(&Pages(entries), pack(&sqe)) {
+                count(&mut self.counters.notes);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! A request from a client to a daemon: everything is checked, then it exists.
 
 use anode_abi::packet::BIG;
-use redox::schemev2::{Sqe, SqeFlags};
+use redox::schemev2::SqeFlags;
 
 use crate::prelude::*;
 
@@ -74,55 +74,62 @@ impl<M: Machine> Kernel<M> {
     /// `EDEADLK`: the daemon asks itself; `EAGAIN`: no free slot and not to wait; `EIO`: the
     /// daemon is dead, or the one that opened this is; `EFAULT`, `ENOMEM`: the buffer.
     pub(crate) fn submit(&mut self, me: ThreadId, request: &Request) -> Outcome {
+        let Self { rings, threads, processes, schemes, memory, scratch, counters, .. } = self;
         let Open { scheme: id, epoch, .. } = request.open;
-        let scheme = self.schemes.get(id).ok_or(ENODEV)?;
+        let scheme = schemes.get(id).ok_or(ENODEV)?;
         if epoch != 0 && epoch != scheme.epoch {
             return Err(EIO);
         }
-        let Some(ring) = scheme.ring else {
+        let Some(door) = scheme.ring else {
             let until = scheme.orphaned_until;
             if self.is_past(until) {
                 return Err(EIO);
             }
             return self.sleep(me, Channel::Scheme(id), Sleep::retry_until(request.call, until));
         };
-        let process = self.owner(me)?;
-        let door = self.rings.get(ring).ok_or(ENODEV)?;
-        if door.process == process {
+        let client = threads.get_mut(me).ok_or(ESRCH)?;
+        let ring = rings.get_mut(door).ok_or(ENODEV)?;
+        if ring.process == client.process {
             return Err(EDEADLK);
         }
-        match door.slot_for(process, scheme.per_client) {
-            Some(number) => {
-                self.take_slot(me, (ring, number), request)?;
-                // Nothing below refuses: the request exists from here on.
-                Ok(self.pump(ring).map_or(Next::Pick, Next::To))
+        let Some(number) = ring.slot_for(client.process, scheme.per_client) else {
+            if request.nonblocking {
+                return Err(EAGAIN);
             }
-            None if request.nonblocking => Err(EAGAIN),
-            None => self.sleep(me, Channel::Scheme(id), Sleep::retry(request.call)),
-        }
-    }
-
-    /// Takes and fills a free slot, and its input page, and puts the client to sleep; nothing of
-    /// that happens if this fails.
-    fn take_slot(
-        &mut self,
-        me: ThreadId,
-        (id, number): (RingId, u16),
-        request: &Request,
-    ) -> Result<()> {
-        let Self { rings, threads, processes, memory, scratch, descriptions, .. } = self;
-        let (ring, client) = (rings.get_mut(id), threads.get_mut(me));
-        let (ring, client) = ring.zip(client).ok_or(ESRCH)?;
+            ring.crowded = true;
+            return self.sleep(me, Channel::Scheme(id), Sleep::retry(request.call));
+        };
         let caller = processes.get_mut(client.process).ok_or(ESRCH)?;
+        ring.fill(number, request, caller, (memory, scratch))?;
+        // Nothing below refuses: the request exists from here on.
+        ring.accept(number, (me, client.process));
+        count(&mut counters.packets);
+        client.state = State::Blocked(Blocked::Reply(door, number));
+        client.sleep.deadline = u64::MAX;
+        if let Some(held) = request.finish.held() {
+            self.descriptions.retain(held);
+        }
+        Ok(self.pump(door).map_or(Next::Pick, Next::To))
+    }
+}
+
+impl<M: Machine> Ring<M> {
+    /// Fills a free slot, and its input page; if this fails, it is as free as before.
+    fn fill(
+        &mut self,
+        number: u16,
+        request: &Request,
+        caller: &mut Process<M>,
+        (memory, scratch): (&mut Memory<M>, &[u8]),
+    ) -> Result<()> {
         let space = caller.space.as_mut().ok_or(ESRCH)?;
-        let ((frame, input), (_, output)) = ring.pages_of(number).ok_or(ENODEV)?;
-        let slot = ring.slots.get_mut(usize::from(number)).ok_or(ENODEV)?;
+        let ((frame, input), (_, output)) = self.pages_of(number).ok_or(ENODEV)?;
+        let slot = self.slot(number).ok_or(ENODEV)?;
+        let [first, second, third, fourth] = request.args;
+        slot.output = false;
         let mut flags = SqeFlags::empty();
         let (address, len) = match &request.buffer {
-            Buffer::None => {
-                let [address, len, ..] = request.args;
-                (address, len)
-            }
+            Buffer::None => (first, second),
             Buffer::Path(part) => {
                 memory.machine.write(frame, 0, scratch.get(part.clone()).unwrap_or_default());
                 (input, wide(part.len()))
@@ -138,36 +145,36 @@ impl<M: Machine> Kernel<M> {
             }
             Buffer::Out(range) => {
                 slot.pins.pin((space, *range), memory, MapFlags::WRITE)?;
+                slot.output = true;
                 (output, wide(range.len()))
             }
             Buffer::Both(range) => {
                 memory.copy((&mut *space, *range), frame, range.len())?;
                 slot.pins.pin((space, *range), memory, MapFlags::WRITE)?;
+                slot.output = true;
                 (input, wide(range.len()))
             }
         };
-        let [_, _, third, fourth] = request.args;
         let credentials = u64::from(caller.uid) | u64::from(caller.gid) << 32;
-        slot.sqe = Sqe {
-            opcode: request.opcode,
-            sqe_flags: flags,
-            _rsvd: 0,
-            // The upper half counts the uses of the slot.
-            tag: slot.sqe.tag.wrapping_add(0x1_0000),
-            args: [request.open.id, address, len, third, fourth, credentials],
-            caller: caller.pid.into(),
-        };
-        slot.state = SlotState::Waiting;
-        slot.output = matches!(request.buffer, Buffer::Out(_) | Buffer::Both(_));
-        (slot.client, slot.process) = (Some(me), Some(client.process));
         slot.finish = request.finish;
-        if let Some(held) = request.finish.held() {
-            descriptions.retain(held);
-        }
-        ring.free.pop();
-        ring.waiting.push_back(number);
-        client.state = State::Blocked(Blocked::Reply(id, number));
-        client.sleep.deadline = u64::MAX;
+        slot.sqe.opcode = request.opcode;
+        slot.sqe.sqe_flags = flags;
+        slot.sqe.args = [request.open.id, address, len, third, fourth, credentials];
+        slot.sqe.caller = caller.pid.into();
         Ok(())
+    }
+
+    /// A slot that was filled becomes a request.
+    fn accept(&mut self, number: u16, (client, process): (ThreadId, ProcessId)) {
+        self.free.pop();
+        if let Some(slot) = self.slot(number) {
+            slot.state = SlotState::Waiting;
+            (slot.client, slot.process) = (Some(client), Some(process));
+            // The upper half counts the uses of the slot.
+            slot.sqe.tag = slot.sqe.tag.wrapping_add(0x1_0000);
+        }
+        if !(self.waiting.is_empty() && self.post(number)) {
+            self.waiting.push_back(number);
+        }
     }
 }

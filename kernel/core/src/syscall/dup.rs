@@ -54,8 +54,7 @@ impl<M: Machine> Kernel<M> {
 
     pub(crate) fn fcntl(&mut self, me: ThreadId, call: Call) -> Outcome {
         let Call { a: number, b: command, c: argument, .. } = call;
-        let (handle, _) = self.named_handle(me, number, Rights::empty())?;
-        let description = self.descriptions.get_mut(handle.description).ok_or(EBADF)?;
+        let (handle, description) = self.described(me, number, Rights::empty())?;
         let close_on_exec = argument & O_CLOEXEC != 0;
         let value = match size(command) {
             F_GETFD if handle.close_on_exec => O_CLOEXEC,

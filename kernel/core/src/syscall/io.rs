@@ -44,8 +44,8 @@ impl<M: Machine> Kernel<M> {
             _ => (OWN_OFFSET, 0),
         };
         let rights = if writes { Rights::WRITE } else { Rights::READ };
-        let (handle, target) = self.named_handle(me, call.a, rights)?;
-        let description = self.descriptions.get(handle.description).ok_or(EINVAL)?;
+        let (handle, description) = self.described(me, call.a, rights)?;
+        let (target, attached) = (description.target, description.attached);
         let positioned = description.offset != u64::MAX || matches!(target, Target::Ports(..));
         if at != OWN_OFFSET && !positioned {
             return Err(ESPIPE);
@@ -61,7 +61,7 @@ impl<M: Machine> Kernel<M> {
             nonblocking: flags & NONBLOCK != 0,
             call,
         };
-        match (target, description.attached) {
+        match (target, attached) {
             (Target::Scheme(_), Some(window)) if !writes => {
                 count(&mut self.counters.warm_reads);
                 self.read_window(window, &transfer)
@@ -119,8 +119,7 @@ impl<M: Machine> Kernel<M> {
 
     /// Libc asks for the size where it is to count from the end.
     pub(crate) fn lseek(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let (handle, _) = self.named_handle(me, call.a, Rights::empty())?;
-        let description = self.descriptions.get_mut(handle.description).ok_or(EINVAL)?;
+        let (_, description) = self.described(me, call.a, Rights::empty())?;
         let base = match call.c {
             _ if description.offset == u64::MAX => return Err(ESPIPE),
             0 => 0,

@@ -32,19 +32,29 @@ impl Handle {
 }
 
 impl<M: Machine> Kernel<M> {
+    /// The handle of a number, if it has those rights, and its description.
+    #[inline]
+    pub(crate) fn described(
+        &mut self,
+        me: ThreadId,
+        number: u64,
+        needed: Rights,
+    ) -> Result<(Handle, &mut Description)> {
+        let handle = self.process(me)?.handles.get(number)?;
+        let description = self.descriptions.get_mut(handle.description);
+        let allowed = description.filter(|_| handle.rights.contains(needed));
+        Ok((handle, allowed.ok_or(EBADF)?))
+    }
+
     /// The handle of a number, if it has those rights, and what it names.
+    #[inline]
     pub(crate) fn named_handle(
         &mut self,
         me: ThreadId,
         number: u64,
         needed: Rights,
     ) -> Result<(Handle, Target)> {
-        let handle = self.process(me)?.handles.get(number)?;
-        if !handle.rights.contains(needed) {
-            return Err(EBADF);
-        }
-        let description = self.descriptions.get(handle.description).ok_or(EBADF)?;
-        Ok((handle, description.target))
+        self.described(me, number, needed).map(|(handle, description)| (handle, description.target))
     }
 
     /// The call of old.

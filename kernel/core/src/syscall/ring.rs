@@ -67,9 +67,8 @@ impl<M: Machine> Kernel<M> {
     fn own_ring(&mut self, me: ThreadId, number: u64) -> Result<RingId> {
         let (_, target) = self.named_handle(me, number, Rights::empty())?;
         let Target::Ring(id) = target else { return Err(EINVAL) };
-        let process = self.owner(me)?;
         let ring = self.rings.get(id).ok_or(EINVAL)?;
-        if ring.process == process { Ok(id) } else { Err(EPERM) }
+        if self.owner(me)? == ring.process { Ok(id) } else { Err(EPERM) }
     }
 
     /// Reply-and-wait: takes answers, hands out what waits, and sleeps if there is nothing new.
@@ -77,26 +76,23 @@ impl<M: Machine> Kernel<M> {
         let Call { a: number, b: seen, c: deadline, .. } = call;
         let id = self.own_ring(me, number)?;
         let heir = self.take_answers(id);
+        // The daemon itself is here, so nobody sleeps in the ring; a violation ends it.
         let woken = self.pump(id);
-        // The daemon itself is here, so nobody sleeps in the ring; a violation ended it above.
-        let Some(ring) = self.rings.get(id) else {
-            return Ok(heir.map_or(Next::Pick, Next::To));
-        };
         debug_assert_eq!(woken, None);
-        let (tail, busy) = (u64::from(ring.producer.tail()), ring.idle.is_some());
-        if tail != seen || self.is_past(deadline) {
-            if let Some(heir) = heir {
-                self.enqueue(heir, Place::Last);
-            }
-            return self.give(me, tail);
+        let next = heir.map_or(Next::Pick, Next::To);
+        let Some(ring) = self.rings.get(id) else { return Ok(next) };
+        let (tail, idle) = (u64::from(ring.producer.tail()), ring.idle);
+        let waits = tail == seen && !self.is_past(deadline);
+        if waits && idle.is_none() {
+            self.rings.update(id, |ring| ring.idle = Some(me));
+            self.set_sleep(me, Sleep::retry_until(call, deadline));
+            self.threads.update(me, |thread| thread.state = State::Blocked(Blocked::Ring(id)));
+            return Ok(next);
         }
-        if busy {
-            return Err(EBUSY);
+        if let Some(heir) = heir {
+            self.enqueue(heir, Place::Last);
         }
-        self.rings.update(id, |ring| ring.idle = Some(me));
-        self.set_sleep(me, Sleep::retry_until(call, deadline));
-        self.threads.update(me, |thread| thread.state = State::Blocked(Blocked::Ring(id)));
-        Ok(heir.map_or(Next::Pick, Next::To))
+        if waits { Err(EBUSY) } else { self.give(me, tail) }
     }
 
     /// Answers of a daemon that does something else for long are taken at the tick.
@@ -120,8 +116,8 @@ impl<M: Machine> Kernel<M> {
         let process = self.owner(me)?;
         let Self { rings, processes, memory, counters, .. } = self;
         let ring = rings.get(id).ok_or(EINVAL)?;
-        let slot = ring.open_slot(low(tag)).and_then(|at| ring.slots.get(usize::from(at)));
-        let slot = slot.ok_or(EINVAL)?;
+        let (number, _) = ring.open_slot(low(tag)).ok_or(EINVAL)?;
+        let slot = ring.slots.get(usize::from(number)).ok_or(EINVAL)?;
         let space = processes.get_mut(process).and_then(|p| p.space.as_mut()).ok_or(ESRCH)?;
         let end = size(offset).checked_add(range.len()).ok_or(EINVAL)?;
         if slot.output != to_client || end > slot.pins.len() {
@@ -157,10 +153,12 @@ impl<M: Machine> Kernel<M> {
         let id = self.own_ring(me, call.a)?;
         self.process(me)?.handles.reserve(0)?;
         let ring = self.rings.get_mut(id).ok_or(EINVAL)?;
-        let slot = ring.open_slot(low(call.b)).and_then(|number| ring.slot(number));
-        let slot = slot.ok_or(EINVAL)?;
-        let Finish::Pass(passed) = slot.finish else { return Err(EINVAL) };
-        slot.finish = Finish::Value;
+        let Some((number, Finish::Pass(passed))) = ring.open_slot(low(call.b)) else {
+            return Err(EINVAL);
+        };
+        if let Some(slot) = ring.slot(number) {
+            slot.finish = Finish::Value;
+        }
         let process = self.owner(me)?;
         let number = self.install(process, None, Handle { close_on_exec: true, ..passed })?;
         self.give(me, number)
