@@ -3,10 +3,12 @@
 use anode_abi::boot_info::{BootInfo, Extent, MAGIC};
 use anode_kernel::kernel::{Boot, Kernel};
 use anode_kernel::machine::PAGE_SIZE;
-use anode_kernel::num::size;
+use anode_kernel::num::{low, size};
+use x86_64::instructions::random::RdRand;
 
+use crate::arch::ioapic::Messages;
 use crate::arch::percpu::{FIRST, write_root};
-use crate::arch::trap;
+use crate::arch::{clock, trap};
 use crate::machine::Hardware;
 use crate::{log, panic};
 
@@ -34,7 +36,12 @@ pub(crate) fn direct<T>(phys: u64) -> *mut T {
 /// `extent` is one of [`BootInfo`]'s with `T`s in it, which the kernel never writes.
 pub(crate) unsafe fn lend<T>(Extent { phys, len }: Extent) -> &'static [T] {
     // SAFETY: the loader's word: it lies in the direct map for good, aligned; and the caller's.
-    unsafe { core::slice::from_raw_parts(direct(phys), size(len) / size_of::<T>()) }
+    unsafe {
+        core::slice::from_raw_parts(
+            direct(phys),
+            size(len).checked_div(size_of::<T>()).unwrap_or(0),
+        )
+    }
 }
 
 /// Lends a text that the loader left.
@@ -48,6 +55,7 @@ unsafe fn text(extent: Extent) -> &'static str {
 }
 
 /// Entered from entry.s on the first CPU; [`anode_abi::boot_info`] says in which state.
+#[expect(clippy::large_stack_frames, reason = "the kernel's value passes through, once")]
 pub(crate) unsafe extern "sysv64" fn start(root: u64, magic: u64) -> ! {
     if magic != MAGIC {
         panic::give_up("the loader is of another version");
@@ -79,6 +87,13 @@ fn boot() -> Result<Kernel<Hardware>, &'static str> {
     ::log::info!("Anode {}, on 1 of {} CPUs", env!("CARGO_PKG_VERSION"), info.cpu_count);
     notes.lines().for_each(|line| ::log::info!("{line}"));
     warnings.lines().for_each(|line| ::log::warn!("{line}"));
-    let BootInfo { init, initfs, args, .. } = *info;
-    Kernel::boot(Hardware::new(ram), &Boot { free, init, initfs, args, facts })
+    // What lies in `BootInfo` for good must not tell what is drawn.
+    let mut seed = info.seed;
+    for word in seed.as_flattened_mut() {
+        let drawn = RdRand::new().and_then(RdRand::get_u32);
+        *word ^= drawn.unwrap_or(0) ^ low(clock::count());
+    }
+    let machine = Hardware { ram, messages: Messages::default() };
+    let BootInfo { init, initfs, args, wall_ns: wall, .. } = *info;
+    Kernel::boot(machine, &Boot { free, init, initfs, args, seed, wall, facts })
 }

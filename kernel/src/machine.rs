@@ -7,10 +7,9 @@ use anode_abi::boot_info::FrameRange;
 use anode_kernel::machine::{
     Context as ContextId, Cpu, Frame, IrqOp, Machine, PAGE_SIZE, Power, Regs,
 };
-use anode_kernel::num::{index, low, wide};
+use anode_kernel::num::{index, low};
 use x86_64::VirtAddr;
 use x86_64::instructions::port::Port;
-use x86_64::instructions::random::RdRand;
 use x86_64::instructions::tables::lidt;
 use x86_64::instructions::{interrupts, tlb};
 use x86_64::registers::control::Cr4Flags;
@@ -26,17 +25,11 @@ use crate::log;
 /// The machine; owned by the kernel, so whoever has it holds the lock.
 pub(crate) struct Hardware {
     /// The frames that the core may name, the largest range first, as it is asked for most.
-    ram: &'static [FrameRange],
-    messages: Messages,
-    seed: [u64; 4],
+    pub(crate) ram: &'static [FrameRange],
+    pub(crate) messages: Messages,
 }
 
 impl Hardware {
-    /// The machine, whose core may name the frames in `ram`.
-    pub(crate) fn new(ram: &'static [FrameRange]) -> Self {
-        Self { ram, messages: Messages::default(), seed: info().seed }
-    }
-
     /// Where a frame lies in the direct map: 512 words that are mapped and writable, and that the
     /// kernel uses by atomics or by copying only. `None`: the frame is not the core's.
     fn words(&self, frame: Frame) -> Option<*mut u64> {
@@ -81,10 +74,6 @@ impl Machine for Hardware {
 
     fn now(&self) -> u64 {
         clock::now()
-    }
-
-    fn boot_wall(&self) -> u64 {
-        info().wall_ns
     }
 
     fn arm(&mut self, cpu: Cpu, at: u64) {
@@ -165,7 +154,7 @@ impl Machine for Hardware {
     }
 
     fn contexts(&self) -> u32 {
-        low(info().contexts.len / wide(size_of::<Context>()))
+        low(info().contexts.len / Context::SIZE)
     }
 
     fn regs(&mut self, context: ContextId) -> &mut Regs {
@@ -220,21 +209,6 @@ impl Machine for Hardware {
                 _ => Port::new(port).write(value),
             }
         }
-    }
-
-    fn entropy(&mut self) -> [u8; 32] {
-        let hardware = RdRand::new();
-        let mut bytes = [0; 32];
-        for (word, to) in self.seed.iter_mut().zip(bytes.as_chunks_mut::<8>().0) {
-            let drawn = hardware.and_then(RdRand::get_u64).unwrap_or(0);
-            // The loader's words never leave as they are: each is stirred with what comes now.
-            *word = word
-                .wrapping_add(clock::count())
-                .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-                .rotate_left(29);
-            *to = (*word ^ drawn).to_le_bytes();
-        }
-        bytes
     }
 
     fn console_write(&mut self, bytes: &[u8]) {

@@ -110,8 +110,6 @@ pub trait Machine {
 
     /// Time since boot in ns, never going back.
     fn now(&self) -> u64;
-    /// Wall time at `now() == 0`, in ns since 1970 UTC.
-    fn boot_wall(&self) -> u64;
     /// Have the timer of `cpu` trap at that time ([`Machine::now`]'s scale); `u64::MAX`: never.
     fn arm(&mut self, cpu: Cpu, at: u64);
     /// Make `cpu` trap soon (another CPU's run queue or TLB generation changed).
@@ -157,8 +155,6 @@ pub trait Machine {
     /// Write an I/O port; width 1, 2 or 4 bytes.
     fn port_out(&mut self, port: u16, width: usize, value: u32);
 
-    /// 32 bytes of entropy, for the generator's seed.
-    fn entropy(&mut self) -> [u8; 32];
     /// Write to the kernel's console, unless a driver took its port.
     fn console_write(&mut self, bytes: &[u8]);
     /// One byte that came in on the console.

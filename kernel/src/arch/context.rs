@@ -28,8 +28,6 @@ pub(crate) struct Context {
     vector: [u64; 104],
 }
 
-const _: () = assert!(size_of::<Context>() == 1024);
-
 /// Value of [`Context::by_iret`]: the thread is a CPU's, but the core was lent its state, so what
 /// holds is in memory, and is to be loaded.
 pub(crate) const LENT: u64 = 2;
@@ -40,6 +38,9 @@ fn has(flag: Cr4Flags) -> bool {
 }
 
 impl Context {
+    /// Its size in bytes.
+    pub(crate) const SIZE: u64 = size_of::<Self>() as u64;
+
     /// Saves what of a thread the entry code does not.
     ///
     /// # Safety

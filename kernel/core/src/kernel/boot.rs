@@ -18,6 +18,10 @@ pub struct Boot<'a> {
     pub initfs: Extent,
     /// init's args object.
     pub args: Extent,
+    /// Randomness.
+    pub seed: [[u32; 4]; 2],
+    /// Wall time at `now() == 0`, in ns since 1970 UTC.
+    pub wall: u64,
     /// Text of `sys:boot`: lines `key value` (`rsdp 0x…`, `framebuffer …`, `slot …`).
     pub facts: &'static str,
 }
@@ -29,16 +33,18 @@ impl<M: Machine> Kernel<M> {
     ///
     /// A sentence that says what is missing: the machine cannot be started.
     pub fn boot(machine: M, boot: &Boot<'_>) -> Result<Self, &'static str> {
-        let mut kernel = Self::empty(machine, boot)
-            .map_err(|_errno| "not enough memory for the kernel's tables")?;
-        kernel.start_init(boot).map_err(|errno| match errno {
-            ENOMEM => "not enough memory to start init",
+        let start = || {
+            let mut kernel = Self::empty(machine, boot)?;
+            kernel.start_init(boot)?;
+            Ok(kernel)
+        };
+        start().map_err(|errno| match errno {
+            ENOMEM => "there is not enough memory",
             _ => "init is not a program that the kernel can load",
-        })?;
-        Ok(kernel)
+        })
     }
 
-    fn empty(mut machine: M, boot: &Boot<'_>) -> Result<Self> {
+    fn empty(machine: M, boot: &Boot<'_>) -> Result<Self> {
         let frames = Frames::new(boot.free)?;
         let threads = index(machine.contexts());
         // A process has at least one thread; the rest follows from what programs use.
@@ -48,8 +54,6 @@ impl<M: Machine> Kernel<M> {
         contexts.extend((0..machine.contexts()).rev().map(Context));
         let mut scratch = reserved(SCRATCH)?;
         scratch.resize(SCRATCH, 0);
-        let random = Random::new(machine.entropy());
-        let wall = machine.boot_wall();
         Ok(Self {
             memory: Memory {
                 machine,
@@ -70,12 +74,12 @@ impl<M: Machine> Kernel<M> {
             cpus: core::array::from_fn(|_cpu| CpuState::default()),
             schedule: Schedule::default(),
             timers: Timers::new(threads.saturating_add(descriptions))?,
-            random,
+            random: Random::new(boot.seed),
             grave: Grave::new(processes)?,
             contexts,
             scratch,
             facts: boot.facts,
-            wall,
+            wall: boot.wall,
             counters: Counters::default(),
         })
     }

@@ -78,9 +78,6 @@ impl Machine for Fake {
     fn now(&self) -> u64 {
         self.time
     }
-    fn boot_wall(&self) -> u64 {
-        1_000_000_000_000
-    }
     fn arm(&mut self, _cpu: Cpu, at: u64) {
         self.armed = at;
     }
@@ -140,9 +137,6 @@ impl Machine for Fake {
     }
     fn port_out(&mut self, _port: u16, _width: usize, value: u32) {
         self.console.extend(value.to_le_bytes());
-    }
-    fn entropy(&mut self) -> [u8; 32] {
-        [7; 32]
     }
     fn console_write(&mut self, bytes: &[u8]) {
         self.console.extend(bytes);

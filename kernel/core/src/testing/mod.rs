@@ -80,6 +80,8 @@ impl World {
             init: Extent { phys: u64::from(INIT) << 12, len: 4096 },
             initfs: Extent { phys: u64::from(INIT + 1) << 12, len: 4096 },
             args: Extent { phys: u64::from(INIT + 2) << 12, len: 100 },
+            seed: [[7; 4]; 2],
+            wall: 1_000_000_000_000,
             facts: "rsdp 0x1000\n",
         };
         let kernel = Kernel::boot(machine, &boot).unwrap();
