@@ -3,7 +3,7 @@
 pub(crate) use crate::error::{
     E2BIG, EACCES, EAGAIN, EBADF, EBUSY, ECHILD, EDEADLK, EEXIST, EFAULT, EINTR, EINVAL, EIO,
     EISDIR, EMFILE, ENAMETOOLONG, ENODEV, ENOENT, ENOEXEC, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, ENOTTY,
-    EOVERFLOW, EPERM, EPIPE, ESPIPE, ESRCH, ETIMEDOUT, EXDEV, Errno, Outcome, Result, encode,
+    EOVERFLOW, EPERM, EPIPE, ESPIPE, ESRCH, ETIMEDOUT, EXDEV, Outcome, Result, encode,
 };
 pub(crate) use crate::kernel::{CpuState, Kernel, SCRATCH};
 pub(crate) use crate::machine::reg;
@@ -28,7 +28,7 @@ pub(crate) use crate::object::namespace::{
 };
 pub(crate) use crate::object::pipe::{End, Pipe, PipeId};
 pub(crate) use crate::object::process::{Life, Process, ProgramName};
-pub(crate) use crate::object::ring::{COPY_BYTES, Finish, MAX_BYTES, Ring, SlotState};
+pub(crate) use crate::object::ring::{COPY_BYTES, Finish, MAX_BYTES, Ring};
 pub(crate) use crate::object::thread::{Blocked, Channel, Link, Sleep, State, Then, Thread};
 pub(crate) use crate::random::Random;
 pub(crate) use crate::sched::timers::{Due, Timers};

@@ -68,6 +68,11 @@ impl<const N: usize, const TAIL: usize, const HEAD: usize> Producer<N, TAIL, HEA
         Ok(self.free)
     }
 
+    /// Whether there is room that is known of.
+    pub const fn has_room(&self) -> bool {
+        self.free != 0
+    }
+
     /// Writes an entry behind the last; false if there is no room that is known of.
     ///
     /// The consumer sees it after [`publish`](Self::publish), which one batch needs once.

@@ -3,8 +3,6 @@
 //! The shared pages are written from here and never believed: indices go through
 //! `anode_ring`, an answer is read once and checked against the slot that it names.
 
-use alloc::collections::VecDeque;
-
 use anode_ring::{CqConsumer, Layout, SqProducer};
 use redox::schemev2::Sqe;
 
@@ -16,18 +14,6 @@ pub const MAX_OBJECTS: usize = 16;
 pub const COPY_BYTES: usize = 16 << 10;
 /// Bytes that one request may carry.
 pub const MAX_BYTES: usize = 1 << 20;
-
-/// Where a request is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SlotState {
-    /// The slot has none.
-    #[default]
-    Free,
-    /// Accepted, but the daemon's queue has no room yet.
-    Waiting,
-    /// The daemon can see it, and owes an answer even if the client is gone.
-    Posted,
-}
 
 /// What an answer leads to, beyond its bytes and its value in the client's rax.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,15 +51,13 @@ impl Finish {
 /// A slot: one request of the ring.
 #[derive(Debug, Default)]
 pub struct Slot {
-    /// Where it is.
-    pub state: SlotState,
     /// Whether a cancel note is due.
     pub cancel: bool,
     /// The packet.
     pub sqe: Sqe,
     /// Who waits; none once it gave up.
     pub client: Option<ThreadId>,
-    /// The client's process.
+    /// The client's process, while the daemon owes an answer, be the client there or gone.
     pub process: Option<ProcessId>,
     /// Pages of the client's buffer.
     pub pins: Pins,
@@ -110,17 +94,15 @@ pub struct Ring<M: Machine> {
     pub consumer: CqConsumer,
     /// The slots.
     pub slots: Vec<Slot>,
-    /// Slots that are free. A slot is in one list at most, so neither grows.
+    /// Slots that are free; it has room for all, so it never grows.
     pub free: Vec<u16>,
-    /// Slots that wait for room, in order.
-    pub waiting: VecDeque<u16>,
     /// Objects that answers may name.
     pub objects: Vec<Window>,
     /// The first description whose `Close` is due.
     pub closing: Option<DescriptionId>,
     /// Whether a note may be due.
     pub notes: bool,
-    /// Whether clients may wait for a slot.
+    /// Whether clients may wait for a slot or for room in the queue.
     pub crowded: bool,
 }
 
@@ -158,8 +140,6 @@ impl<M: Machine> Ring<M> {
             slots.push(Slot { pins, sqe, ..Slot::default() });
             free.push(number);
         }
-        let mut waiting = VecDeque::new();
-        waiting.try_reserve_exact(entries).map_err(|_full| ENOMEM)?;
         Ok(Self {
             scheme,
             process,
@@ -174,7 +154,6 @@ impl<M: Machine> Ring<M> {
             consumer: CqConsumer::new(layout.entries.doubled()),
             slots,
             free,
-            waiting,
             objects: reserved(MAX_OBJECTS)?,
             closing: None,
             notes: false,
@@ -187,15 +166,15 @@ impl<M: Machine> Ring<M> {
         self.slots.get_mut(usize::from(number))
     }
 
-    /// A free slot for a client: while half of them are free nobody counts, then each process
+    /// A free slot for a client, if there is room for its packet: while half of them are free nobody counts, then each process
     /// has its share (0: a quarter of all).
     pub fn slot_for(&self, process: ProcessId, share: usize) -> Option<u16> {
         let entries = self.slots.len();
         let share = if share == 0 { entries / 4 } else { share };
-        let own = |slot: &&Slot| slot.state != SlotState::Free && slot.process == Some(process);
+        let own = |slot: &&Slot| slot.process == Some(process);
         let fits = self.free.len().saturating_mul(2) >= entries
             || self.slots.iter().filter(own).count() < share;
-        self.free.last().copied().filter(|_| fits)
+        self.free.last().copied().filter(|_| fits && self.producer.has_room())
     }
 
     /// The slot that a daemon's tag names, if an answer is owed, and what that leads to.
@@ -203,7 +182,7 @@ impl<M: Machine> Ring<M> {
     pub fn open_slot(&self, tag: u32) -> Option<(u16, Finish)> {
         let number = u16::try_from(tag & 0xFFFF).ok()?;
         let slot = self.slots.get(usize::from(number))?;
-        let open = slot.state == SlotState::Posted && slot.sqe.tag == tag;
+        let open = slot.process.is_some() && slot.sqe.tag == tag;
         open.then_some((number, slot.finish))
     }
 

@@ -8,39 +8,24 @@ const GRACE: u64 = 100_000_000;
 const STREAM_GRACE: u64 = 1_000_000_000;
 
 impl<M: Machine> Kernel<M> {
-    /// A request is over: what it held is given back, and the next is let in. Gives its client,
-    /// whose call gives `value`: it can run, and is in no queue.
+    /// A request is over: what it held is given back. Gives its client, whose call gives
+    /// `value`: it can run, and is in no queue.
     pub(crate) fn end_request(&mut self, id: RingId, number: u16, value: u64) -> Option<ThreadId> {
         let Self { rings, memory, .. } = self;
         let ring = rings.get_mut(id)?;
-        let (scheme, crowded) = (ring.scheme, ring.crowded);
         let slot = ring.slots.get_mut(usize::from(number))?;
         slot.pins.clear(memory);
-        slot.cancel = false;
+        (slot.process, slot.cancel) = (None, false);
         let (client, finish) = (slot.client.take(), core::mem::take(&mut slot.finish));
-        if core::mem::take(&mut slot.state) == SlotState::Waiting {
-            ring.waiting.retain(|waiting| *waiting != number);
-        }
         ring.free.push(number);
         if let Some(held) = finish.held() {
             self.drop_description(held);
-        }
-        if crowded {
-            self.wake_all(Channel::Scheme(scheme), 1);
         }
         self.threads.get_mut(client?)?.sleep = Sleep::over(value);
         client
     }
 
-    /// The same for a request of which nobody is to run at once.
-    fn end_and_wake(&mut self, id: RingId, number: u16, errno: Errno) {
-        if let Some(client) = self.end_request(id, number, encode(errno)) {
-            self.enqueue(client, Place::Last);
-        }
-    }
-
-    /// A caught signal reached a client that waits for an answer. What is not handed out yet
-    /// ends at once; for the rest the daemon is asked to hurry.
+    /// A caught signal reached a client that waits for an answer: the daemon is asked to hurry.
     pub(crate) fn cancel(&mut self, id: RingId, number: u16, client: ThreadId) {
         // A finished answer wins over a cancel, else a read would lose its data.
         if let Some(answered) = self.take_answers(id) {
@@ -51,9 +36,6 @@ impl<M: Machine> Kernel<M> {
         let Some(slot) = ring.slot(number).filter(|slot| slot.client == Some(client)) else {
             return;
         };
-        if slot.state == SlotState::Waiting {
-            return self.end_and_wake(id, number, EINTR);
-        }
         slot.cancel = true;
         let grace = if stream { STREAM_GRACE } else { GRACE };
         let deadline = self.memory.machine.now().saturating_add(grace);
@@ -63,14 +45,10 @@ impl<M: Machine> Kernel<M> {
         self.nudge(id);
     }
 
-    /// The client of a request gave up. The daemon still owes an answer to what it has seen.
+    /// The client of a request gave up. The daemon still owes an answer.
     pub(crate) fn abandon(&mut self, id: RingId, number: u16) {
-        let slot = self.rings.get_mut(id).and_then(|ring| ring.slot(number));
-        let Some(slot) = slot.filter(|slot| slot.client.is_some()) else { return };
-        slot.client = None;
-        if slot.state == SlotState::Waiting {
-            self.end_request(id, number, 0);
-        } else {
+        if let Some(slot) = self.rings.get_mut(id).and_then(|ring| ring.slot(number)) {
+            slot.client = None;
             slot.cancel = true;
             self.nudge(id);
         }
@@ -106,8 +84,10 @@ impl<M: Machine> Kernel<M> {
         });
         for number in slots {
             let slot = self.rings.get_mut(id).and_then(|ring| ring.slot(number));
-            if slot.is_some_and(|slot| slot.state != SlotState::Free) {
-                self.end_and_wake(id, number, EIO);
+            if slot.is_some_and(|slot| slot.process.is_some())
+                && let Some(client) = self.end_request(id, number, encode(EIO))
+            {
+                self.enqueue(client, Place::Last);
             }
         }
         self.unsubscribe(|subscription| subscription.sink == Sink::Ring(id));

@@ -6,22 +6,8 @@ use redox::schemev2::{Sqe, SqeFlags};
 
 use crate::prelude::*;
 
-impl<M: Machine> Ring<M> {
-    /// Puts the packet of a waiting request into the queue, if there is room.
-    pub(crate) fn post(&mut self, number: u16) -> bool {
-        let Self { slots, producer, kernel_pages, .. } = self;
-        let Some(slot) = slots.get_mut(usize::from(number)) else { return false };
-        let Some((_, entries)) = kernel_pages.split_first() else { return false };
-        let room = producer.put(&Pages(entries), pack(&slot.sqe));
-        if room {
-            slot.state = SlotState::Posted;
-        }
-        room
-    }
-}
-
 impl<M: Machine> Kernel<M> {
-    /// Hands out what waits for a daemon. Gives its sleeping thread, which is to run now: it is
+    /// Shows a daemon what waits for it. Gives its sleeping thread, which is to run now: it is
     /// in no queue and must be given to the CPU or enqueued.
     pub(crate) fn pump(&mut self, id: RingId) -> Option<ThreadId> {
         let ring = self.rings.get_mut(id)?;
@@ -36,11 +22,6 @@ impl<M: Machine> Kernel<M> {
         } else {
             ring
         };
-        while let Some(&number) = ring.waiting.front()
-            && ring.post(number)
-        {
-            ring.waiting.pop_front();
-        }
         let control: &Page = ring.kernel_pages.first()?;
         if !ring.producer.publish(control) {
             return None;
@@ -48,6 +29,15 @@ impl<M: Machine> Kernel<M> {
         let daemon = ring.idle.take()?;
         self.threads.get_mut(daemon)?.sleep = Sleep::over(ring.producer.tail().into());
         Some(daemon)
+    }
+
+    /// Wakes as many of those who wait for a slot as there are slots, once there is room.
+    pub(crate) fn let_in(&mut self, id: RingId) {
+        let crowded = |ring: &&Ring<M>| ring.crowded && ring.producer.has_room();
+        let Some(ring) = self.rings.get(id).filter(crowded) else { return };
+        let (scheme, most) = (ring.scheme, wide(ring.free.len()));
+        let woken = self.wake_all(Channel::Scheme(scheme), most);
+        self.rings.update(id, |ring| ring.crowded = woken == most);
     }
 
     /// A ring has something to note for its daemon.

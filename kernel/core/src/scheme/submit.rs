@@ -1,6 +1,7 @@
 //! A request from a client to a daemon: everything is checked, then it exists.
 
 use anode_abi::packet::BIG;
+use anode_ring::{Pages, pack};
 use redox::schemev2::SqeFlags;
 
 use crate::prelude::*;
@@ -164,17 +165,18 @@ impl<M: Machine> Ring<M> {
         Ok(())
     }
 
-    /// A slot that was filled becomes a request.
+    /// A slot that was filled becomes a request: its packet is in the queue.
     fn accept(&mut self, number: u16, (client, process): (ThreadId, ProcessId)) {
-        self.free.pop();
-        if let Some(slot) = self.slot(number) {
-            slot.state = SlotState::Waiting;
+        let Self { slots, producer, kernel_pages, free, .. } = self;
+        free.pop();
+        if let Some(slot) = slots.get_mut(usize::from(number))
+            && let Some((_, entries)) = kernel_pages.split_first()
+        {
             (slot.client, slot.process) = (Some(client), Some(process));
             // The upper half counts the uses of the slot.
             slot.sqe.tag = slot.sqe.tag.wrapping_add(0x1_0000);
-        }
-        if !(self.waiting.is_empty() && self.post(number)) {
-            self.waiting.push_back(number);
+            let put = producer.put(&Pages(entries), pack(&slot.sqe));
+            debug_assert!(put);
         }
     }
 }

@@ -79,6 +79,7 @@ impl<M: Machine> Kernel<M> {
         // The daemon itself is here, so nobody sleeps in the ring; a violation ends it.
         let woken = self.pump(id);
         debug_assert_eq!(woken, None);
+        self.let_in(id);
         let next = heir.map_or(Next::Pick, Next::To);
         let Some(ring) = self.rings.get(id) else { return Ok(next) };
         let (tail, idle) = (u64::from(ring.producer.tail()), ring.idle);
@@ -104,6 +105,7 @@ impl<M: Machine> Kernel<M> {
                 self.enqueue(heir, Place::Last);
             }
             self.nudge(id);
+            self.let_in(id);
             last = Some(id);
         }
     }

@@ -132,7 +132,7 @@ impl Kernel<Fake> {
             add(&mut schemes, ring.scheme.index());
             add(&mut objects, ring.object.index());
             ring.objects.iter().for_each(|window| add(&mut objects, window.object.index()));
-            let busy = || ring.slots.iter().filter(|slot| slot.state != SlotState::Free);
+            let busy = || ring.slots.iter().filter(|slot| slot.process.is_some());
             let held = busy().filter_map(|slot| slot.finish.held());
             add_all(&mut descriptions, held.map(Id::index));
         }
@@ -183,17 +183,10 @@ impl Kernel<Fake> {
         for (_, ring) in self.rings.iter() {
             for (number, slot) in (0u16..).zip(&ring.slots) {
                 let free = ring.free.iter().filter(|other| **other == number).count();
-                let waiting = ring.waiting.iter().filter(|other| **other == number).count();
-                let wanted = match slot.state {
-                    SlotState::Free => (1, 0),
-                    SlotState::Waiting => (0, 1),
-                    SlotState::Posted => (0, 0),
-                };
-                assert_eq!((free, waiting), wanted, "I6: slot {number} is {:?}", slot.state);
-                let wants = slot.client.is_some() == (slot.state == SlotState::Waiting);
-                let both = slot.state == SlotState::Posted;
-                assert!(wants || both, "I6: slot {number} and its client");
-                assert!(slot.state != SlotState::Free || slot.pins.len() == 0, "I6: a stale pin");
+                let owed = slot.process.is_some();
+                assert_eq!(free == 0, owed, "I6: slot {number} is free {free} times");
+                let clean = slot.client.is_none() && slot.pins.len() == 0;
+                assert!(owed || clean, "I6: slot {number} is free and holds something");
             }
             assert!(self.processes.get(ring.process).is_some(), "I6: a ring without a daemon");
         }

@@ -101,7 +101,7 @@ impl World {
     }
 
     /// Makes the CPU run `thread`, which is ready or running.
-    fn put_on_cpu(&mut self, thread: ThreadId) {
+    pub(crate) fn put_on_cpu(&mut self, thread: ThreadId) {
         let current = self.kernel.cpus[0].current;
         if current == Some(thread) {
             return;

@@ -9,7 +9,6 @@ use redox::schemev2::{Cqe, Sqe};
 
 use crate::error::{EBADF, EINVAL, EIO, encode};
 use crate::num::wide;
-use crate::object::ring::SlotState;
 use crate::table::{RingId, ThreadId};
 use crate::testing::{BASE, READ_WRITE, World};
 use crate::trap::Trap;
@@ -230,7 +229,7 @@ fn a_daemon_that_dies_fails_what_it_was_asked() {
 
 fn zombies(world: &World, daemon: &Daemon) -> usize {
     let slots = &world.kernel.rings.get(daemon.ring).unwrap().slots;
-    slots.iter().filter(|slot| slot.state == SlotState::Posted && slot.client.is_none()).count()
+    slots.iter().filter(|slot| slot.process.is_some() && slot.client.is_none()).count()
 }
 
 #[test]
@@ -324,4 +323,30 @@ fn an_owners_handle_is_passed_to_no_daemon() {
     world.poke(init, BASE, b"more");
     let owner = world.ok(init, SYS_SCHEME_NEW, &[wide(NONE), BASE, 4, 0]);
     assert_eq!(world.refused(init, SYS_SENDFD, &[handle, owner, 0, 0]), EBADF);
+}
+
+#[test]
+fn who_found_no_slot_is_let_in_when_one_is_answered() {
+    let mut world = World::new();
+    let init = world.init;
+    let mut daemon = Daemon::serving(&mut world);
+    let handle = opened(&mut world, &mut daemon);
+    let clients: std::vec::Vec<_> = (0..9)
+        .map(|_| {
+            world.ok(init, SYS_FORK, &[]);
+            let client = world.child();
+            assert_eq!(world.call(client, SYS_READ, &[handle, BASE, 8]), None);
+            client
+        })
+        .collect();
+    let tags: std::vec::Vec<_> =
+        std::iter::from_fn(|| daemon.takes(&mut world)).map(|request| request.tag).collect();
+    assert_eq!(tags.len(), 8);
+    daemon.answers(&mut world, tags[0], 5);
+    assert_eq!(world.result(clients[0]), Some(5));
+    world.put_on_cpu(clients[8]);
+    world.trap(Trap::Again);
+    let last = daemon.takes(&mut world).unwrap();
+    daemon.answers(&mut world, last.tag, 6);
+    assert_eq!(world.result(clients[8]), Some(6));
 }

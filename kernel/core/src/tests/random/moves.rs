@@ -112,7 +112,7 @@ pub(super) fn scribble(world: &mut World, dice: &mut Dice) -> String {
         return "no ring".into();
     };
     let all = ring.slots.iter().zip(0u16..);
-    let owed = all.clone().filter(|(slot, _)| slot.state == SlotState::Posted);
+    let owed = all.clone().filter(|(slot, _)| slot.process.is_some());
     let owed: Vec<_> = owed.map(|(slot, _)| slot.sqe.tag).collect();
     let any: Vec<_> = all.map(|(slot, _)| slot.sqe.tag).collect();
     let honest = dice.below(4) != 0 && !owed.is_empty();
