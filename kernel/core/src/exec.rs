@@ -41,7 +41,15 @@ pub(crate) fn load(
     file: Window,
 ) -> Result<u64> {
     let header: Header = read(memory, file, 0)?;
-    check(&header)?;
+    // 64-bit, little-endian, version 1.
+    let known = header.e_ident.starts_with(b"\x7fELF\x02\x01\x01")
+        && matches!(header.e_type, ET_EXEC | ET_DYN)
+        && header.e_machine == EM_X86_64
+        && usize::from(header.e_phentsize) == size_of::<ProgramHeader>()
+        && (1..=MAX_HEADERS).contains(&header.e_phnum);
+    if !known {
+        return Err(ENOEXEC);
+    }
     let base = if header.e_type == ET_DYN { DYNAMIC_BASE } else { 0 };
     let mut loaded = false;
     for number in 0..header.e_phnum {
@@ -60,16 +68,6 @@ pub(crate) fn load(
         return Err(ENOEXEC);
     }
     Ok(entry)
-}
-
-fn check(header: &Header) -> Result<()> {
-    // 64-bit, little-endian, version 1.
-    let known = header.e_ident.starts_with(b"\x7fELF\x02\x01\x01")
-        && matches!(header.e_type, ET_EXEC | ET_DYN)
-        && header.e_machine == EM_X86_64
-        && usize::from(header.e_phentsize) == size_of::<ProgramHeader>()
-        && (1..=MAX_HEADERS).contains(&header.e_phnum);
-    if known { Ok(()) } else { Err(ENOEXEC) }
 }
 
 fn load_segment(

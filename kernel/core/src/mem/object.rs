@@ -202,19 +202,16 @@ impl<M: Machine> Memory<M> {
         while *budget > 0
             && let Some(&id) = self.dead.last()
         {
-            let gone = match self.objects.get(id).map(|object| (object.pages, object.bytes)) {
-                Some((Pages::Tree(tree), _)) => tree.take_apart(self, 512, budget),
+            match self.objects.get(id).map(|object| (object.pages, object.bytes)) {
+                Some((Pages::Tree(tree), _)) if !tree.take_apart(self, 512, budget) => return,
                 Some((Pages::Dma(first), bytes)) => {
-                    let frames = (0..bytes.div_ceil(PAGE)).filter_map(|number| first.after(number));
+                    let frames = (0..bytes / PAGE).filter_map(|number| first.after(number));
                     frames.for_each(|frame| self.frames.release(frame));
-                    true
                 }
-                Some((Pages::Physical(_), _)) | None => true,
-            };
-            if gone {
-                self.objects.remove(id);
-                self.dead.pop();
+                _ => {}
             }
+            self.objects.remove(id);
+            self.dead.pop();
         }
     }
 }

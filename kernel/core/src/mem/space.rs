@@ -1,6 +1,6 @@
 //! Address spaces: a page table and the regions that say what belongs into it.
 
-use crate::mem::table::{CACHE, DRAWN, Tree, entry, frame_of};
+use crate::mem::table::{DRAWN, Tree, entry, frame_of};
 use crate::prelude::*;
 
 /// Most regions that one space may have.
@@ -205,7 +205,7 @@ impl Space {
         // A private page becomes writable at its next fault, which knows whether it is shared.
         let flags = new.flags.difference(MapFlags::WRITE);
         let at = self.tree.visit(memory, (start, end), budget, |_, _, old| {
-            let cache = Cache(old & CACHE);
+            let cache = Cache(old & Cache::UNCACHED.0);
             Ok(frame_of(old).map_or(old, |frame| entry(frame, flags, cache) | old & DRAWN))
         })?;
         memory.machine.flush(self.tree.root, None);

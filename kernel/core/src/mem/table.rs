@@ -19,8 +19,6 @@ pub const DRAWN: u64 = 1 << 9;
 pub const HELD: u64 = 1 << 10;
 /// Instruction fetches are not allowed.
 pub const NO_EXECUTE: u64 = 1 << 63;
-/// How the page is cached: what is of [`Cache`].
-pub const CACHE: u64 = Cache::UNCACHED.0;
 
 const ADDRESS: u64 = 0x000F_FFFF_FFFF_F000;
 /// What a table costs a visitor, in pages: its words are looked at.

@@ -98,13 +98,12 @@ impl Pins {
         }
         (self.offset, self.len) = (offset, range.len);
         let first = range.start & !0xFFF;
-        let mut pin = |page: usize| {
+        let pinned = (0..pages).try_for_each(|page| {
             let frame = space.frame_at(memory, first.saturating_add(wide(page) << 12), access)?;
             memory.frames.retain(frame)?;
             self.frames.push(frame);
             Ok(())
-        };
-        let pinned = (0..pages).try_for_each(&mut pin);
+        });
         pinned.inspect_err(|_| self.clear(memory))
     }
 }

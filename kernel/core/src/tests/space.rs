@@ -55,8 +55,11 @@ fn apply(space: &mut Space, memory: &mut Memory<Fake>, op: &Op, (from, to): (u64
         }
         Op::Touch { write } => {
             let access = if write { MapFlags::WRITE } else { MapFlags::READ };
-            let allowed = space.find(from).is_some_and(|region| region.flags.contains(access));
-            assert_eq!(space.frame_at(memory, from << 12, access).is_ok(), allowed);
+            for page in from..to {
+                let region = space.find(page);
+                let allowed = region.is_some_and(|region| region.flags.contains(access));
+                assert_eq!(space.frame_at(memory, page << 12, access).is_ok(), allowed);
+            }
         }
         Op::Fork => {
             let mut child = Space::new(memory).unwrap();
