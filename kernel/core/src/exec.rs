@@ -51,23 +51,18 @@ pub(crate) fn load(
         return Err(ENOEXEC);
     }
     let base = if header.e_type == ET_DYN { DYNAMIC_BASE } else { 0 };
-    let mut loaded = false;
     for number in 0..header.e_phnum {
         let skipped = u64::from(number).saturating_mul(wide(size_of::<ProgramHeader>()));
         let at = header.e_phoff.checked_add(skipped).ok_or(ENOEXEC)?;
         let segment: ProgramHeader = read(memory, file, at)?;
         if segment.p_type == PT_LOAD && segment.p_memsz != 0 {
             load_segment(memory, space, file, &segment, base)?;
-            loaded = true;
         }
     }
     let entry = header.e_entry.checked_add(base).ok_or(ENOEXEC)?;
     let runs =
         space.find(entry >> 12).is_some_and(|region| region.flags.contains(MapFlags::EXECUTE));
-    if !loaded || !runs {
-        return Err(ENOEXEC);
-    }
-    Ok(entry)
+    if runs { Ok(entry) } else { Err(ENOEXEC) }
 }
 
 fn load_segment(

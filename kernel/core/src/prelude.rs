@@ -16,7 +16,6 @@ pub(crate) use crate::mem::object::{Object, ObjectId, Window};
 pub(crate) use crate::mem::region::{MapFlags, Region};
 pub(crate) use crate::mem::space::Space;
 pub(crate) use crate::mem::space::pages_of;
-pub(crate) use crate::mem::table::Cache;
 pub(crate) use crate::mem::user::{Pins, UserSlice};
 pub(crate) use crate::num::{index, low, narrow, size, wide};
 pub(crate) use crate::object::event::{Irq, IrqId, Queue, QueueId, Sink, Source, Subscription};

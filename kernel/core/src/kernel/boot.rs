@@ -110,7 +110,7 @@ impl<M: Machine> Kernel<M> {
 
     /// An object over what the loader left.
     fn loaded(&mut self, Extent { phys, len }: Extent) -> Result<Window> {
-        let mut object = Object::physical(phys, len, Cache::WRITE_BACK)?;
+        let mut object = Object::physical(phys, len, MapFlags::empty())?;
         object.read_only = true;
         let object = self.memory.objects.insert(object)?;
         Ok(Window { object, offset: 0, bytes: len })

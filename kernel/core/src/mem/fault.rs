@@ -60,7 +60,7 @@ impl Space {
                 Some((frame, if shared { PAGE } else { part.bytes }))
             }
         };
-        let Memory { machine, frames, objects, .. } = memory;
+        let Memory { machine, frames, .. } = memory;
         let is_own = |frame| held.is_some() && frames.is_sole(frame);
         let (frame, drawn) = match content {
             Some((frame, PAGE)) if shared || access != MapFlags::WRITE || is_own(frame) => {
@@ -81,12 +81,9 @@ impl Space {
                 (frame, if drawn { DRAWN } else { old & DRAWN })
             }
         };
-        let object =
-            region.source.filter(|_| shared).and_then(|(part, _)| objects.get(part.object));
-        let cache = object.map_or(Cache::WRITE_BACK, |object| object.cache);
         let writable = shared || frames.is_sole(frame);
         let kept = if writable { MapFlags::empty() } else { MapFlags::WRITE };
-        slot.set(entry(frame, region.flags.difference(kept), cache) | drawn);
+        slot.set(entry(frame, region.flags.difference(kept)) | drawn);
         self.resident = self.resident.saturating_add(held.is_none().into());
         machine.flush(self.tree.root, Some(address & !0xFFF));
         Ok(frame)

@@ -32,8 +32,8 @@ pub struct Object {
     pages: Pages,
     /// Its size.
     pub bytes: u64,
-    /// How its pages are to be cached.
-    pub cache: Cache,
+    /// How its pages are to be cached, if not as ordinary memory.
+    pub cache: MapFlags,
     /// Whether it is never to be written (what the loader left).
     pub read_only: bool,
 }
@@ -60,7 +60,7 @@ impl Window {
 
 impl Object {
     fn new(pages: Pages, bytes: u64) -> Self {
-        Self { pages, bytes, cache: Cache::WRITE_BACK, read_only: false }
+        Self { pages, bytes, cache: MapFlags::empty(), read_only: false }
     }
 
     /// A range of physical memory; `address` is page-aligned.
@@ -68,7 +68,7 @@ impl Object {
     /// # Errors
     ///
     /// `EINVAL`: not aligned, empty, or beyond what a page table can name.
-    pub fn physical(address: u64, bytes: u64, cache: Cache) -> Result<Self> {
+    pub fn physical(address: u64, bytes: u64, cache: MapFlags) -> Result<Self> {
         let end = address.checked_add(bytes).ok_or(EINVAL)?;
         let first = Frame::containing(address).ok_or(EINVAL)?;
         if address & 0xFFF != 0 || bytes == 0 || end > 1 << 44 {

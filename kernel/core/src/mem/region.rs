@@ -27,6 +27,10 @@ bitflags! {
         const SEALED = 1 << 33;
         /// A fork leaves it out (rings).
         const UNFORKABLE = 1 << 34;
+        /// Stores are gathered (framebuffers).
+        const WRITE_COMBINING = 1 << 35;
+        /// Nothing is cached (device registers).
+        const UNCACHED = 1 << 36;
     }
 }
 

@@ -140,8 +140,11 @@ impl Space {
         }
         self.reserve()?;
         memory.frames.afford(region.promise())?;
+        let shared = region.source.filter(|_| region.flags.contains(MapFlags::SHARED));
+        let object = shared.and_then(|(window, _)| memory.objects.get(window.object));
+        let flags = region.flags | object.map_or(MapFlags::empty(), |object| object.cache);
         let place = self.position(region.start);
-        self.replace(memory, place..place, [region]);
+        self.replace(memory, place..place, [Region { flags, ..region }]);
         self.join(memory, region.start);
         self.join(memory, region.end);
         Ok(())
@@ -205,8 +208,7 @@ impl Space {
         // A private page becomes writable at its next fault, which knows whether it is shared.
         let flags = new.flags.difference(MapFlags::WRITE);
         let at = self.tree.visit(memory, (start, end), budget, |_, _, old| {
-            let cache = Cache(old & Cache::UNCACHED.0);
-            Ok(frame_of(old).map_or(old, |frame| entry(frame, flags, cache) | old & DRAWN))
+            Ok(frame_of(old).map_or(old, |frame| entry(frame, flags) | old & DRAWN))
         })?;
         memory.machine.flush(self.tree.root, None);
         Ok(at)

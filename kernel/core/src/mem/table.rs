@@ -24,26 +24,14 @@ const ADDRESS: u64 = 0x000F_FFFF_FFFF_F000;
 /// What a table costs a visitor, in pages: its words are looked at.
 const TABLE: u32 = 16;
 
-/// How memory is cached: bits of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cache(pub u64);
-
-impl Cache {
-    /// Ordinary memory.
-    pub const WRITE_BACK: Self = Self(0);
-    /// Framebuffers. PAT entry 1 (PWT alone) means this: `kernel/src` programs it so.
-    pub const WRITE_COMBINING: Self = Self(1 << 3);
-    /// Device registers.
-    pub const UNCACHED: Self = Self(3 << 3);
-}
-
 /// The entry that maps `frame`.
-pub fn entry(frame: Frame, flags: MapFlags, cache: Cache) -> u64 {
-    let bit = |bit, is_set| if is_set { bit } else { 0 };
-    let present = bit(PRESENT, flags.contains(MapFlags::READ));
-    let write = bit(WRITE, flags.contains(MapFlags::WRITE));
-    let no_execute = bit(NO_EXECUTE, !flags.contains(MapFlags::EXECUTE));
-    frame.address() | HELD | USER | present | write | no_execute | cache.0
+pub fn entry(frame: Frame, flags: MapFlags) -> u64 {
+    let bit = |flag, bit| if flags.contains(flag) { bit } else { 0 };
+    let access = bit(MapFlags::READ, PRESENT) | bit(MapFlags::WRITE, WRITE);
+    let execute = NO_EXECUTE ^ bit(MapFlags::EXECUTE, NO_EXECUTE);
+    // PAT entry 1 (PWT alone) is write-combining: `kernel/src` programs it so.
+    let cache = bit(MapFlags::WRITE_COMBINING, 1 << 3) | bit(MapFlags::UNCACHED, 3 << 3);
+    frame.address() | HELD | USER | access | execute | cache
 }
 
 /// The frame that an entry names, if there is one.

@@ -17,9 +17,9 @@ impl<M: Machine> Kernel<M> {
             "phys" => {
                 let (address, bytes) = (hex(word())?, hex(word())?);
                 let cache = match word() {
-                    "wb" => Cache::WRITE_BACK,
-                    "wc" => Cache::WRITE_COMBINING,
-                    "uc" => Cache::UNCACHED,
+                    "wb" => MapFlags::empty(),
+                    "wc" => MapFlags::WRITE_COMBINING,
+                    "uc" => MapFlags::UNCACHED,
                     _ => return Err(EINVAL),
                 };
                 let bytes = bytes.checked_next_multiple_of(PAGE).ok_or(EINVAL)?;

@@ -1,7 +1,7 @@
 //! Mapping, promises, faults.
 
 use anode_abi::number::{
-    SYS_CLOSE, SYS_FORK, SYS_FTRUNCATE, SYS_FUNMAP, SYS_MPROTECT, SYS_READ2, SYS_WRITE2,
+    SYS_CLOSE, SYS_FMAP, SYS_FORK, SYS_FTRUNCATE, SYS_FUNMAP, SYS_MPROTECT, SYS_READ2, SYS_WRITE2,
 };
 
 use crate::error::{EACCES, EINVAL, ENOMEM, encode};
@@ -165,4 +165,28 @@ fn a_user_who_takes_all_memory_leaves_root_some() {
     assert!(page > 1000);
     let address = world.map(init, (kept - 16) * 4096, RW | PRIVATE).unwrap();
     assert!(matches!(world.touch(init, address, MapFlags::WRITE), Resume::Run { .. }));
+}
+
+#[test]
+fn device_memory_is_mapped_as_its_handle_says() {
+    let mut world = World::new();
+    let init = world.init;
+    for (name, cache) in [("wb", 0), ("wc", 1), ("uc", 3)] {
+        let path = std::format!("phys/feb00000/1000/{name}");
+        let registers = world.open_at(init, 4, &path, READ_WRITE).unwrap();
+        let place = BASE + 10 * 4096;
+        for (at, word) in (place..).step_by(8).zip([0, 4096, RW | 1, 0]) {
+            world.poke(init, at, &word.to_le_bytes());
+        }
+        let address = world.ok(init, SYS_FMAP, &[registers, place, 32]);
+        world.touch(init, address, MapFlags::WRITE);
+        let entry = |world: &mut World| {
+            let (space, memory) = world.kernel.space(init).unwrap();
+            let page = address >> 12;
+            space.tree.reach(&mut memory.machine, page, || Err(ENOMEM)).unwrap().get()
+        };
+        assert_eq!(entry(&mut world) & 0x1A, cache << 3 | 2);
+        world.ok(init, SYS_MPROTECT, &[address, 4096, 0x4_0000]);
+        assert_eq!(entry(&mut world) & 0x1A, cache << 3);
+    }
 }
