@@ -85,11 +85,8 @@ impl<T, K> Slab<T, K> {
     ///
     /// `ENOMEM`: the slab is full; the object is dropped.
     pub fn insert(&mut self, value: T) -> Result<Id<K>> {
-        if !self.has_room() {
-            return Err(ENOMEM);
-        }
         let index = self.free.pop().unwrap_or(narrow(self.entries.len()));
-        if index_of(index) == self.entries.len() {
+        if index_of(index) == self.entries.len() && self.has_room() {
             self.entries.push(Entry { generation: FIRST, references: 1, content: None });
         }
         let entry = self.entries.get_mut(index_of(index)).ok_or(ENOMEM)?;

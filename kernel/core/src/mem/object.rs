@@ -14,6 +14,7 @@ const MAX_PAGES: u64 = 1 << 27;
 const MAX_DMA: u64 = 16 << 20;
 /// Most pages that an object loses at a time.
 const SHRINK: u64 = 2048;
+static ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
 
 /// Where an object's pages are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +156,12 @@ impl<M: Machine> Memory<M> {
         let mut unlimited = u32::MAX;
         tree.visit(self, (from, old), &mut unlimited, |memory, _, entry| Ok(memory.let_go(entry)))?;
         let bytes = if from > new { from.saturating_mul(PAGE) } else { bytes };
+        if bytes < object.bytes {
+            // What is cut off of the last page is zeros if the object grows again.
+            let tail = ZEROS.get(size(bytes & 0xFFF)..).filter(|_| bytes & 0xFFF != 0);
+            let rest = Window { object: id, offset: bytes, bytes: PAGE };
+            self.store(tail.unwrap_or_default(), rest)?;
+        }
         self.objects.update(id, |object| object.bytes = bytes);
         Ok(from == new)
     }

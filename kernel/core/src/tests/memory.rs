@@ -142,6 +142,22 @@ fn a_large_object_shrinks_bit_by_bit() {
 }
 
 #[test]
+fn what_an_object_lost_is_zeros_when_it_grows_again() {
+    let mut world = World::new();
+    let init = world.init;
+    let object = world.open(init, "memory:", READ_WRITE).unwrap();
+    world.poke(init, BASE, &[7; 8192]);
+    world.ok(init, SYS_WRITE2, &[object, BASE, 8192, 0, 0]);
+    for bytes in [5000, 8192] {
+        world.ok(init, SYS_FTRUNCATE, &[object, bytes]);
+    }
+    world.ok(init, SYS_READ2, &[object, BASE, 8192, 0, 0]);
+    let content = world.peek(init, BASE, 8192);
+    assert_eq!(content[..5000], [7; 5000]);
+    assert_eq!(content[5000..], [0; 3192]);
+}
+
+#[test]
 fn a_user_who_takes_all_memory_leaves_root_some() {
     let mut world = World::with_frames(2048);
     let init = world.init;
