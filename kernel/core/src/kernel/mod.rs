@@ -74,12 +74,6 @@ impl<M: Machine> Kernel<M> {
         self.processes.get_mut(id).ok_or(ESRCH)
     }
 
-    /// What is done from now on is done for this thread: only root may have the last frames.
-    pub(crate) fn serve(&mut self, me: ThreadId) {
-        let uid = self.process(me).map_or(0, |process| process.uid);
-        self.memory.frames.serve(uid);
-    }
-
     /// The memory of a thread's process.
     pub(crate) fn space(&mut self, me: ThreadId) -> Result<(&mut Space, &mut Memory<M>)> {
         let id = self.owner(me)?;

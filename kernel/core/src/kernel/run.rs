@@ -91,10 +91,13 @@ impl<M: Machine> Kernel<M> {
     /// A thread is on its CPU now: what it is to do, once its signals are seen to. None: it
     /// ended by one.
     fn begin(&mut self, id: ThreadId) -> Option<Then> {
-        let Self { threads, processes, .. } = self;
+        let Self { threads, processes, memory, .. } = self;
         let thread = threads.get_mut(id)?;
+        let process = processes.get(thread.process)?;
         thread.state = State::Running;
-        let pending = thread.pending | processes.get(thread.process)?.signals.pending;
+        // What is done from now on is done for this one: only root may have the last frames.
+        memory.frames.serve(process.uid);
+        let pending = thread.pending | process.signals.pending;
         if pending == 0 {
             return Some(core::mem::take(&mut thread.sleep.then));
         }

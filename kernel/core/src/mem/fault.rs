@@ -17,8 +17,14 @@ impl Space {
         access: MapFlags,
     ) -> Result<Frame> {
         let needed = PRESENT | USER | if access == MapFlags::WRITE { WRITE } else { 0 };
+        let page = address >> 12;
+        if self.near.is_none_or(|(pages, _)| pages != page >> 9) {
+            let table = self.tree.lowest(&memory.machine, page);
+            self.near = table.map(|table| (page >> 9, table));
+        }
         if address < USER_END
-            && let Some(found) = self.tree.find(&memory.machine, address >> 12)
+            && let Some((_, table)) = self.near
+            && let Some(found) = table.find(&memory.machine, page)
             && found & needed == needed
             && let Some(frame) = frame_of(found)
         {

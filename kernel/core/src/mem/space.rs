@@ -17,6 +17,9 @@ pub struct Space {
     pub(crate) regions: Vec<Region>,
     /// Pages that are present.
     pub resident: u64,
+    /// The table that was asked last, and which pages it maps (number / 512): tables stay where
+    /// they are while the space lives.
+    pub(crate) near: Option<(u64, Tree)>,
 }
 
 /// The pages of an address range.
@@ -42,7 +45,7 @@ impl Space {
         let root = memory.take_zeroed()?;
         memory.machine.adopt_root(root);
         let tree = Tree { root, levels: memory.machine.levels() };
-        Ok(Self { tree, regions: Vec::new(), resident: 0 })
+        Ok(Self { tree, regions: Vec::new(), resident: 0, near: None })
     }
 
     /// Position of the first region that ends after a page.

@@ -93,11 +93,19 @@ impl Tree {
         Some((words, 0))
     }
 
-    /// What the slot of page `number` holds, if there are tables down to it.
+    /// The lowest table on the way to page `number`, as a tree of its own.
+    pub fn lowest<M: Machine>(self, machine: &M, number: u64) -> Option<Self> {
+        let Some(level) = self.levels.checked_sub(1).filter(|level| *level > 0) else {
+            return Some(self);
+        };
+        let word = machine.share(self.root)?.get(position(number, level))?.load(Relaxed);
+        Self { root: frame_of(word)?, levels: level }.lowest(machine, number)
+    }
+
+    /// What the slot of page `number` in the lowest table holds.
     #[inline]
     pub fn find<M: Machine>(self, machine: &M, number: u64) -> Option<u64> {
-        let (words, level) = self.descend(machine, number)?;
-        words.get(position(number, 0)).map(|word| word.load(Relaxed)).filter(|_| level == 0)
+        machine.share(self.root)?.get(position(number, 0)).map(|word| word.load(Relaxed))
     }
 
     /// The leaf slot of page `number`; missing tables are made of the frames that `take` gives.

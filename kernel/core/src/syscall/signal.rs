@@ -118,7 +118,6 @@ impl<M: Machine> Kernel<M> {
 
     /// A page fault of the running thread.
     pub(crate) fn user_fault(&mut self, me: ThreadId, address: u64, access: MapFlags) -> Next {
-        self.serve(me);
         let Ok((space, memory)) = self.space(me) else { return Next::Pick };
         match space.fault(memory, address, access) {
             Ok(_) => Next::To(me),

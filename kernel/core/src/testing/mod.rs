@@ -114,6 +114,8 @@ impl World {
         self.kernel.unblock(thread);
         self.kernel.threads.get_mut(thread).unwrap().state = State::Running;
         self.kernel.cpus[0].current = Some(thread);
+        let uid = self.kernel.process(thread).unwrap().uid;
+        self.kernel.memory.frames.serve(uid);
     }
 
     /// `thread` makes a call; its result, or none if it sleeps (see [`World::result`]).
