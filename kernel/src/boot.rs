@@ -7,7 +7,7 @@ use anode_kernel::num::{low, size};
 use x86_64::instructions::random::RdRand;
 
 use crate::arch::ioapic::Messages;
-use crate::arch::percpu::{FIRST, write_root};
+use crate::arch::percpu::FIRST;
 use crate::arch::{clock, trap};
 use crate::machine::Hardware;
 use crate::{log, panic};
@@ -56,15 +56,12 @@ unsafe fn text(extent: Extent) -> &'static str {
 
 /// Entered from entry.s on the first CPU; [`anode_abi::boot_info`] says in which state.
 #[expect(clippy::large_stack_frames, reason = "the kernel's value passes through, once")]
-pub(crate) unsafe extern "sysv64" fn start(root: u64, magic: u64) -> ! {
+pub(crate) unsafe extern "sysv64" fn start(magic: u64) -> ! {
     if magic != MAGIC {
         panic::give_up("the loader is of another version");
     }
-    // SAFETY: the final tables, which have all that the kernel uses; once, by the first CPU.
-    unsafe {
-        write_root(root);
-        FIRST.settle();
-    }
+    // SAFETY: once, by the first CPU, as it was handed over.
+    unsafe { FIRST.settle() };
     match boot() {
         // SAFETY: once, here, when all is set up.
         Ok(kernel) => unsafe { trap::start(kernel) },

@@ -7,7 +7,6 @@ use anode_abi::boot_info::FrameRange;
 use anode_kernel::machine::{
     Context as ContextId, Cpu, Frame, IrqOp, Machine, PAGE_SIZE, Power, Regs,
 };
-use anode_kernel::num::{index, low};
 use x86_64::VirtAddr;
 use x86_64::instructions::port::Port;
 use x86_64::instructions::tables::lidt;
@@ -17,7 +16,7 @@ use x86_64::structures::DescriptorTablePointer;
 
 use crate::arch::context::{Context, LENT};
 use crate::arch::ioapic::{self, Messages};
-use crate::arch::percpu::{PerCpu, write_root};
+use crate::arch::percpu::PerCpu;
 use crate::arch::{apic, clock};
 use crate::boot::{direct, info};
 use crate::log;
@@ -42,31 +41,23 @@ impl Hardware {
         let left = PAGE_SIZE.checked_sub(offset)?;
         Some((self.words(frame)?.cast::<u8>().wrapping_add(offset), len.min(left)))
     }
+}
 
-    /// Where a context is, in memory that holds nothing else; the last one's place if there is no
-    /// such context.
-    #[inline(always)]
-    pub(crate) fn context(&self, context: ContextId) -> *mut Context {
-        let n = context.0.min(self.contexts().wrapping_sub(1));
-        direct::<Context>(info().contexts.phys).wrapping_add(index(n))
-    }
-
-    /// A context whose state may be read and changed in memory. The core asks for threads that do
-    /// not run, or for the one that trapped here; only the entry code of a CPU that runs it would
-    /// touch it meanwhile.
-    fn lend(&self, context: ContextId) -> *mut Context {
-        let context = self.context(context);
-        // SAFETY: a context of the pool; it is live here if it is the current one and not lent.
-        unsafe {
-            if PerCpu::here().current.get() != context {
-                (*context).by_iret = 1;
-            } else if (*context).by_iret != LENT {
-                (*context).save();
-                (*context).by_iret = LENT;
-            }
+/// A context whose state may be read and changed in memory. The core asks for threads that do not
+/// run, or for the one that trapped here; only the entry code of a CPU that runs it would touch it
+/// meanwhile.
+fn lend(context: ContextId) -> *mut Context {
+    let context = Context::of(context);
+    // SAFETY: a context of the pool; it is live here if it is the current one and not lent.
+    unsafe {
+        if PerCpu::here().current.get() != context {
+            (*context).by_iret = 1;
+        } else if (*context).by_iret != LENT {
+            (*context).save();
+            (*context).by_iret = LENT;
         }
-        context
     }
+    context
 }
 
 impl Machine for Hardware {
@@ -148,27 +139,26 @@ impl Machine for Hardware {
         }
         match page {
             Some(page) => tlb::flush(VirtAddr::new_truncate(page)),
-            // SAFETY: the root is the one that is loaded.
-            None => unsafe { write_root(root.address()) },
+            None => tlb::flush_all(),
         }
     }
 
     fn contexts(&self) -> u32 {
-        low(info().contexts.len / Context::SIZE)
+        Context::count()
     }
 
     fn regs(&mut self, context: ContextId) -> &mut Regs {
         // SAFETY: the context is of the pool, and lent.
-        unsafe { &mut (*self.lend(context)).regs }
+        unsafe { &mut (*lend(context)).regs }
     }
 
     fn reset_vector(&mut self, context: ContextId) {
         // SAFETY: as in `regs`.
-        unsafe { (*self.lend(context)).reset() };
+        unsafe { (*lend(context)).reset() };
     }
 
     fn copy_vector(&mut self, from: ContextId, to: ContextId) {
-        let (from, to) = (self.lend(from), self.lend(to));
+        let (from, to) = (lend(from), lend(to));
         if from != to {
             // SAFETY: as in `regs`, for both.
             unsafe { (*to).copy_vector(&*from) };

@@ -20,9 +20,6 @@ use crate::boot::{info, lend};
 /// Deepest backtrace that is printed.
 const DEPTH: usize = 32;
 
-/// Bytes of all stacks that there may be.
-const STACKS: usize = 4 * MAX_CPUS * STACK;
-
 static STOPPED: AtomicBool = AtomicBool::new(false);
 
 struct Out;
@@ -100,10 +97,11 @@ fn end(frame: u64) -> ! {
 
 /// Follows frame pointers, which the build forces, as long as they lead up one of the stacks.
 fn backtrace(mut frame: u64) {
+    let stacks = index(info().cpu_count).min(MAX_CPUS).wrapping_mul(4);
     for _ in 0..DEPTH {
         let into = size(frame.wrapping_sub(info().stacks));
         let in_stack = into % STACK;
-        let is_sound = frame.is_multiple_of(8) && into < STACKS && in_stack >= 4096;
+        let is_sound = frame.is_multiple_of(8) && into / STACK < stacks && in_stack >= 4096;
         if !is_sound || in_stack > STACK - 16 {
             return;
         }

@@ -4,12 +4,12 @@
 //! instruction. What it finds out lies in one [`BootInfo`], in the page in front of the kernel's
 //! image, mapped read-only and for good. A CPU enters the kernel's ELF entry with
 //!
-//! - RDI = [`BootInfo::root`], the page tables that the kernel is to switch to at once, and RSI =
-//!   [`MAGIC`]; those in use also map the loader's last instructions, one to one;
+//! - RDI = [`MAGIC`]; CR3 = tables that also map the loader's last instructions, one to one: the
+//!   kernel is to switch to those of [`BootInfo::root`] at once;
 //! - RSP at the end of its first stack ([`BootInfo::stacks`]) with a return address of 0, RBP = 0,
 //!   IF = DF = 0;
-//! - CR0, CR4, EFER, PAT and XCR0 final: paging with NX, WP and global pages, SMEP, SMAP, UMIP,
-//!   FSGSBASE and XSAVE (with AVX) where the CPU has them; SYSCALL on;
+//! - CR0, CR4, EFER, PAT and XCR0 final: paging with NX, WP and global pages, SMEP, SMAP, UMIP and
+//!   XSAVE (with AVX) where the CPU has them; SYSCALL on; the user cannot change FS or GS base;
 //! - a GDT with kernel code (8) and data (16), user data ([`USER_DATA`]) and code ([`USER_CODE`]),
 //!   and a task segment with its stacks: 0 for traps, 1 for NMI, 2 for double faults, 3 for machine
 //!   checks; the data segments are null, both GS bases 0;

@@ -1,15 +1,15 @@
-//! What the machine keeps of a thread: registers, vector state, FS and GS base.
+//! What the machine keeps of a thread: registers and vector state.
 
 use core::arch::asm;
 use core::arch::x86_64::{_fxrstor64, _fxsave64};
 
-use anode_kernel::machine::Regs;
+use anode_kernel::machine::{Context as ContextId, Regs};
+use anode_kernel::num::{index, low};
 use x86_64::VirtAddr;
 use x86_64::registers::control::Cr4Flags;
 use x86_64::registers::model_specific::FsBase;
-use x86_64::registers::segmentation::{FS, GS, Segment64};
 
-use crate::boot::info;
+use crate::boot::{direct, info};
 
 /// Which parts of the state XSAVEOPT and XRSTOR treat: all that XCR0 has on.
 const ALL: u32 = u32::MAX;
@@ -17,13 +17,12 @@ const ALL: u32 = u32::MAX;
 /// A thread's state, as far as it is not a CPU's.
 #[repr(C, align(64))]
 pub(crate) struct Context {
-    /// What the core sees, and the entry code saves.
+    /// What the core sees. The entry code saves it but for the FS base, which only the core
+    /// changes; the user's GS base is always 0.
     pub(crate) regs: Regs,
-    /// GS base of the user.
-    gs_base: u64,
     /// Not 0: leave by IRETQ, as the registers may be anything; see [`LENT`].
     pub(crate) by_iret: u64,
-    padding: [u64; 3],
+    padding: [u64; 4],
     /// By XSAVE with AVX, or less; the loader makes sure that it is not more.
     vector: [u64; 104],
 }
@@ -32,14 +31,23 @@ pub(crate) struct Context {
 /// holds is in memory, and is to be loaded.
 pub(crate) const LENT: u64 = 2;
 
-/// Whether CR4 has that on.
-fn has(flag: Cr4Flags) -> bool {
-    info().cr4 & flag.bits() != 0
+fn has_xsave() -> bool {
+    info().cr4 & Cr4Flags::OSXSAVE.bits() != 0
 }
 
 impl Context {
-    /// Its size in bytes.
-    pub(crate) const SIZE: u64 = size_of::<Self>() as u64;
+    /// How many there are: the loader has left memory for them, which holds nothing else.
+    pub(crate) fn count() -> u32 {
+        const SIZE: u64 = size_of::<Context>() as u64;
+        low(info().contexts.len / SIZE)
+    }
+
+    /// Where a context is; the last one's place if there is no such context.
+    #[inline(always)]
+    pub(crate) fn of(id: ContextId) -> *mut Self {
+        let n = id.0.min(Self::count().wrapping_sub(1));
+        direct::<Self>(info().contexts.phys).wrapping_add(index(n))
+    }
 
     /// Saves what of a thread the entry code does not.
     ///
@@ -49,23 +57,16 @@ impl Context {
     #[inline(always)]
     pub(crate) unsafe fn save(&mut self) {
         let area = (&raw mut self.vector).cast();
-        // SAFETY: the area is large enough and 64-byte aligned; the bases may be read as CR4
-        // allows it, and nothing uses GS between the swaps.
+        // SAFETY: the area is large enough and 64-byte aligned.
         unsafe {
-            match has(Cr4Flags::OSXSAVE) {
+            match has_xsave() {
                 true => asm!("xsaveopt64 [{}]", in(reg) area, in("eax") ALL, in("edx") ALL),
                 false => _fxsave64(area),
-            }
-            if has(Cr4Flags::FSGSBASE) {
-                self.regs.fs_base = FS::read_base().as_u64();
-                GS::swap();
-                self.gs_base = GS::read_base().as_u64();
-                GS::swap();
             }
         }
     }
 
-    /// Loads what [`Context::save`] saved.
+    /// Loads what [`Context::save`] saved, and the FS base.
     ///
     /// # Safety
     ///
@@ -74,22 +75,14 @@ impl Context {
     pub(crate) unsafe fn load(&mut self) {
         let area = (&raw mut self.vector).cast();
         // SAFETY: the area was written by `save`, `reset` or `copy_vector`, so its header is
-        // sound; the bases are made canonical, and nothing uses GS between the swaps.
+        // sound.
         unsafe {
-            match has(Cr4Flags::OSXSAVE) {
+            match has_xsave() {
                 true => asm!("xrstor64 [{}]", in(reg) area, in("eax") ALL, in("edx") ALL),
                 false => _fxrstor64(area),
             }
-            let fs = VirtAddr::new_truncate(self.regs.fs_base);
-            if has(Cr4Flags::FSGSBASE) {
-                FS::write_base(fs);
-                GS::swap();
-                GS::write_base(VirtAddr::new_truncate(self.gs_base));
-                GS::swap();
-            } else {
-                FsBase::write(fs);
-            }
         }
+        FsBase::write(VirtAddr::new_truncate(self.regs.fs_base));
     }
 
     /// The state that a program starts with: all zeros with the control words FCW (at 0) and MXCSR
@@ -97,12 +90,10 @@ impl Context {
     pub(crate) fn reset(&mut self) {
         self.vector.fill(0);
         [self.vector[0], self.vector[3]] = [0x037F, 0x1F80];
-        self.gs_base = 0;
     }
 
-    /// Takes over another thread's saved state but for its registers.
+    /// Takes over another thread's saved vector state.
     pub(crate) fn copy_vector(&mut self, from: &Self) {
         self.vector = from.vector;
-        self.gs_base = from.gs_base;
     }
 }

@@ -75,7 +75,8 @@ pub(crate) fn operate(line: u32, op: IrqOp) -> bool {
 }
 
 /// Looks at an interrupt that came in, masks its line if that is a level, and ends it; gives what
-/// it is to the core, if it is anything.
+/// it is to the core, if it is anything (0 is not).
+#[cold]
 pub(crate) fn deliver(vector: u8) -> Option<Trap> {
     let trap = match vector {
         TIMER | apic::KICK => Trap::Tick,

@@ -7,10 +7,8 @@ use core::ptr::null_mut;
 use anode_abi::boot_info::STACK;
 use anode_kernel::machine::Cpu;
 use anode_kernel::num::wide;
-use x86_64::registers::control::{Cr3, Cr3Flags};
+use x86_64::VirtAddr;
 use x86_64::registers::model_specific::GsBase;
-use x86_64::structures::paging::PhysFrame;
-use x86_64::{PhysAddr, VirtAddr};
 
 use super::context::Context;
 use crate::boot::info;
@@ -58,14 +56,27 @@ impl PerCpu {
     ///
     /// # Safety
     ///
-    /// It is no other CPU's, and the final tables are in use.
+    /// It is no other CPU's, and the CPU is as the loader hands it over.
     pub(crate) unsafe fn settle(&'static self) {
         self.this.set(self);
-        let stacks =
-            wide(STACK.wrapping_mul(usize::from(self.cpu.0).wrapping_mul(4).wrapping_add(1)));
-        self.stack_top.set(info().stacks.wrapping_add(stacks));
-        self.root.set(info().root);
+        let number = usize::from(self.cpu.0).wrapping_mul(4).wrapping_add(1);
+        self.stack_top.set(info().stacks.wrapping_add(wide(number.wrapping_mul(STACK))));
         GsBase::write(VirtAddr::from_ptr(self));
+        // SAFETY: the kernel's own tables.
+        unsafe { self.use_root(info().root) };
+    }
+
+    /// Has this CPU, whose block this is, use the page tables with that (physical) root.
+    ///
+    /// # Safety
+    ///
+    /// The upper half of the tables is the kernel's.
+    #[inline(always)]
+    pub(crate) unsafe fn use_root(&self, root: u64) {
+        if self.root.replace(root) != root {
+            // SAFETY: the caller's word.
+            unsafe { asm!("mov cr3, {}", in(reg) root, options(nostack, preserves_flags)) };
+        }
     }
 
     /// The block of this CPU.
@@ -79,16 +90,4 @@ impl PerCpu {
             &*this
         }
     }
-}
-
-/// Switches this CPU to the page tables with that (physical) root; drops what it had cached of
-/// the lower half.
-///
-/// # Safety
-///
-/// The upper half of the tables is the kernel's.
-pub(crate) unsafe fn write_root(root: u64) {
-    let frame = PhysFrame::containing_address(PhysAddr::new_truncate(root));
-    // SAFETY: the caller's word.
-    unsafe { Cr3::write(frame, Cr3Flags::empty()) };
 }

@@ -24,7 +24,7 @@ use x86_64::registers::rflags::RFlags;
 
 use super::context::{Context, LENT};
 use super::ioapic;
-use super::percpu::{PerCpu, write_root};
+use super::percpu::PerCpu;
 use crate::boot::{info, start as boot};
 use crate::machine::Hardware;
 use crate::panic;
@@ -123,26 +123,28 @@ extern "sysv64" fn kernel_interrupt(frame: &mut Frame) {
 /// Lets the core handle a trap, or without one the interrupt that is kept; gives the context to
 /// run, which is loaded.
 #[inline(always)]
-fn run(first: Option<Trap>) -> *mut Context {
+fn run(mut first: Option<Trap>) -> *mut Context {
     let cpu = PerCpu::here();
-    let mut guard = KERNEL.lock();
-    // SAFETY: traps come from userspace, which `start` enters after it put the kernel there.
-    let mut kernel = unsafe { guard.assume_init_mut() };
-    let mut resume = match first {
-        Some(trap) => Some(kernel.handle(cpu.cpu, trap)),
-        None => handle_kept(cpu, kernel, None),
-    };
+    let mut again = None;
     loop {
-        let again = match resume {
+        let mut guard = KERNEL.lock();
+        // SAFETY: traps come from userspace, which `start` enters after it put the kernel there.
+        let kernel = unsafe { guard.assume_init_mut() };
+        // For the core, any trap is as good as `Again`.
+        let trap = first.take().or_else(|| ioapic::deliver(cpu.kept.take())).or(again.take());
+        match trap.map(|trap| kernel.handle(cpu.cpu, trap)) {
             Some(Resume::Run { context, root, value }) => {
-                switch(cpu, &kernel.memory.machine, context, root, value);
+                switch(cpu, context, root, value);
                 return cpu.current.get();
             }
+            Some(Resume::Again) => again = Some(Trap::Again),
             None if !cpu.current.get().is_null() => return cpu.current.get(),
-            Some(Resume::Again) => Some(Trap::Again),
-            Some(Resume::Idle) | None => None,
-        };
-        park(cpu);
+            Some(Resume::Idle) | None => {}
+        }
+        // Off this CPU with the thread, and with its page tables, as they may be freed.
+        unload(cpu);
+        // SAFETY: the kernel's own tables.
+        unsafe { cpu.use_root(info().root) };
         drop(guard);
         if again.is_some() {
             interrupts::enable();
@@ -152,39 +154,14 @@ fn run(first: Option<Trap>) -> *mut Context {
             interrupts::enable_and_hlt();
         }
         interrupts::disable();
-        guard = KERNEL.lock();
-        // SAFETY: as above.
-        kernel = unsafe { guard.assume_init_mut() };
-        resume = handle_kept(cpu, kernel, again);
     }
-}
-
-/// Lets the core handle the interrupt that is kept; if that was nothing, the trap `otherwise`
-/// (for the core, any trap is as good as `Again`).
-#[cold]
-fn handle_kept(
-    cpu: &PerCpu,
-    kernel: &mut Kernel<Hardware>,
-    otherwise: Option<Trap>,
-) -> Option<Resume> {
-    let trap = match cpu.kept.take() {
-        0 => None,
-        vector => ioapic::deliver(vector),
-    };
-    trap.or(otherwise).map(|trap| kernel.handle(cpu.cpu, trap))
 }
 
 /// Makes `context` the one that is loaded on this CPU. The lock is held: a thread that another
 /// CPU may take up next is saved before the lock is free.
 #[inline(always)]
-fn switch(
-    cpu: &PerCpu,
-    machine: &Hardware,
-    context: ContextId,
-    root: PageFrame,
-    value: Option<u64>,
-) {
-    let new = machine.context(context);
+fn switch(cpu: &PerCpu, context: ContextId, root: PageFrame, value: Option<u64>) {
+    let new = Context::of(context);
     // SAFETY: the context is of the pool, and the core runs it on no other CPU; it is loaded if
     // it is not live. The root is a space's that `adopt_root` has prepared.
     unsafe {
@@ -199,32 +176,19 @@ fn switch(
             (*new).load();
             (*new).by_iret = 1;
         }
-        if root.address() != cpu.root.get() {
-            cpu.root.set(root.address());
-            write_root(root.address());
-        }
+        cpu.use_root(root.address());
     }
 }
 
 /// Takes the thread off this CPU; its state is in memory then.
 #[inline(always)]
 fn unload(cpu: &PerCpu) {
-    let old = cpu.current.replace(null_mut());
     // SAFETY: `current` is a context of the pool whose state is live here, unless it was lent.
     unsafe {
-        if !old.is_null() && (*old).by_iret != LENT {
-            (*old).save();
-        } else if !old.is_null() {
-            (*old).by_iret = 1;
+        match cpu.current.replace(null_mut()).as_mut() {
+            Some(old) if old.by_iret == LENT => old.by_iret = 1,
+            Some(old) => old.save(),
+            None => {}
         }
-    }
-}
-
-/// Takes the thread off this CPU, and its page tables too, as they may be freed.
-fn park(cpu: &PerCpu) {
-    unload(cpu);
-    if cpu.root.replace(info().root) != info().root {
-        // SAFETY: the kernel's own tables.
-        unsafe { write_root(info().root) };
     }
 }

@@ -61,7 +61,6 @@ pub fn cpu() -> Result<Cpu, Error> {
         cr4.set(Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION, more.has_smep());
         cr4.set(Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION, more.has_smap());
         cr4.set(Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION, more.has_umip());
-        cr4.set(Cr4Flags::FSGSBASE, more.has_fsgsbase());
     }
     Ok(Cpu { paging: Paging { levels, giant_pages }, id: apic.into(), cr4, xcr0 })
 }
@@ -140,7 +139,6 @@ pub unsafe fn enter(loaded: &Loaded, cpu: &Cpu) -> ! {
     // and all that the window holds; nothing of the loader is used after it.
     unsafe {
         jump(
-            loaded.root,
             loaded.jump_root,
             loaded.entry,
             loaded.window.stack_top(0),
@@ -152,21 +150,14 @@ pub unsafe fn enter(loaded: &Loaded, cpu: &Cpu) -> ! {
 
 /// Takes new tables, segments, gates and a new stack and jumps: see `anode_abi::boot_info`.
 #[unsafe(naked)]
-unsafe extern "sysv64" fn jump(
-    root: u64,
-    jump_root: u64,
-    entry: u64,
-    stack: u64,
-    cr4: u64,
-    pointers: u64,
-) -> ! {
+unsafe extern "sysv64" fn jump(root: u64, entry: u64, stack: u64, cr4: u64, pointers: u64) -> ! {
     naked_asm!(
         "cld",
-        "mov cr3, rsi",
-        "mov cr4, r8",
-        "lgdt [r9]",
-        "lidt [r9 + 16]",
-        "mov rsp, rcx",
+        "mov cr3, rdi",
+        "mov cr4, rcx",
+        "lgdt [r8]",
+        "lidt [r8 + 16]",
+        "mov rsp, rdx",
         "xor ebp, ebp",
         "xor eax, eax",
         "mov ds, eax",
@@ -177,10 +168,10 @@ unsafe extern "sysv64" fn jump(
         "mov ss, eax",
         "mov eax, 40",
         "ltr ax",
-        "movabs rsi, {magic}",
+        "movabs rdi, {magic}",
         "push 0",
         "push 8",
-        "push rdx",
+        "push rsi",
         "retfq",
         magic = const MAGIC,
     )
