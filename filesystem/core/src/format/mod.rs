@@ -34,3 +34,7 @@ pub(crate) const NODE: usize = 4 * crate::BLOCK;
 
 /// The most blocks of anything that one pointer names.
 pub(crate) const EXTENT_MAX: u64 = 32;
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers of tests")]
+mod tests;
