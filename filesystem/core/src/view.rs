@@ -53,9 +53,7 @@ impl<D: BlockDevice> View<'_, D> {
 
     /// Where a name is, and the names that are there.
     pub(crate) async fn bucket(&self, directory: u64, name: &[u8]) -> Result<(Key, Vec<Name>)> {
-        let mut hasher = SipHasher13::new_with_key(&self.secret);
-        hasher.write(name);
-        let key = Key::new(directory, Tag::Name, hasher.finish());
+        let key = Key::new(directory, Tag::Name, hash(&self.secret, name));
         let names = match self.tree.get(self.store, key).await? {
             Some(value) => names(&key, &value)?,
             None => Vec::new(),
@@ -168,6 +166,13 @@ impl<D: BlockDevice> View<'_, D> {
             Value::Bytes(_) | Value::Child(_) => Err(Flaw::Role.at(0)),
         }
     }
+}
+
+/// Where in a directory a name is.
+pub(crate) fn hash(secret: &[u8; 16], name: &[u8]) -> u64 {
+    let mut hasher = SipHasher13::new_with_key(secret);
+    hasher.write(name);
+    hasher.finish()
 }
 
 /// The names of a bucket.

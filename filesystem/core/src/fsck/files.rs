@@ -9,7 +9,7 @@ use crate::change::{INLINE_MAX, ROOT};
 use crate::error::{Flaw, Result};
 use crate::format::{FLAG_ORPHAN, Inode, Key, Kind, Tag, Value};
 use crate::num::wide;
-use crate::view::names;
+use crate::view::{hash, names};
 use crate::volume::Entry;
 
 /// What was seen of one file.
@@ -32,14 +32,20 @@ struct Seen {
 }
 
 /// All files.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Files {
+    secret: [u8; 16],
     seen: BTreeMap<u64, Seen>,
     findings: Vec<Finding>,
     count: u64,
 }
 
 impl Files {
+    /// None seen yet; `secret` is the key of the hash of names.
+    pub(super) const fn new(secret: [u8; 16]) -> Self {
+        Self { secret, seen: BTreeMap::new(), findings: Vec::new(), count: 0 }
+    }
+
     /// How many files there are.
     pub(super) const fn count(&self) -> u64 {
         self.count
@@ -69,6 +75,9 @@ impl Files {
 
     fn names(&mut self, key: &Key, value: &Value) -> Result<()> {
         for name in names(key, value)? {
+            if hash(&self.secret, &name.name) != key.offset {
+                self.findings.push(Finding::Misplaced(key.object));
+            }
             let within = self.seen.entry(key.object).or_default();
             within.entries = within.entries.saturating_add(1);
             let directory = u32::from(name.kind == Kind::Directory);
@@ -85,23 +94,22 @@ impl Files {
     }
 
     /// What is wrong, once everything was seen.
-    pub(super) fn judge(self, entry: &Entry, left: &mut Self) -> Vec<Finding> {
-        let mut findings = self.findings;
-        for (ino, seen) in &self.seen {
-            match &seen.inode {
-                Some(inode) => {
-                    left.count = left.count.saturating_add(1);
-                    findings.extend((*ino >= entry.next).then_some(Finding::Number(*ino)));
-                    judge(*ino, seen, inode, &mut findings);
-                }
-                None if seen.orphan => findings.push(Finding::Orphan(*ino)),
-                None if seen.names > 0 => findings.push(Finding::Dangling(seen.within)),
-                None => findings.push(Finding::Lost(*ino)),
-            }
+    pub(super) fn judge(&mut self, entry: &Entry) -> Vec<Finding> {
+        let mut findings = core::mem::take(&mut self.findings);
+        for (ino, seen) in core::mem::take(&mut self.seen) {
+            let Some(inode) = &seen.inode else {
+                findings.push(match (seen.orphan, seen.names) {
+                    (true, _) => Finding::Orphan(ino),
+                    (false, 0) => Finding::Lost(ino),
+                    (false, _) => Finding::Dangling(seen.within),
+                });
+                continue;
+            };
+            self.count = self.count.saturating_add(1);
+            findings.extend((ino >= entry.next).then_some(Finding::Number(ino)));
+            judge(ino, &seen, inode, &mut findings);
         }
-        if left.count != entry.files {
-            findings.push(Finding::Files);
-        }
+        findings.extend((self.count != entry.files).then_some(Finding::Files));
         findings
     }
 }

@@ -88,7 +88,7 @@ pub async fn check<D: BlockDevice>(device: &D, depth: Depth) -> Result<Report> {
     let mut report = Report::default();
     for root in supers(device).await?.iter().take(3) {
         let store = Store::new(device, root);
-        let mut walk = Walk::new(&store, depth);
+        let mut walk = Walk::new(&store, root, depth);
         match walk.volume(root).await {
             Ok(()) => {
                 report.findings.append(&mut walk.findings);
@@ -150,13 +150,13 @@ pub(crate) struct Walk<'s, D> {
 
 impl<'s, D: BlockDevice> Walk<'s, D> {
     /// Nothing seen yet.
-    pub(crate) fn new(store: &'s Store<D>, depth: Depth) -> Self {
+    pub(crate) fn new(store: &'s Store<D>, root: &Super, depth: Depth) -> Self {
         Self {
             store,
             depth,
             used: Used::default(),
             maps: BTreeMap::new(),
-            files: Files::default(),
+            files: Files::new(root.secret),
             findings: Vec::new(),
         }
     }
@@ -185,7 +185,7 @@ impl<'s, D: BlockDevice> Walk<'s, D> {
         tree.get(self.store, Key::MIN).await?;
         self.tree(root.root, root.level, POOL).await?;
         self.tree(entry.root, entry.level, VOLUME).await?;
-        let mut findings = core::mem::take(&mut self.files).judge(&entry, &mut self.files);
+        let mut findings = self.files.judge(&entry);
         findings.truncate(FINDINGS_MAX.saturating_sub(self.findings.len()));
         self.findings.append(&mut findings);
         self.compare();

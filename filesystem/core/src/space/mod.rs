@@ -214,6 +214,11 @@ impl Space {
         (self.free, self.whole.saturating_mul(GROUP))
     }
 
+    /// Blocks that commits will make usable.
+    pub(crate) fn held(&self) -> u64 {
+        self.held.iter().flatten().map(|run| run.1).fold(0, u64::saturating_add)
+    }
+
     /// Takes so many blocks in a row.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 pub(crate) mod act;
 pub(crate) mod crash;
 pub(crate) mod disk;
+pub(crate) mod forge;
 pub(crate) mod model;
 pub(crate) mod random;
 
@@ -48,7 +49,7 @@ pub(crate) fn in_use(blocks: u64, image: &Image) -> BTreeSet<u64> {
     let Ok(supers) = run(supers(&disk)) else { return used };
     for (age, root) in supers.iter().take(3).enumerate() {
         let store = Store::new(&disk, root);
-        let mut walk = Walk::new(&store, Depth::Structure);
+        let mut walk = Walk::new(&store, root, Depth::Structure);
         run(walk.volume(root)).unwrap();
         used.extend(walk.used.blocks());
         if age > 0 {

@@ -2,5 +2,7 @@
 
 mod crash;
 mod disk;
+mod hostile;
 mod model;
 mod tree;
+mod volume;

@@ -71,7 +71,7 @@ impl<D: BlockDevice> Volume<D> {
         }
         (self.root, self.tree) = (root, tree);
         self.log = Log { place: place.unwrap_or_default(), sum: root.sum(), ..Log::default() };
-        for run in self.space.rotate()? {
+        for run in merged(self.space.rotate()?) {
             device::discard(&self.store.device, run.0, run.1).await?;
         }
         // Held from here on: it is in use for as long as a superblock leads to it.
@@ -117,6 +117,21 @@ impl<D: BlockDevice> Volume<D> {
         }
         Ok(())
     }
+}
+
+/// The same blocks in as few runs as possible.
+fn merged(mut runs: Vec<Run>) -> Vec<Run> {
+    runs.sort_unstable();
+    let mut merged: Vec<Run> = Vec::new();
+    for run in runs {
+        match merged.last_mut() {
+            Some((first, count)) if first.saturating_add(*count) == run.0 => {
+                *count = count.saturating_add(run.1);
+            }
+            _ => merged.push(run),
+        }
+    }
+    merged
 }
 
 /// What comes behind a transaction.

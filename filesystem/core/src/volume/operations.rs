@@ -307,13 +307,18 @@ impl<D: BlockDevice> Volume<D> {
             Trend::Grows => self.reserve(),
             Trend::Shrinks => self.reserve().div_euclid(2),
         };
+        let wanted = kept.saturating_add(need);
         for _ in 0..3 {
-            if self.available() >= kept.saturating_add(need) {
+            if self.available() >= wanted {
                 return Ok(());
+            }
+            // No commit can bring more than what is held.
+            if self.available().saturating_add(self.space.held()) < wanted {
+                break;
             }
             self.commit(0).await?;
         }
-        if self.available() >= kept.saturating_add(need) { Ok(()) } else { Err(Error::NoSpace) }
+        if self.available() >= wanted { Ok(()) } else { Err(Error::NoSpace) }
     }
 }
 
