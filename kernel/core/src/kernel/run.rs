@@ -82,6 +82,7 @@ impl<M: Machine> Kernel<M> {
                 None => Ok(Next::Pick),
                 Some(Then::Return(value)) => return self.run(cpu, me, id, value),
                 Some(Then::Retry(call) | Then::Resume(call)) => self.call(id, call),
+                Some(Then::Transfer(call, done)) => self.go_on_with(id, call, done),
                 Some(Then::Fork(child, page)) => self.go_on_forking(id, child, page),
             };
             next = self.settle(id, outcome);

@@ -4,7 +4,7 @@
 //! `anode_ring`, an answer is read once and checked against the slot that it names.
 
 use anode_ring::{CqConsumer, Layout, SqProducer};
-use redox::schemev2::Sqe;
+use redox::schemev2::{Cqe, Sqe};
 
 use crate::prelude::*;
 
@@ -65,6 +65,8 @@ pub struct Slot {
     pub output: bool,
     /// What the answer leads to.
     pub finish: Finish,
+    /// Bytes of a long answer that the client has.
+    pub done: usize,
 }
 
 /// A ring.
@@ -100,6 +102,8 @@ pub struct Ring<M: Machine> {
     pub objects: Vec<Window>,
     /// The first description whose `Close` is due.
     pub closing: Option<DescriptionId>,
+    /// A long answer of which the client has but a part.
+    pub unfinished: Option<Cqe>,
     /// Whether a note may be due.
     pub notes: bool,
     /// Whether clients may wait for a slot or for room in the queue.
@@ -156,6 +160,7 @@ impl<M: Machine> Ring<M> {
             free,
             objects: reserved(MAX_OBJECTS)?,
             closing: None,
+            unfinished: None,
             notes: false,
             crowded: false,
         })

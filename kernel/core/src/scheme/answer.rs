@@ -34,6 +34,9 @@ fn first_words<M: Machine, const N: usize>(memory: &Memory<M>, frame: Frame) -> 
 impl<M: Machine> Ring<M> {
     /// The next answer. If there is none, the places of those before are given back.
     fn next_answer(&mut self) -> Result<Option<Cqe>, Violation> {
+        if let Some(cqe) = self.unfinished.take() {
+            return Ok(Some(cqe));
+        }
         let Some((control, entries)) = self.daemon_pages.split_first() else { return Ok(None) };
         let (control, entries): (&Page, _) = (control, Pages(entries));
         if let Some(entry) = self.consumer.take(&entries) {
@@ -61,17 +64,30 @@ impl<M: Machine> Ring<M> {
             return Ok(value);
         }
         let (_, (frame, _)) = self.pages_of(number).ok_or(EIO)?;
-        let pins = (&slot.pins, 0);
-        if kind(cqe) == ANSWER_OBJECT {
-            let [low, high, _] = cqe.extra_raw;
-            let [offset] = first_words(memory, frame);
-            let object = u16::from_le_bytes([low, high]);
-            memory.copy(window(self, object.into(), offset, len)?, pins, size(len))?;
-        } else {
+        if kind(cqe) != ANSWER_OBJECT {
             // What is beyond the slot was put by `ring_copy`.
-            memory.copy(frame, pins, size(len).min(PAGE_SIZE))?;
+            memory.copy(frame, (&slot.pins, 0), size(len).min(PAGE_SIZE))?;
         }
         Ok(value)
+    }
+
+    /// Copies the next bytes of an object's to the client, as many as the lock may be kept for.
+    /// `true`: those were the last.
+    fn hand_part(&mut self, number: u16, cqe: &Cqe, memory: &mut Memory<M>) -> Result<bool> {
+        let (_, (frame, _)) = self.pages_of(number).ok_or(EIO)?;
+        let slot = self.slots.get(usize::from(number)).filter(|slot| slot.output).ok_or(EIO)?;
+        let ([low, high, _], [offset]) = (cqe.extra_raw, first_words(memory, frame));
+        let [_, _, asked, ..] = slot.sqe.args;
+        let (done, len) = (slot.done, size(cqe.result.min(asked)));
+        let part = len.saturating_sub(done).min(COPY_BYTES);
+        let object = u16::from_le_bytes([low, high]);
+        let from = offset.checked_add(wide(done)).ok_or(EIO)?;
+        let from = window(self, object.into(), from, wide(part))?;
+        memory.copy(from, (&slot.pins, done), part)?;
+        let done = done.saturating_add(part);
+        self.unfinished = (done < len).then_some(*cqe);
+        self.slot(number).ok_or(EIO)?.done = done;
+        Ok(done == len)
     }
 }
 
@@ -80,8 +96,11 @@ impl<M: Machine> Kernel<M> {
     /// so that the CPU may go to it directly; others are enqueued.
     pub(crate) fn take_answers(&mut self, id: RingId) -> Option<ThreadId> {
         let mut heir = None;
-        for _ in 0..BATCH {
+        for taken in 0..BATCH {
             let Some(ring) = self.rings.get_mut(id) else { break };
+            if taken > 0 && ring.unfinished.is_some() {
+                break;
+            }
             let Ok(answer) = ring.next_answer() else {
                 self.end_violator(id);
                 break;
@@ -117,10 +136,16 @@ impl<M: Machine> Kernel<M> {
             count(&mut self.counters.stray_answers);
             return None;
         };
+        let object = kind(cqe) == ANSWER_OBJECT && cqe.result.cast_signed() >= 0;
+        let all = if object { ring.hand_part(number, cqe, &mut self.memory) } else { Ok(true) };
+        if all == Ok(false) {
+            return None;
+        }
         let value = match (cqe.result.cast_signed(), finish) {
             (-4095..0, _) => Ok(cqe.result),
             // A negative that is no errno is the daemon's fault.
             (..0, _) => Err(EIO),
+            _ if all.is_err() => Err(EIO),
             (_, Finish::Open { flags, at }) => self.finish_open((id, number), cqe, flags, at),
             (_, Finish::Subscribe(subscription)) => {
                 self.tell(subscription, cqe.result);

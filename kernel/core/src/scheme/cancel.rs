@@ -15,6 +15,7 @@ impl<M: Machine> Kernel<M> {
         let ring = rings.get_mut(id)?;
         let slot = ring.slots.get_mut(usize::from(number))?;
         slot.pins.clear(memory);
+        slot.done = 0;
         (slot.process, slot.cancel) = (None, false);
         let (client, finish) = (slot.client.take(), core::mem::take(&mut slot.finish));
         ring.free.push(number);
@@ -33,7 +34,9 @@ impl<M: Machine> Kernel<M> {
         }
         let Some(ring) = self.rings.get_mut(id) else { return };
         let stream = self.schemes.get(ring.scheme).is_some_and(|scheme| scheme.stream);
-        let Some(slot) = ring.slot(number).filter(|slot| slot.client == Some(client)) else {
+        let Some(slot) =
+            ring.slot(number).filter(|slot| slot.client == Some(client) && slot.done == 0)
+        else {
             return;
         };
         slot.cancel = true;

@@ -44,7 +44,8 @@ impl<M: Machine> Kernel<M> {
         }
         let offset = window.offset.checked_add(transfer.offset).ok_or(EINVAL)?;
         let (space, memory) = self.space(transfer.me)?;
-        memory.copy((space, transfer.range), Window { offset, ..window }, len)?;
-        self.advance(transfer, len)
+        let part = len.min(COPY_BYTES);
+        memory.copy((space, transfer.range), Window { offset, ..window }, part)?;
+        self.go_on_or_end(transfer, part, len)
     }
 }

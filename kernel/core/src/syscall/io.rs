@@ -22,8 +22,10 @@ pub(crate) struct Transfer {
     pub(crate) me: ThreadId,
     /// The description.
     pub(crate) description: DescriptionId,
-    /// The caller's buffer.
+    /// The caller's buffer, but for what is done.
     pub(crate) range: UserSlice,
+    /// Bytes that are done.
+    pub(crate) done: usize,
     /// Where; `u64::MAX` where there is no position.
     pub(crate) offset: u64,
     /// Whether the description's own offset was taken, and moves.
@@ -37,6 +39,11 @@ pub(crate) struct Transfer {
 impl<M: Machine> Kernel<M> {
     /// `read`, `read2`, `write` and `write2`.
     pub(crate) fn transfer(&mut self, me: ThreadId, call: Call) -> Outcome {
+        self.go_on_with(me, call, 0)
+    }
+
+    /// The same, of which some bytes are done.
+    pub(crate) fn go_on_with(&mut self, me: ThreadId, call: Call, done: usize) -> Outcome {
         let number = size(call.number);
         let writes = matches!(number, SYS_WRITE | SYS_WRITE2);
         let (at, given) = match number {
@@ -55,8 +62,10 @@ impl<M: Machine> Kernel<M> {
         let transfer = Transfer {
             me,
             description: handle.description,
-            range: UserSlice::new(call.b, call.c)?.cut(MAX_BYTES),
-            offset: if at == OWN_OFFSET { description.offset } else { at },
+            range: UserSlice::new(call.b, call.c)?.cut(MAX_BYTES).skip(done),
+            done,
+            offset: if at == OWN_OFFSET { description.offset } else { at }
+                .saturating_add(wide(done)),
             moves: at == OWN_OFFSET && positioned,
             nonblocking: flags & NONBLOCK != 0,
             call,
@@ -96,17 +105,27 @@ impl<M: Machine> Kernel<M> {
         let len = transfer.range.len().min(size(left));
         let offset = window.offset.checked_add(transfer.offset).ok_or(EOVERFLOW)?;
         let (space, memory) = self.space(transfer.me)?;
-        memory.copy(Window { offset, ..window }, (space, transfer.range), len)?;
-        self.advance(transfer, len)
+        let part = len.min(COPY_BYTES);
+        memory.copy(Window { offset, ..window }, (space, transfer.range), part)?;
+        self.go_on_or_end(transfer, part, len)
     }
 
-    /// Ends a transfer of `len` bytes.
+    /// Goes on with a transfer of which a part was done, once others had the lock, or ends it.
+    pub(crate) fn go_on_or_end(&mut self, transfer: &Transfer, part: usize, len: usize) -> Outcome {
+        if part == len {
+            return self.advance(transfer, len);
+        }
+        let done = transfer.done.saturating_add(part);
+        self.pause(transfer.me, Then::Transfer(transfer.call, done))
+    }
+
+    /// Ends a transfer with its last `len` bytes.
     pub(crate) fn advance(&mut self, transfer: &Transfer, len: usize) -> Outcome {
         if transfer.moves {
             let offset = transfer.offset.saturating_add(wide(len));
             self.descriptions.update(transfer.description, |d| d.offset = offset);
         }
-        self.give(transfer.me, wide(len))
+        self.give(transfer.me, wide(transfer.done.saturating_add(len)))
     }
 
     /// Lets a transfer wait for something, if it may.

@@ -83,6 +83,12 @@ impl<M: Machine> Kernel<M> {
         let next = heir.map_or(Next::Pick, Next::To);
         let Some(ring) = self.rings.get(id) else { return Ok(next) };
         let (tail, idle) = (u64::from(ring.producer.tail()), ring.idle);
+        if ring.unfinished.is_some() {
+            if let Some(heir) = heir {
+                self.enqueue(heir, Place::Last);
+            }
+            return self.pause(me, Then::Resume(call));
+        }
         let waits = tail == seen && !self.is_past(deadline);
         if waits && idle.is_none() {
             self.rings.update(id, |ring| ring.idle = Some(me));

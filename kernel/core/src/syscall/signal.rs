@@ -166,7 +166,7 @@ impl<M: Machine> Kernel<M> {
         let process = self.processes.get(thread.process);
         let pending = thread.pending | process.map_or(0, |process| process.signals.pending);
         pending == 0
-            || matches!(thread.sleep.then, Then::Resume(_) | Then::Fork(..))
+            || matches!(thread.sleep.then, Then::Resume(_) | Then::Transfer(..) | Then::Fork(..))
             || self.deliver_first(me, pending & !self.mask(thread))
     }
 

@@ -1,8 +1,9 @@
 //! A client and a daemon over a ring.
 
 use anode_abi::number::{
-    NONE, SYS_CLOSE, SYS_FORK, SYS_FPATH, SYS_KILL, SYS_NS_BIND, SYS_NS_NEW, SYS_READ,
-    SYS_RING_COPY, SYS_RING_NEW, SYS_RING_WAIT, SYS_SCHEME_NEW, SYS_SENDFD, SYS_WRITE,
+    NONE, SYS_CLOSE, SYS_FORK, SYS_FPATH, SYS_KILL, SYS_NS_BIND, SYS_NS_NEW, SYS_READ, SYS_READ2,
+    SYS_RING_COPY, SYS_RING_NEW, SYS_RING_REGISTER, SYS_RING_WAIT, SYS_SCHEME_NEW, SYS_SENDFD,
+    SYS_WRITE,
 };
 use anode_ring::{CqProducer, Layout, Page, Pages, SqConsumer, pack, unpack};
 use redox::schemev2::{Cqe, Sqe};
@@ -11,7 +12,7 @@ use crate::error::{EBADF, EINVAL, EIO, encode};
 use crate::num::wide;
 use crate::table::{RingId, ThreadId};
 use crate::testing::{BASE, READ_WRITE, World};
-use crate::trap::Trap;
+use crate::trap::{Resume, Trap};
 
 /// A daemon's side of a ring, reading the shared pages as the daemon would.
 struct Daemon {
@@ -300,6 +301,41 @@ fn who_watches_what_a_dead_daemon_opened_is_told_once() {
     assert_eq!(world.peek(init, BASE, 24), told.as_flattened());
     assert_eq!(world.kernel.subscriptions.len(), 0);
     world.ok(init, SYS_CLOSE, &[handle]);
+}
+
+#[test]
+fn a_long_read_of_an_object_lets_others_run_between_its_parts() {
+    let mut world = World::new();
+    let init = world.init;
+    let object = world.open(init, "memory:", READ_WRITE).unwrap();
+    let bytes: std::vec::Vec<u8> = (0..40_000u32).map(|n| n.to_le_bytes()[0] ^ 0x5A).collect();
+    world.poke(init, BASE, &bytes);
+    assert_eq!(world.start(init, SYS_WRITE, &[object, BASE, 40_000]), Resume::Again);
+    assert_eq!(world.trap(Trap::Again), Resume::Again);
+    world.trap(Trap::Again);
+    assert_eq!(world.result(init), Some(40_000));
+    world.poke(init, BASE, &[0; 40_000]);
+    assert_eq!(world.ok(init, SYS_READ2, &[object, BASE, 40_000, 0, 0]), 40_000);
+    assert_eq!(world.peek(init, BASE, 40_000), bytes);
+}
+
+#[test]
+fn a_long_answer_by_an_object_comes_in_parts_and_whole() {
+    let mut world = World::new();
+    let init = world.init;
+    let mut daemon = Daemon::serving(&mut world);
+    let handle = opened(&mut world, &mut daemon);
+    let object = world.open(daemon.thread, "memory:", READ_WRITE).unwrap();
+    let bytes: std::vec::Vec<u8> = (0..40_000u32).map(|n| n.to_le_bytes()[1] ^ 0x5A).collect();
+    world.poke(daemon.thread, BASE, &bytes);
+    world.ok(daemon.thread, SYS_WRITE, &[object, BASE, 40_000]);
+    world.ok(daemon.thread, SYS_RING_REGISTER, &[daemon.handle, object]);
+    assert_eq!(world.call(init, SYS_READ, &[handle, BASE, 50_000]), None);
+    let request = daemon.takes(&mut world).unwrap();
+    daemon.fills(&world, request.tag, 0);
+    daemon.answers_as(&mut world, 6, request.tag, 40_000);
+    assert_eq!(world.result(init), Some(40_000));
+    assert_eq!(world.peek(init, BASE, 40_000), bytes);
 }
 
 #[test]
