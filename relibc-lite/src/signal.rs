@@ -21,6 +21,8 @@ type WithInfo = unsafe extern "C" fn(c_int, *const Siginfo, *mut c_void);
 pub(crate) struct PerThread {
     /// Its slot in the signal page.
     pub(crate) slot: Cell<usize>,
+    /// What was blocked when the signal came whose handler is about to run.
+    pub(crate) outer: Cell<u64>,
     /// A handler has run.
     pub(crate) handled: Cell<bool>,
     /// A handler has run whose action does not want interrupted calls to go on.
@@ -80,6 +82,14 @@ pub(crate) fn inherit_ignored(ignored: u64) {
             let _set = change(signal, Some(action));
         }
     }
+}
+
+/// The signals that the program wants ignored, for the next one.
+#[cfg(not(feature = "hosted"))]
+pub(crate) fn ignored() -> u64 {
+    let is_ignored =
+        |signal: &c_int| change(*signal, None).is_ok_and(|action| action.sa_sigaction == SIG_IGN);
+    (1..NSIG).filter(is_ignored).filter_map(|signal| bit(signal).ok()).sum()
 }
 
 /// Calls the program's handler; every signal comes through here.

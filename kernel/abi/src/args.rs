@@ -39,7 +39,7 @@ pub struct Header {
     pub cwd_handle: u64,
     /// File mode creation mask.
     pub umask: u64,
-    /// Ignored signals, as [`crate::signal::SignalPage::ignored`].
+    /// Ignored signals, as in [`crate::signal::IGNORED`].
     pub ignored: u64,
     /// Blocked signals of the first thread.
     pub blocked: u64,

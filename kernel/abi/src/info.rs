@@ -106,7 +106,7 @@ pub struct ThreadArgs {
     pub tls: u64,
     /// What it finds in rdi.
     pub argument: u64,
-    /// Its slot in the process's signal page ([`crate::signal::SignalPage::mask`]).
+    /// Its slot in the process's signal page ([`crate::signal::THREAD_WORDS`]).
     pub signal_slot: u64,
 }
 

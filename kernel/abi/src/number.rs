@@ -43,7 +43,7 @@ pub const SYS_EXEC: usize = ANODE | 18;
 pub const SYS_SPAWN: usize = ANODE | 19;
 /// `waitpid(pid, flags)`: `pid | status << 32` of a child that ended.
 pub const SYS_WAITPID: usize = ANODE | 20;
-/// `kill(pid, signal)`: pid > 0 a process, 0 the own group, < -1 the group `-pid`.
+/// `kill(pid, signal)`: pid > 0 a process, 0 the own group, -1 all, < -1 the group `-pid`.
 pub const SYS_KILL: usize = ANODE | 21;
 /// `getid(which, pid)`: an [`crate::info::id`] of a process (0: the caller).
 pub const SYS_GETID: usize = ANODE | 22;
@@ -55,15 +55,13 @@ pub const SYS_THREAD_CREATE: usize = ANODE | 24;
 pub const SYS_THREAD_EXIT: usize = ANODE | 25;
 /// `set_tls(base)`: sets the FS base.
 pub const SYS_SET_TLS: usize = ANODE | 26;
-/// `signal_page(page, trampoline)`: registers the [`crate::signal::SignalPage`].
+/// `signal_page(page, trampoline)`: registers the page of [`crate::signal`].
 pub const SYS_SIGNAL_PAGE: usize = ANODE | 27;
-/// `signal_return(frame)`: resumes what a signal interrupted.
-pub const SYS_SIGNAL_RETURN: usize = ANODE | 28;
 /// `thread_kill(thread, signal)`: a signal to one thread of the own process.
 pub const SYS_THREAD_KILL: usize = ANODE | 29;
 /// `clock_settime(clock, time)`.
 pub const SYS_CLOCK_SETTIME: usize = ANODE | 30;
-/// `signal_wait()`: sleeps until a signal was delivered; always `EINTR`.
+/// `signal_wait(mask)`: blocks just those signals and sleeps until a handler has run; `EINTR`.
 pub const SYS_SIGNAL_WAIT: usize = ANODE | 31;
 
 /// `scheme_new(ns, name, len, policy)`: makes a scheme and its name; gives the owner handle.

@@ -1,57 +1,46 @@
-//! Signals: the page that libc and the kernel share, and the frame a handler returns to.
+//! Signals: the page that libc and the kernel share, and the frame that a handler begins with.
 //!
-//! Numbers are POSIX's as on Linux (1 to 31). The kernel keeps pending bits; libc keeps actions
-//! and masks here, so changing them costs no system call.
+//! Numbers are POSIX's as on Linux (1 to 31); in a set, bit n-1 stands for signal n. The page is
+//! one private, writable page of 512 words that [`crate::number::SYS_SIGNAL_PAGE`] registers.
+//! libc keeps actions and masks there, so changing them costs no system call. Until a process has
+//! its page, signals wait; after a `fork` the child clears what waits for its parent.
 
-/// Threads that one process may have, and masks in its signal page.
+/// Word of the signals that are ignored, on purpose or because that is their default.
+pub const IGNORED: usize = 0;
+/// Word of the signals that have a handler. One neither ignored nor caught ends the process.
+pub const CAUGHT: usize = 1;
+/// Word of the signals that wait until some thread does not block them.
+pub const PENDING: usize = 2;
+/// First of the threads' words, by signal slot. The lower half holds the signals that the thread
+/// blocks, the upper half those that wait for it alone.
+pub const THREAD_WORDS: usize = 8;
+/// Threads that one process may have, and words for them in its signal page.
 pub const THREADS: usize = 504;
 
-/// The signal page of a process: one private, writable, page-aligned page of 4096 bytes that
-/// [`crate::number::SYS_SIGNAL_PAGE`] registers. Bit n-1 stands for signal n.
-#[derive(Debug)]
-#[repr(C)]
-pub struct SignalPage {
-    /// Signals that are ignored.
-    pub ignored: u64,
-    /// Signals that have a handler; without it and not ignored, the default action is taken.
-    pub caught: u64,
-    /// Zero.
-    pub reserved: [u64; 6],
-    /// Blocked signals of each thread, by signal slot.
-    pub mask: [u64; THREADS],
-}
-
-/// Word index of [`SignalPage::mask`] in the page.
-pub const MASK_WORD: usize = 8;
-
-const _: () = assert!(size_of::<SignalPage>() == 4096);
-
-/// What the kernel pushes before it enters the trampoline, 16-aligned, below the red zone.
+/// What the kernel puts on the stack, 16-aligned and below the red zone, before it enters the
+/// trampoline with rsp = address of this frame and all other registers as they were.
 ///
-/// The trampoline starts with rdi = signal, rsi = address of this frame, rsp 8 below it, as if
-/// called with return address 0 and all other registers as they were; it
-/// saves the vector state itself, calls the handler and ends with
-/// [`crate::number::SYS_SIGNAL_RETURN`].
+/// The kernel has blocked the signal itself. The trampoline saves what it changes, calls the
+/// handler, unblocks, and goes back by an `iretq` of the last five words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct SignalFrame {
-    /// rax, rbx, rcx, rdx, rsi, rdi, rbp, r8 to r15.
-    pub registers: [u64; 15],
-    /// Stack pointer.
-    pub rsp: u64,
-    /// Instruction pointer.
-    pub rip: u64,
-    /// Flags.
-    pub rflags: u64,
     /// Signal number.
     pub signal: u64,
     /// Address of the access that faulted (SIGSEGV, SIGBUS), else 0.
     pub address: u64,
-    /// The thread's mask, which `signal_return` restores; the kernel sets the signal's own bit
-    /// in the page before it enters the trampoline.
-    pub mask: u64,
     /// Zero.
     pub reserved: u64,
+    /// Instruction pointer to go back to.
+    pub rip: u64,
+    /// Zero: a place for the trampoline's code segment.
+    pub cs: u64,
+    /// Flags to go back with.
+    pub rflags: u64,
+    /// Stack pointer to go back to.
+    pub rsp: u64,
+    /// Zero: a place for the trampoline's stack segment.
+    pub ss: u64,
 }
 
-const _: () = assert!(size_of::<SignalFrame>() == 176);
+const _: () = assert!(size_of::<SignalFrame>() == 64);

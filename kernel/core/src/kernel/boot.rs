@@ -5,7 +5,6 @@ use anode_abi::boot_info::{Extent, FrameRange};
 use crate::kernel::Grave;
 use crate::object::namespace::BUILTINS;
 use crate::prelude::*;
-use crate::syscall::spawn::Birth;
 
 /// What the core is started with.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +92,18 @@ impl<M: Machine> Kernel<M> {
         let (program, initfs) = (self.loaded(boot.init)?, self.loaded(boot.initfs)?);
         let args = self.loaded(boot.args)?;
         let name = ProgramName::cut(b"/sbin/init");
-        let process = self.bear(&Birth { name, namespace, parent: None }, (program, args))?;
+        let process = self.new_process(&Who {
+            pid: 0,
+            parent: 0,
+            group: 0,
+            session: 1,
+            uid: 0,
+            gid: 0,
+            priority: ORDINARY.saturating_add(1),
+            name,
+            namespace,
+        })?;
+        self.start(process, (program, args))?;
         self.drop_namespace(namespace);
         self.memory.release(program.object);
         self.memory.release(args.object);

@@ -34,7 +34,7 @@ pub struct Kernel<M: Machine> {
     /// The hardware and its memory.
     pub memory: Memory<M>,
     pub(crate) threads: Threads,
-    pub(crate) processes: Slab<Process<M>, mark::Process>,
+    pub(crate) processes: Slab<Process, mark::Process>,
     pub(crate) descriptions: Slab<Description>,
     pub(crate) namespaces: Slab<Namespace>,
     pub(crate) schemes: Slab<Scheme>,
@@ -69,7 +69,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A thread's process itself.
-    pub(crate) fn process(&mut self, thread: ThreadId) -> Result<&mut Process<M>> {
+    pub(crate) fn process(&mut self, thread: ThreadId) -> Result<&mut Process> {
         let id = self.owner(thread)?;
         self.processes.get_mut(id).ok_or(ESRCH)
     }

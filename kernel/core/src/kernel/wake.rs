@@ -45,7 +45,7 @@ impl<M: Machine> Kernel<M> {
     /// The priority of a thread, if there is such a thread: that of its process.
     pub(crate) fn priority(&self, id: ThreadId) -> Option<u8> {
         let thread = self.threads.get(id)?;
-        self.processes.get(thread.process).map(|process| process.priority)
+        self.processes.get(thread.process).map(|process| process.who.priority)
     }
 
     /// Queues a thread that can run.

@@ -1,4 +1,6 @@
-//! Processes: a space, handles, a namespace, credentials, and how it ended.
+//! Processes: a space, handles, who it is, and how it ended.
+
+use anode_abi::info::id;
 
 use crate::prelude::*;
 
@@ -14,25 +16,12 @@ pub enum Life {
     Ended(u32),
 }
 
-/// Signals of a process: the page shared with libc, and what is pending for all threads.
-#[derive(Debug)]
-pub struct Signals<S> {
-    /// The signal page and its frame, which is pinned.
-    pub page: Option<(S, Frame)>,
-    /// Its address in the process.
-    pub address: u64,
-    /// Where handlers are entered.
-    pub trampoline: u64,
-    /// Pending signals, bit n-1.
-    pub pending: u64,
-}
-
-/// A process.
-#[derive(Debug)]
-pub struct Process<M: Machine> {
+/// Who a process is; a child begins as its parent is.
+#[derive(Clone, Copy, Debug)]
+pub struct Who {
     /// Its number, never used again soon.
     pub pid: u32,
-    /// Its parent's.
+    /// Its parent's; 0: it has none, and nobody asks how it ended.
     pub parent: u32,
     /// Its process group.
     pub group: u32,
@@ -42,22 +31,75 @@ pub struct Process<M: Machine> {
     pub uid: u32,
     /// Its group of users.
     pub gid: u32,
+    /// Priority of its threads: 0 to 7.
+    pub priority: u8,
     /// The program it runs.
     pub name: ProgramName,
+    /// What names mean to it.
+    pub namespace: NamespaceId,
+}
+
+impl Who {
+    /// Whether it is meant where a call names processes: 0 the caller's group, -1 all, others
+    /// that process, or the group of that number negated.
+    pub fn is_meant(&self, target: i64, caller: &Self) -> bool {
+        match target {
+            0 => self.group == caller.group,
+            -1 => true,
+            1.. => i64::from(self.pid) == target,
+            _ => i64::from(self.group) == target.wrapping_neg(),
+        }
+    }
+
+    /// Whether it may act on another: root on all, anybody on its own and its children.
+    pub fn may_act(&self, other: &Self) -> bool {
+        let own = self.uid == other.uid || self.pid == other.pid;
+        own || self.uid == 0 || self.pid == other.parent
+    }
+
+    /// Sets what [`id`] numbers, as a user may who is `by`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: there is no such number, or it has not that value; `EPERM`.
+    pub fn set(&mut self, which: usize, value: u64, by: u32) -> Result<()> {
+        let root = by == 0;
+        let value = u32::try_from(value).map_err(|_wide| EINVAL)?;
+        match which {
+            id::UID if root || value == self.uid => self.uid = value,
+            id::GID if root || value == self.gid => self.gid = value,
+            id::PRIORITY if value > 7 => return Err(EINVAL),
+            id::PRIORITY if root || value <= self.priority.into() => {
+                self.priority = u8::try_from(value).map_err(|_wide| EINVAL)?;
+            }
+            id::UID | id::GID | id::PRIORITY => return Err(EPERM),
+            id::PGID if value == 0 => self.group = self.pid,
+            id::PGID => self.group = value,
+            id::SID if self.group == self.pid && self.session != self.pid => return Err(EPERM),
+            id::SID => (self.session, self.group) = (self.pid, self.pid),
+            _ => return Err(EINVAL),
+        }
+        Ok(())
+    }
+}
+
+/// A process.
+#[derive(Debug)]
+pub struct Process {
+    /// Who it is.
+    pub who: Who,
     /// Its memory; none once it ended.
     pub space: Option<Space>,
     /// Its handles.
     pub handles: Handles,
-    /// What names mean to it.
-    pub namespace: NamespaceId,
     /// Threads that it has.
     pub threads: u32,
-    /// Its signals.
-    pub signals: Signals<M::Shared>,
+    /// Addresses of its signal page, once it has one, and of where handlers are entered.
+    pub signals: Option<(u64, u64)>,
+    /// Signals that wait for that page.
+    pub pending: u64,
     /// Whether it runs.
     pub life: Life,
-    /// Priority of its new threads.
-    pub priority: u8,
     /// CPU time of its ended threads, in ns.
     pub cpu_ns: u64,
     /// Whether it lives on its parent's promises: a fork that has not called exec.

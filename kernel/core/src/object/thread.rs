@@ -121,36 +121,36 @@ pub struct Thread {
     pub state: State,
     /// How its call goes on.
     pub sleep: Sleep,
-    /// Signals for this thread alone, bit n-1.
-    pub pending: u64,
-    /// Its slot in the signal page.
-    pub signal_slot: u16,
-    /// Address of the fault that its next signal reports.
-    pub fault_address: u64,
+    /// Its word in the signal page.
+    pub signal_word: usize,
+    /// Whether that page may hold a signal for it.
+    pub signalled: bool,
     /// CPU time that it was charged for, in ns.
     pub cpu_ns: u64,
     /// Until when it was charged, while it runs.
     pub since: u64,
     /// What is left of its slice, in ns: it is kept while the thread waits.
     pub left: u64,
+    /// The thread that gave it a part of its own slice, and gets back what is left.
+    pub maker: Option<ThreadId>,
     /// Its place in a queue.
     pub link: Link,
 }
 
 impl Thread {
     /// A thread that has not run yet.
-    pub fn new(process: ProcessId, context: Context) -> Self {
+    pub fn new(process: ProcessId, context: Context, signal_word: usize) -> Self {
         Self {
             process,
             context,
             state: State::Running,
             sleep: Sleep { then: Then::Return(None), ..Sleep::over(0) },
-            pending: 0,
-            signal_slot: 0,
-            fault_address: 0,
+            signal_word,
+            signalled: true,
             cpu_ns: 0,
             since: 0,
             left: SLICE,
+            maker: None,
             link: Link::default(),
         }
     }

@@ -65,7 +65,7 @@ impl<M: Machine> Kernel<M> {
             self.abandon(ring, slot);
         }
         if let Then::Fork(child, _) = then {
-            self.unmake_process(child);
+            self.forget_process(child);
         }
     }
 

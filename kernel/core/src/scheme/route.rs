@@ -60,7 +60,7 @@ impl<M: Machine> Kernel<M> {
         (at, len): (u64, u64),
     ) -> Result<(Base, Range<usize>)> {
         let len = self.take_path(me, at, len)?;
-        let namespace = self.process(me)?.namespace;
+        let namespace = self.process(me)?.who.namespace;
         let path = self.path(0..len)?;
         let rooted = directory == wide(NONE) || path.starts_with('/');
         let Some((name, rest)) = parse(path).filter(|_| rooted) else {

@@ -156,12 +156,12 @@ impl<M: Machine> Ring<M> {
                 (input, wide(range.len()))
             }
         };
-        let credentials = u64::from(caller.uid) | u64::from(caller.gid) << 32;
+        let credentials = u64::from(caller.who.uid) | u64::from(caller.who.gid) << 32;
         slot.finish = request.finish;
         slot.sqe.opcode = request.opcode;
         slot.sqe.sqe_flags = flags;
         slot.sqe.args = [request.open.id, address, len, third, fourth, credentials];
-        slot.sqe.caller = caller.pid.into();
+        slot.sqe.caller = caller.who.pid.into();
         Ok(())
     }
 

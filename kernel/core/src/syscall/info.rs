@@ -23,12 +23,12 @@ impl<M: Machine> Kernel<M> {
         Ok(match kind {
             fact::PROCESSES => {
                 let alive = self.processes.iter().filter(|(_, p)| p.life == Life::Alive);
-                put_words(to, alive.skip(from).map(|(_, process)| process.pid.into()))
+                put_words(to, alive.skip(from).map(|(_, process)| process.who.pid.into()))
             }
             fact::PROCESS => put_words(to, self.process_facts(narrow(from))?),
             fact::NAME => {
                 let process = self.processes.get(self.process_by_pid(narrow(from))?);
-                put(to, process.ok_or(ESRCH)?.name.as_bytes().iter().copied())
+                put(to, process.ok_or(ESRCH)?.who.name.as_bytes().iter().copied())
             }
             fact::COUNTERS => put_words(to, self.counters.words()),
             fact::MEMORY => {
@@ -55,16 +55,16 @@ impl<M: Machine> Kernel<M> {
             Life::Alive => b'R',
         };
         Ok([
-            process.pid.into(),
-            process.parent.into(),
-            process.group.into(),
-            process.uid.into(),
-            process.gid.into(),
+            process.who.pid.into(),
+            process.who.parent.into(),
+            process.who.group.into(),
+            process.who.uid.into(),
+            process.who.gid.into(),
             state.into(),
             process.threads.into(),
             process.space.as_ref().map_or(0, |space| space.resident),
             self.cpu_time(id),
-            process.priority.into(),
+            process.who.priority.into(),
             wide(process.handles.iter().count()),
         ])
     }
@@ -80,7 +80,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn only_root(&mut self, me: ThreadId) -> Result<()> {
-        if self.process(me)?.uid == 0 { Ok(()) } else { Err(EPERM) }
+        if self.process(me)?.who.uid == 0 { Ok(()) } else { Err(EPERM) }
     }
 }
 

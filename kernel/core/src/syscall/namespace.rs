@@ -19,11 +19,11 @@ impl<M: Machine> Kernel<M> {
             return self.namespace_of(me, number);
         }
         let caller = self.process(me)?;
-        if caller.uid == 0 { Ok(caller.namespace) } else { Err(EPERM) }
+        if caller.who.uid == 0 { Ok(caller.who.namespace) } else { Err(EPERM) }
     }
 
     pub(crate) fn scheme_new(&mut self, me: ThreadId, call: Call) -> Outcome {
-        if self.process(me)?.uid != 0 {
+        if self.process(me)?.who.uid != 0 {
             return Err(EPERM);
         }
         let namespace = self.namespace_to_change(me, call.a)?;
@@ -73,7 +73,7 @@ impl<M: Machine> Kernel<M> {
         let name = Name::new(name.as_bytes())?;
         let old = Name::<31>::new(old.as_bytes())?;
         let binding = if call.d == wide(NONE) {
-            let own = self.process(me)?.namespace;
+            let own = self.process(me)?.who.namespace;
             let names = self.namespaces.get(own).ok_or(ENOENT)?;
             names.find(old.as_bytes()).ok_or(ENOENT)?
         } else {
@@ -103,7 +103,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn ns_enter(&mut self, me: ThreadId, call: Call) -> Outcome {
         let namespace = self.namespace_of(me, call.a)?;
         self.namespaces.retain(namespace);
-        let old = core::mem::replace(&mut self.process(me)?.namespace, namespace);
+        let old = core::mem::replace(&mut self.process(me)?.who.namespace, namespace);
         self.drop_namespace(old);
         self.give(me, 0)
     }

@@ -30,21 +30,14 @@ impl<M: Machine> Kernel<M> {
     /// Ends a process with a wait status. Its threads stop now; what it held is given back in
     /// slices; its children belong to init; its parent is told.
     pub(crate) fn end_process(&mut self, id: ProcessId, status: u32) {
-        while let Some(thread) = self.threads.next(None, |thread| thread.process == id) {
-            self.drop_thread(thread);
-        }
+        self.drop_threads(id, None);
         self.close_rings(id);
-        let alive = |process: &&mut Process<M>| process.life == Life::Alive;
+        let alive = |process: &&mut Process| process.life == Life::Alive;
         let Some(process) = self.processes.get_mut(id).filter(alive) else { return };
         process.life = Life::Ended(status);
-        process.signals.pending = 0;
-        let (pid, parent, namespace) = (process.pid, process.parent, process.namespace);
-        let page = process.signals.page.take();
+        let Who { pid, parent, namespace, .. } = process.who;
         self.grave.handles.push(core::mem::take(&mut process.handles));
         self.grave.spaces.extend(process.space.take());
-        if let Some((_, frame)) = page {
-            self.memory.frames.release(frame);
-        }
         self.drop_namespace(namespace);
         self.orphan(pid);
         if pid == 1 {
@@ -62,26 +55,14 @@ impl<M: Machine> Kernel<M> {
         self.wake_all(Channel::Child(parent), u64::MAX);
     }
 
-    /// Ends all threads of the caller's process but itself.
-    pub(crate) fn drop_other_threads(&mut self, me: ThreadId) {
-        let Ok(process) = self.owner(me) else { return };
-        let others = |kernel: &Self| {
-            let mut all = kernel.threads.iter();
-            all.find(|(id, thread)| thread.process == process && *id != me).map(|(id, _)| id)
-        };
-        while let Some(other) = others(self) {
-            self.drop_thread(other);
-        }
-    }
-
     /// Gives the children of a process that ended to init.
     fn orphan(&mut self, pid: u32) {
         let (mut told, mut last) = (false, None);
-        while let Some(id) = self.processes.next(last, |process| process.parent == pid) {
+        while let Some(id) = self.processes.next(last, |process| process.who.parent == pid) {
             last = Some(id);
             self.processes.update(id, |process| {
                 told |= process.life != Life::Alive;
-                process.parent = 1;
+                process.who.parent = 1;
             });
         }
         if told && let Ok(init) = self.process_by_pid(1) {
@@ -90,22 +71,14 @@ impl<M: Machine> Kernel<M> {
     }
 
     pub(crate) fn waitpid(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let parent = self.owner(me)?;
-        let caller = self.process(me)?;
-        let (pid, group) = (caller.pid, caller.group);
-        let wanted = call.a.cast_signed();
-        let matches = |child: u32, its_group: u32| match wanted {
-            -1 => true,
-            0 => its_group == group,
-            1.. => i64::from(child) == wanted,
-            _ => i64::from(its_group) == wanted.wrapping_neg(),
+        let (parent, caller) = (self.owner(me)?, self.process(me)?.who);
+        let mine = |child: &Process| {
+            child.who.parent == caller.pid && child.who.is_meant(call.a.cast_signed(), &caller)
         };
-        let mine = |child: &Process<M>| child.parent == pid && matches(child.pid, child.group);
         if let Some(id) = self.processes.next(None, |c| mine(c) && c.life != Life::Alive)
-            && let Some(Process { pid: child, life: Life::Ended(status), .. }) =
-                self.processes.remove(id)
+            && let Some(Process { who, life: Life::Ended(status), .. }) = self.processes.remove(id)
         {
-            return self.give(me, u64::from(child) | u64::from(status) << 32);
+            return self.give(me, u64::from(who.pid) | u64::from(status) << 32);
         }
         self.processes.next(None, mine).ok_or(ECHILD)?;
         if call.b & wide(WAIT_NO_HANG) != 0 {

@@ -1,8 +1,10 @@
-//! Signals: pending bits here, actions and masks in the page that libc shares.
+//! Signals: who may send one, and what it leads to. Actions, masks and what is pending are in the
+//! page that libc shares.
 
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::SeqCst;
 
-use anode_abi::signal::{MASK_WORD, SignalFrame};
+use anode_abi::signal::{CAUGHT, IGNORED, PENDING, SignalFrame};
 
 use crate::prelude::*;
 
@@ -18,11 +20,10 @@ const SIGBUS: u32 = 7;
 const SIGFPE: u32 = 8;
 const SIGSEGV: u32 = 11;
 
-/// Signals whose default action is to do nothing: CHLD, CONT, URG, WINCH, and until there is
-/// job control STOP, TSTP, TTIN, TTOU.
-const HARMLESS: u64 = bit(17) | bit(18) | bit(19) | bit(20) | bit(21) | bit(22) | bit(23) | bit(28);
-/// Flags that a program may set for itself.
-const USER_FLAGS: u64 = 0xCD5 | 1 << 18 | 1 << 21;
+/// All signals that there are.
+const ALL: u64 = 0x7FFF_FFFF;
+/// Where in a thread's word begins what waits for it alone.
+const OWN: u32 = 32;
 /// Bytes below the stack pointer that a function may use.
 const RED_ZONE: u64 = 128;
 
@@ -30,83 +31,98 @@ const fn bit(signal: u32) -> u64 {
     1u64.wrapping_shl(signal.wrapping_sub(1))
 }
 
-/// What a process does about a signal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Action {
-    Nothing,
-    End,
-    Handler,
+/// A signal's number as a call gives it; 0 only asks whether it could be sent.
+fn checked(signal: u64) -> Result<u32> {
+    u32::try_from(signal).ok().filter(|signal| *signal < 32).ok_or(EINVAL)
+}
+
+/// A word of a signal page.
+fn word(page: &[AtomicU64; 512], at: usize) -> &AtomicU64 {
+    let [first, ..] = page;
+    page.get(at).unwrap_or(first)
+}
+
+/// Whether a set of a signal page, or the signals that a thread blocks, hold a signal.
+fn has(page: &[AtomicU64; 512], at: usize, signal: u32) -> bool {
+    word(page, at).load(SeqCst) & bit(signal) != 0
+}
+
+/// The signals that wait for a thread, and those of them that it is to take now.
+fn waiting(page: &[AtomicU64; 512], at: usize) -> (u64, u64) {
+    let [all, own, ignored] = [PENDING, at, IGNORED].map(|at| word(page, at).load(SeqCst));
+    let waiting = (all | own >> OWN) & ALL;
+    (waiting, waiting & !(own | ignored))
 }
 
 impl<M: Machine> Kernel<M> {
-    /// A word of a process's signal page; what there is none of is 0.
-    fn signal_word(&self, process: ProcessId, at: usize) -> u64 {
-        let page = self.processes.get(process).and_then(|process| process.signals.page.as_ref());
-        page.and_then(|(page, _)| page.get(at)).map_or(0, |word| word.load(Relaxed))
+    /// The signal page of a process, once it has one; what waited for it is pending there.
+    fn page(&mut self, id: ProcessId) -> Option<M::Shared> {
+        let Self { processes, memory, .. } = self;
+        let process = processes.get_mut(id)?;
+        let (address, _) = process.signals?;
+        let frame = process.space.as_mut()?.frame_at(memory, address, MapFlags::WRITE).ok()?;
+        let page = memory.machine.share(frame)?;
+        word(&page, PENDING).fetch_or(core::mem::take(&mut process.pending), SeqCst);
+        Some(page)
     }
 
-    fn action(&self, process: ProcessId, signal: u32) -> Action {
-        let [ignored, caught] = [0, 1].map(|word| self.signal_word(process, word) & bit(signal));
-        match signal {
-            SIGKILL => Action::End,
-            _ if ignored != 0 => Action::Nothing,
-            _ if caught != 0 => Action::Handler,
-            _ if HARMLESS & bit(signal) != 0 => Action::Nothing,
-            _ => Action::End,
+    /// A process becomes another program: what is pending waits for its next page.
+    pub(crate) fn leave_page(&mut self, id: ProcessId) {
+        if let Some(page) = self.page(id) {
+            let pending = word(&page, PENDING).load(SeqCst);
+            self.processes
+                .update(id, |process| (process.signals, process.pending) = (None, pending));
         }
     }
 
-    /// The signals that a thread blocks.
-    fn mask(&self, thread: &Thread) -> u64 {
-        self.signal_word(thread.process, MASK_WORD.wrapping_add(thread.signal_slot.into()))
-    }
-
-    fn set_mask(&self, thread: &Thread, mask: u64) {
-        let process = self.processes.get(thread.process);
-        let page = process.and_then(|process| process.signals.page.as_ref());
-        let at = MASK_WORD.wrapping_add(thread.signal_slot.into());
-        if let Some(word) = page.and_then(|(page, _)| page.get(at)) {
-            word.store(mask, Relaxed);
-        }
-    }
-
-    /// Sends a signal to a process: one that ends it acts at once.
+    /// Sends a signal to a process.
     pub(crate) fn post_signal(&mut self, id: ProcessId, signal: u32) {
-        if self.processes.get(id).is_none_or(|process| process.life != Life::Alive) {
+        self.send(id, PENDING, signal);
+    }
+
+    /// Sends a signal to whoever `at` is the word of: a process, or one thread of it. One that
+    /// ends the process acts at once, if a thread does not block it.
+    fn send(&mut self, id: ProcessId, at: usize, signal: u32) {
+        match signal {
+            0 => return,
+            SIGKILL => return self.end_process(id, signal),
+            _ => {}
+        }
+        let Some(page) = self.page(id) else {
+            return self.processes.update(id, |process| process.pending |= bit(signal));
+        };
+        if has(&page, IGNORED, signal) {
             return;
         }
-        let receiver = self.receiver(id, signal);
-        match self.action(id, signal) {
-            Action::Nothing => {}
-            Action::End if signal == SIGKILL || receiver.is_some() => self.end_process(id, signal),
-            Action::End | Action::Handler => {
-                self.processes.update(id, |process| process.signals.pending |= bit(signal));
-                if let Some(thread) = receiver {
-                    self.interrupt_sleep(thread);
-                }
-            }
+        let shift = if at == PENDING { 0 } else { OWN };
+        word(&page, at).fetch_or(bit(signal) << shift, SeqCst);
+        let (mut receiver, mut last) = (None, None);
+        let meant = |t: &Thread| t.process == id && (at == PENDING || at == t.signal_word);
+        while let Some(id) = self.threads.next(last, meant)
+            && let Some(thread) = self.threads.get_mut(id)
+        {
+            thread.signalled = true;
+            last = Some(id);
+            receiver = receiver.or(last.filter(|_| !has(&page, thread.signal_word, signal)));
         }
-    }
-
-    /// A thread that does not block the signal.
-    fn receiver(&self, id: ProcessId, signal: u32) -> Option<ThreadId> {
-        let open = |t: &Thread| t.process == id && self.mask(t) & bit(signal) == 0;
-        self.threads.next(None, open)
+        match receiver {
+            Some(thread) if has(&page, CAUGHT, signal) => self.interrupt_sleep(thread),
+            Some(_) => self.end_process(id, signal),
+            None => {}
+        }
     }
 
     /// Sends a signal that a thread caused by what it did; blocked or ignored, it ends it.
-    pub(crate) fn force_signal(&mut self, me: ThreadId, signal: u32, address: u64) -> Next {
-        let Some(thread) = self.threads.get(me) else { return Next::Pick };
-        let (id, context) = (thread.process, thread.context);
-        let blocked = self.mask(thread) & bit(signal) != 0;
-        if !blocked && self.action(id, signal) == Action::Handler {
-            self.threads.update(me, |thread| {
-                thread.pending |= bit(signal);
-                thread.fault_address = address;
-            });
+    fn force_signal(&mut self, me: ThreadId, signal: u32, address: u64) -> Next {
+        let Some(&Thread { process: id, context, signal_word: at, .. }) = self.threads.get(me)
+        else {
+            return Next::Pick;
+        };
+        let page = self.page(id).filter(|page| has(page, CAUGHT, signal) && !has(page, at, signal));
+        if page.is_some_and(|page| self.enter_handler(me, &page, signal, address).is_ok()) {
             return Next::To(me);
         }
-        if let Some(Process { name, pid, .. }) = self.processes.get(id) {
+        if let Some(Process { who: Who { name, pid, .. }, .. }) = self.processes.get(id) {
             let rip = self.memory.machine.regs(context).rip;
             log::warn!(
                 "{name} (pid {pid}) ended by signal {signal} at {rip:#x}, address {address:#x}"
@@ -136,8 +152,8 @@ impl<M: Machine> Kernel<M> {
     fn out_of_memory(&mut self, me: ThreadId) -> Next {
         let Ok(id) = self.owner(me) else { return Next::Pick };
         let borrower = self.processes.get(id).and_then(|parent| {
-            let borrows = |p: &Process<M>| p.borrowing && p.life == Life::Alive;
-            self.processes.next(None, |p| p.parent == parent.pid && borrows(p))
+            let borrows = |p: &Process| p.borrowing && p.life == Life::Alive;
+            self.processes.next(None, |p| p.who.parent == parent.who.pid && borrows(p))
         });
         let victim = borrower.unwrap_or(id);
         let pid = self.pid_of(victim);
@@ -158,171 +174,113 @@ impl<M: Machine> Kernel<M> {
         self.force_signal(me, signal, 0)
     }
 
-    /// Before a thread goes back to its program: enters the handler of a pending signal.
+    /// Before a thread goes back to its program: enters the handler of a signal that is due.
     /// `false`: the thread is no more.
     #[inline]
     pub(crate) fn deliver(&mut self, me: ThreadId) -> bool {
         let Some(thread) = self.threads.get(me) else { return false };
-        let process = self.processes.get(thread.process);
-        let pending = thread.pending | process.map_or(0, |process| process.signals.pending);
-        pending == 0
-            || matches!(thread.sleep.then, Then::Resume(_) | Then::Transfer(..) | Then::Fork(..))
-            || self.deliver_first(me, pending & !self.mask(thread))
+        !thread.signalled
+            || matches!(thread.sleep.then, Then::Resume(_) | Then::Fork(..))
+            || self.take_signal(me)
     }
 
-    fn deliver_first(&mut self, me: ThreadId, pending: u64) -> bool {
-        let Some(thread) = self.threads.get_mut(me).filter(|_| pending != 0) else { return true };
-        let signal = pending.trailing_zeros().wrapping_add(1);
-        thread.pending &= !bit(signal);
-        let id = thread.process;
-        self.processes.update(id, |process| process.signals.pending &= !bit(signal));
-        let fatal = match self.action(id, signal) {
-            Action::Nothing => return self.deliver(me),
-            Action::End => signal,
-            Action::Handler if self.enter_handler(me, signal).is_ok() => {
-                count(&mut self.counters.signals);
-                return true;
-            }
-            Action::Handler => SIGSEGV,
+    fn take_signal(&mut self, me: ThreadId) -> bool {
+        let Some(&Thread { process: id, signal_word: at, .. }) = self.threads.get(me) else {
+            return false;
         };
-        self.end_process(id, fatal);
+        let Some(page) = self.page(id) else { return true };
+        let (waiting, due) = waiting(&page, at);
+        if due == 0 {
+            self.threads.update(me, |thread| thread.signalled = waiting != 0);
+            return true;
+        }
+        let signal = due.trailing_zeros().wrapping_add(1);
+        word(&page, PENDING).fetch_and(!bit(signal), SeqCst);
+        word(&page, at).fetch_and(!(bit(signal) << OWN), SeqCst);
+        let caught = has(&page, CAUGHT, signal);
+        if caught && self.enter_handler(me, &page, signal, 0).is_ok() {
+            return true;
+        }
+        self.end_process(id, if caught { SIGSEGV } else { signal });
         false
     }
 
-    /// Pushes a [`SignalFrame`] and points the thread at the trampoline.
-    fn enter_handler(&mut self, me: ThreadId, signal: u32) -> Result<()> {
+    /// Pushes a [`SignalFrame`] and points the thread at the trampoline. A call that would have
+    /// been made again ends with `EINTR`.
+    fn enter_handler(
+        &mut self,
+        me: ThreadId,
+        page: &[AtomicU64; 512],
+        signal: u32,
+        address: u64,
+    ) -> Result<()> {
         let thread = self.threads.get_mut(me).ok_or(ESRCH)?;
-        let result = match core::mem::take(&mut thread.sleep.then) {
-            Then::Return(value) => value,
-            _ => Some(encode(EINTR)),
-        };
-        let (id, context) = (thread.process, thread.context);
-        let address = core::mem::take(&mut thread.fault_address);
-        let mask = self.threads.get(me).map_or(0, |thread| self.mask(thread));
-        let regs = self.memory.machine.regs(context);
-        if let Some(value) = result {
-            regs.general[reg::RAX] = value;
+        if matches!(thread.sleep.then, Then::Retry(_)) {
+            thread.sleep.then = Then::Return(Some(encode(EINTR)));
         }
-        let regs = *regs;
+        let (context, at) = (thread.context, thread.signal_word);
+        let Regs { rip, rsp, rflags, .. } = *self.memory.machine.regs(context);
         let size = wide(size_of::<SignalFrame>());
-        let frame = regs.rsp.checked_sub(RED_ZONE.saturating_add(size)).ok_or(EFAULT)? & !0xF;
-        let tail = [regs.rsp, regs.rip, regs.rflags, signal.into(), address, mask, 0];
-        let general = size_of_val(&regs.general);
-        self.put_words(me, frame, regs.general)?;
-        self.put_words(me, frame.saturating_add(wide(general)), tail)?;
-        let stack = frame.checked_sub(8).ok_or(EFAULT)?;
-        self.put_words(me, stack, [0])?;
-        let trampoline = self.processes.get(id).map_or(0, |process| process.signals.trampoline);
+        let frame = rsp.checked_sub(RED_ZONE.saturating_add(size)).ok_or(EFAULT)? & !0xF;
+        self.put_words(me, frame, [signal.into(), address, 0, rip, 0, rflags, rsp, 0])?;
+        word(page, at).fetch_or(bit(signal), SeqCst);
+        let (_, trampoline) = self.process(me)?.signals.ok_or(ESRCH)?;
         let regs = self.memory.machine.regs(context);
-        (regs.rsp, regs.rip, regs.rflags) = (stack, trampoline, FLAGS);
-        regs.general[reg::RDI] = signal.into();
-        regs.general[reg::RSI] = frame;
-        if let Some(thread) = self.threads.get(me) {
-            self.set_mask(thread, mask | bit(signal));
-        }
+        (regs.rsp, regs.rip, regs.rflags) = (frame, trampoline, FLAGS);
+        count(&mut self.counters.signals);
         Ok(())
-    }
-
-    pub(crate) fn signal_return(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let words: [u64; 22] = self.words(me, call.a)?;
-        let [general @ .., rsp, rip, rflags, _signal, _address, mask, _reserved] = words;
-        if rip >= USER_END || rsp >= USER_END {
-            return Err(EFAULT);
-        }
-        let thread = self.threads.get_mut(me).ok_or(ESRCH)?;
-        let regs = self.memory.machine.regs(thread.context);
-        let rflags = (rflags & USER_FLAGS) | FLAGS;
-        *regs = Regs { general, rsp, rip, rflags, fs_base: regs.fs_base };
-        if let Some(thread) = self.threads.get(me) {
-            self.set_mask(thread, mask);
-        }
-        Ok(Next::To(me))
     }
 
     pub(crate) fn signal_page(&mut self, me: ThreadId, call: Call) -> Outcome {
         if call.a & 0xFFF != 0 || call.b >= USER_END {
             return Err(EINVAL);
         }
-        let process = self.owner(me)?;
-        self.use_signal_page(process, call.a, call.b)?;
+        self.process(me)?.signals = Some((call.a, call.b));
+        self.page(self.owner(me)?).ok_or(EFAULT)?;
+        self.threads.update(me, |thread| thread.signalled = true);
         self.give(me, 0)
     }
 
-    /// Takes a page of a process as its signal page.
-    pub(crate) fn use_signal_page(
-        &mut self,
-        id: ProcessId,
-        address: u64,
-        trampoline: u64,
-    ) -> Result<()> {
-        let Self { processes, memory, .. } = self;
-        let process = processes.get_mut(id).ok_or(ESRCH)?;
-        let space = process.space.as_mut().ok_or(ESRCH)?;
-        let frame = space.frame_at(memory, address, MapFlags::WRITE)?;
-        let page = memory.machine.share(frame).ok_or(EFAULT)?;
-        memory.frames.retain(frame)?;
-        let old = process.signals.page.replace((page, frame));
-        (process.signals.address, process.signals.trampoline) = (address, trampoline);
-        if let Some((_, old)) = old {
-            memory.frames.release(old);
-        }
-        Ok(())
-    }
-
     pub(crate) fn kill(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let target = call.a.cast_signed();
-        let signal = u32::try_from(call.b).ok().filter(|signal| *signal < 32).ok_or(EINVAL)?;
-        let number = |value: i64| u32::try_from(value).map_err(|_wide| ESRCH);
-        let group = match target {
-            1.. => {
-                let id = self.process_by_pid(number(target)?)?;
-                self.may_act(me, id)?;
-                self.send(id, signal);
-                return self.give(me, 0);
-            }
-            0 => self.process(me)?.group,
-            -1 => return Err(EPERM),
-            _ => number(target.wrapping_neg())?,
+        let (target, signal) = (call.a.cast_signed(), checked(call.b)?);
+        let caller = self.process(me)?.who;
+        let everybody = target == -1;
+        let meant = |process: &Process| {
+            let pid = process.who.pid;
+            process.who.is_meant(target, &caller) && !(everybody && (pid == 1 || pid == caller.pid))
         };
-        let (mut last, mut found, own) = (None, false, self.owner(me)?);
-        let member = |process: &Process<M>| process.group == group && process.life == Life::Alive;
-        while let Some(id) = self.processes.next(last, member) {
-            if id != own && self.may_act(me, id).is_ok() {
-                found = true;
-                self.send(id, signal);
-            }
+        let (mut outcome, mut last) = (Err(ESRCH), None);
+        while let Some(id) = self.processes.next(last, meant) {
             last = Some(id);
+            if self.processes.get(id).is_some_and(|other| caller.may_act(&other.who)) {
+                self.post_signal(id, signal);
+                outcome = self.give(me, 0);
+            } else {
+                outcome = outcome.or(Err(EPERM));
+            }
         }
-        // The caller itself comes last, as it may end by it.
-        if self.process(me)?.group == group {
-            found = true;
-            self.send(own, signal);
-        }
-        if found { self.give(me, 0) } else { Err(ESRCH) }
-    }
-
-    /// Sends a signal; 0 only asks.
-    pub(crate) fn send(&mut self, id: ProcessId, signal: u32) {
-        if signal != 0 {
-            self.post_signal(id, signal);
-        }
+        outcome
     }
 
     pub(crate) fn thread_kill(&mut self, me: ThreadId, call: Call) -> Outcome {
         let thread = self.thread_by_number(me, call.a).ok_or(ESRCH)?;
-        let signal = u32::try_from(call.b).ok().filter(|signal| *signal < 32).ok_or(EINVAL)?;
-        let process = self.owner(me)?;
-        if signal != 0 && self.action(process, signal) != Action::Nothing {
-            self.threads.update(thread, |thread| thread.pending |= bit(signal));
-            let open = |thread| self.mask(thread) & bit(signal) == 0;
-            if self.threads.get(thread).is_some_and(open) {
-                self.interrupt_sleep(thread);
-            }
-        }
+        let signal = checked(call.b)?;
+        let at = self.threads.get(thread).ok_or(ESRCH)?.signal_word;
+        self.send(self.owner(me)?, at, signal);
         self.give(me, 0)
     }
 
-    pub(crate) fn signal_wait(&mut self, me: ThreadId) -> Outcome {
+    /// Blocks just those signals and sleeps until one that is not among them has been handled;
+    /// that both are one step is what the call is for.
+    pub(crate) fn signal_wait(&mut self, me: ThreadId, call: Call) -> Outcome {
+        let at = self.threads.get(me).ok_or(ESRCH)?.signal_word;
+        let page = self.page(self.owner(me)?).ok_or(EINVAL)?;
+        let own = word(&page, at);
+        own.store(own.load(SeqCst) & !ALL | call.a & ALL, SeqCst);
+        let (_, due) = waiting(&page, at);
+        if due != 0 {
+            return Err(EINTR);
+        }
         self.sleep(me, Channel::Time, Sleep::until(u64::MAX, 0))
     }
 }

@@ -1,9 +1,9 @@
 //! New programs and processes: exec, spawn, fork.
 
-use anode_abi::info::{HandleMove, SpawnArgs};
+use anode_abi::info::{HandleMove, SpawnArgs, id};
+use anode_abi::signal::THREAD_WORDS;
 
 use crate::exec;
-use crate::object::process::Signals;
 use crate::prelude::*;
 
 /// Bytes of a program's first stack; no promise is taken for it.
@@ -12,21 +12,48 @@ const STACK: u64 = 8 << 20;
 const STACK_TOP: u64 = 0x7FFF_FFFF_0000;
 const MAX_MOVES: u64 = 64;
 
-/// What a new process is made of.
-#[derive(Debug)]
-pub(crate) struct Birth {
-    /// Its name.
-    pub(crate) name: ProgramName,
-    /// Its namespace.
-    pub(crate) namespace: NamespaceId,
-    /// Its parent.
-    pub(crate) parent: Option<ProcessId>,
-}
-
 impl<M: Machine> Kernel<M> {
+    /// A process without threads, memory and handles; [`Kernel::forget_process`] undoes it. Its
+    /// pid is made here, and stands for the group too where that is 0.
+    pub(crate) fn new_process(&mut self, who: &Who) -> Result<ProcessId> {
+        self.grave.check_room()?;
+        let kept = if who.uid == 0 { 0 } else { KEPT_FOR_ROOT };
+        let capacity = index(self.memory.machine.contexts());
+        if self.processes.len().saturating_add(kept) >= capacity {
+            return Err(EAGAIN);
+        }
+        let id = self.processes.insert(Process {
+            who: *who,
+            space: None,
+            handles: Handles::default(),
+            threads: 0,
+            signals: None,
+            pending: 0,
+            life: Life::Alive,
+            cpu_ns: 0,
+            borrowing: false,
+        })?;
+        self.namespaces.retain(who.namespace);
+        let pid = self.pid_of(id);
+        self.processes.update(id, |process| {
+            process.who.pid = pid;
+            if process.who.group == 0 {
+                process.who.group = pid;
+            }
+        });
+        count(&mut self.counters.processes);
+        Ok(id)
+    }
+
+    /// Ends a process that its parent was never told of.
+    pub(crate) fn forget_process(&mut self, id: ProcessId) {
+        self.processes.update(id, |process| process.who.parent = 0);
+        self.end_process(id, 0);
+        self.processes.remove(id);
+    }
+
     /// A space with a program in it, and the registers to start with.
     fn prepare(&mut self, program: Window, args: Window) -> Result<(Space, Regs)> {
-        self.grave.check_room()?;
         let mut space = Space::new(&mut self.memory)?;
         match self.fill(&mut space, program, args) {
             Ok(regs) => Ok((space, regs)),
@@ -53,63 +80,15 @@ impl<M: Machine> Kernel<M> {
         Ok(Regs::starting(entry, STACK_TOP, (address, args.bytes)))
     }
 
-    /// A new process with one ready thread and no handles.
-    pub(crate) fn bear(
+    /// Starts a program in a new process.
+    pub(crate) fn start(
         &mut self,
-        birth: &Birth,
+        id: ProcessId,
         (program, args): (Window, Window),
-    ) -> Result<ProcessId> {
+    ) -> Result<ThreadId> {
         let (space, regs) = self.prepare(program, args)?;
-        let process = self.new_process(birth, space)?;
-        let thread = self.make_thread(process, &regs);
-        let thread = thread.inspect_err(|_full| self.unmake_process(process))?;
-        self.enqueue(thread, Place::Last);
-        Ok(process)
-    }
-
-    fn new_process(&mut self, birth: &Birth, space: Space) -> Result<ProcessId> {
-        if !self.processes.has_room() {
-            self.grave.spaces.push(space);
-            return Err(EAGAIN);
-        }
-        let parent = birth.parent.and_then(|parent| self.processes.get(parent));
-        let (ppid, group, session) = parent.map_or((0, 1, 1), |p| (p.pid, p.group, p.session));
-        let (uid, gid) = parent.map_or((0, 0), |parent| (parent.uid, parent.gid));
-        let priority = parent.map_or(ORDINARY.saturating_add(1), |parent| parent.priority);
-        let id = self.processes.insert(Process {
-            pid: 0,
-            parent: ppid,
-            group,
-            session,
-            uid,
-            gid,
-            name: birth.name,
-            space: Some(space),
-            handles: Handles::default(),
-            namespace: birth.namespace,
-            threads: 0,
-            signals: Signals { page: None, address: 0, trampoline: 0, pending: 0 },
-            life: Life::Alive,
-            priority,
-            cpu_ns: 0,
-            borrowing: false,
-        })?;
-        self.namespaces.retain(birth.namespace);
-        let pid = self.pid_of(id);
-        self.processes.update(id, |process| process.pid = pid);
-        count(&mut self.counters.processes);
-        Ok(id)
-    }
-
-    /// Undoes [`Kernel::new_process`] for a process that never ran.
-    pub(crate) fn unmake_process(&mut self, id: ProcessId) {
-        if let Some(process) = self.processes.remove(id) {
-            self.grave.spaces.extend(process.space);
-            self.grave.handles.push(process.handles);
-            if process.life == Life::Alive {
-                self.drop_namespace(process.namespace);
-            }
-        }
+        self.processes.update(id, |process| process.space = Some(space));
+        self.make_thread(id, &regs, THREAD_WORDS)
     }
 
     /// What a handle offers as a program or as args.
@@ -129,30 +108,25 @@ impl<M: Machine> Kernel<M> {
     }
 
     pub(crate) fn exec(&mut self, me: ThreadId, call: Call) -> Outcome {
+        self.grave.check_room()?;
         let program = self.file_of(me, call.a)?;
         let name = self.program_name(me, call.b, call.c)?;
         let args = self.file_of(me, call.d)?;
         let (space, regs) = self.prepare(program, args)?;
         // Nothing below refuses: the old program is gone from here on.
-        self.drop_other_threads(me);
-        let id = self.owner(me)?;
-        let process = self.process(me)?;
-        process.name = name;
-        process.borrowing = false;
-        process.signals.trampoline = 0;
-        let page = process.signals.page.take();
-        let old = process.space.replace(space);
-        self.grave.spaces.extend(old);
-        if let Some((_, frame)) = page {
-            self.memory.frames.release(frame);
-        }
+        let &Thread { process: id, context, .. } = self.threads.get(me).ok_or(ESRCH)?;
+        self.drop_threads(id, Some(context));
+        self.leave_page(id);
         self.close_rings(id);
         self.close_on_exec(id);
-        if let Some(thread) = self.threads.get_mut(me) {
-            thread.signal_slot = 0;
-            *self.memory.machine.regs(thread.context) = regs;
-            self.memory.machine.reset_vector(thread.context);
-        }
+        let process = self.process(me)?;
+        process.who.name = name;
+        process.borrowing = false;
+        let old = process.space.replace(space);
+        self.grave.spaces.extend(old);
+        self.threads.update(me, |thread| thread.signal_word = THREAD_WORDS);
+        *self.memory.machine.regs(context) = regs;
+        self.memory.machine.reset_vector(context);
         Ok(Next::To(me))
     }
 
@@ -168,39 +142,27 @@ impl<M: Machine> Kernel<M> {
         }
         let files = (self.file_of(me, object)?, self.file_of(me, args)?);
         let name = self.program_name(me, name, name_len)?;
-        let caller = self.process(me)?;
-        let (own_uid, own_namespace) = (caller.uid, caller.namespace);
-        let none = wide(NONE);
-        let raises = priority != none && priority > u64::from(caller.priority.max(ORDINARY));
-        let changes = (uid != none && uid != u64::from(own_uid)) || (gid != none && own_uid != 0);
-        if own_uid != 0 && (raises || changes) {
-            return Err(EPERM);
+        let caller = self.process(me)?.who;
+        let mut who = Who { name, parent: caller.pid, ..caller };
+        if group == 1 {
+            who.group = 0;
         }
-        if [uid, gid].iter().any(|id| *id != none && u32::try_from(*id).is_err()) {
-            return Err(EINVAL);
+        if namespace != wide(NONE) {
+            who.namespace = self.namespace_of(me, namespace)?;
         }
-        let namespace =
-            if namespace == none { own_namespace } else { self.namespace_of(me, namespace)? };
-        let parent = Some(self.owner(me)?);
-        let child = self.bear(&Birth { name, namespace, parent }, files)?;
-        for number in 0..count {
-            let at = moves.saturating_add(number.saturating_mul(wide(size_of::<HandleMove>())));
-            if let Err(errno) = self.move_handle(me, at, child) {
-                self.end_unseen(child);
-                return Err(errno);
+        for (which, value) in [(id::PRIORITY, priority), (id::UID, uid), (id::GID, gid)] {
+            if value != wide(NONE) {
+                who.set(which, value, caller.uid)?;
             }
         }
-        let process = self.processes.get_mut(child).ok_or(EAGAIN)?;
-        let narrow = |value: u64, old: u32| u32::try_from(value).unwrap_or(old);
-        process.uid = narrow(uid, process.uid);
-        process.gid = narrow(gid, process.gid);
-        if group == 1 {
-            process.group = process.pid;
+        let child = self.new_process(&who)?;
+        let mut made = self.start(child, files).map(drop);
+        for number in 0..count {
+            let at = moves.saturating_add(number.saturating_mul(wide(size_of::<HandleMove>())));
+            made = made.and_then(|()| self.move_handle(me, at, child));
         }
-        let pid = process.pid;
-        let priority = u8::try_from(priority).unwrap_or(process.priority).min(7);
-        self.set_priority(child, priority);
-        self.give(me, pid.into())
+        made.inspect_err(|_| self.forget_process(child))?;
+        self.give(me, self.pid_of(child).into())
     }
 
     /// Gives a child a duplicate of one of the caller's handles, as a [`HandleMove`] says.
@@ -212,27 +174,38 @@ impl<M: Machine> Kernel<M> {
         Ok(())
     }
 
-    /// Ends a child that its parent was never told of.
-    fn end_unseen(&mut self, child: ProcessId) {
-        while let Some(thread) = self.threads.next(None, |thread| thread.process == child) {
-            self.drop_thread(thread);
-        }
-        self.unmake_process(child);
-    }
-
     pub(crate) fn fork(&mut self, me: ThreadId) -> Outcome {
-        let child = self.start_fork(me)?;
+        let (parent, caller) = (self.owner(me)?, self.process(me)?.who);
+        let child = self.new_process(&Who { parent: caller.pid, ..caller })?;
+        self.inherit(parent, child).inspect_err(|_| self.forget_process(child))?;
         self.go_on_forking(me, child, 0)
     }
 
-    /// Does the next slice of a fork.
+    /// Gives a child its parent's regions, without their pages, and its handles.
+    fn inherit(&mut self, parent: ProcessId, child: ProcessId) -> Result<()> {
+        let Self { processes, memory, descriptions, .. } = self;
+        let (parent, child) = processes.get2_mut(parent, child).ok_or(EAGAIN)?;
+        (child.borrowing, child.signals) = (true, parent.signals);
+        let space = child.space.insert(Space::new(memory)?);
+        parent.space.as_ref().ok_or(EAGAIN)?.fork_regions(memory, space)?;
+        for (number, handle) in parent.handles.iter() {
+            if handle.rights.contains(Rights::PASS) {
+                child.handles.reach(number)?;
+                child.handles.put(number, handle);
+                descriptions.retain(handle.description);
+            }
+        }
+        Ok(())
+    }
+
+    /// Does the next slice of a fork, from a page on.
     pub(crate) fn go_on_forking(&mut self, me: ThreadId, child: ProcessId, at: u64) -> Outcome {
         match self.copy_pages(me, child, at) {
             Ok(Some(page)) => self.pause(me, Then::Fork(child, page)),
             done => {
-                let pid = done.and_then(|_all| self.finish_fork(me, child));
-                let pid = pid.inspect_err(|_| self.end_unseen(child))?;
-                self.give(me, pid.into())
+                let done = done.and_then(|_all| self.finish_fork(me, child));
+                done.inspect_err(|_| self.forget_process(child))?;
+                self.give(me, self.pid_of(child).into())
             }
         }
     }
@@ -247,53 +220,14 @@ impl<M: Machine> Kernel<M> {
         from.fork_pages(memory, to, at, SLICE_PAGES)
     }
 
-    /// The child without its pages: handles, names, regions.
-    fn start_fork(&mut self, me: ThreadId) -> Result<ProcessId> {
-        if self.contexts.is_empty() {
-            return Err(EAGAIN);
-        }
-        self.grave.check_room()?;
-        let parent = self.owner(me)?;
-        let space = Space::new(&mut self.memory)?;
-        let Process { name, namespace, .. } = *self.process(me)?;
-        let child = self.new_process(&Birth { name, namespace, parent: Some(parent) }, space)?;
-        self.inherit(parent, child).inspect_err(|_| self.unmake_process(child))?;
-        Ok(child)
-    }
-
-    fn inherit(&mut self, parent: ProcessId, child: ProcessId) -> Result<()> {
-        let Self { processes, memory, descriptions, .. } = self;
-        let (parent, child) = processes.get2_mut(parent, child).ok_or(EAGAIN)?;
-        child.borrowing = true;
-        let spaces = parent.space.as_ref().zip(child.space.as_mut());
-        let (from, to) = spaces.ok_or(EAGAIN)?;
-        from.fork_regions(memory, to)?;
-        for (number, handle) in parent.handles.iter() {
-            if handle.rights.contains(Rights::PASS) {
-                child.handles.reach(number)?;
-                child.handles.put(number, handle);
-                descriptions.retain(handle.description);
-            }
-        }
+    /// The child's one thread, a copy of the caller.
+    fn finish_fork(&mut self, me: ThreadId, child: ProcessId) -> Result<()> {
+        let &Thread { context, signal_word, .. } = self.threads.get(me).ok_or(EAGAIN)?;
+        let mut regs = *self.memory.machine.regs(context);
+        regs.general[reg::RAX] = 0;
+        let thread = self.make_thread(child, &regs, signal_word)?;
+        let copy = self.threads.get(thread).ok_or(EAGAIN)?.context;
+        self.memory.machine.copy_vector(context, copy);
         Ok(())
-    }
-
-    /// The child's one thread, a copy of the caller; gives the child's pid.
-    fn finish_fork(&mut self, me: ThreadId, child: ProcessId) -> Result<u32> {
-        let caller = self.threads.get(me).ok_or(EAGAIN)?;
-        let (context, slot) = (caller.context, caller.signal_slot);
-        let regs = *self.memory.machine.regs(context);
-        let id = self.make_thread(child, &regs)?;
-        let thread = self.threads.get_mut(id).ok_or(EAGAIN)?;
-        thread.sleep = Sleep::over(0);
-        thread.signal_slot = slot;
-        self.memory.machine.copy_vector(context, thread.context);
-        let signals = &self.process(me)?.signals;
-        let (address, trampoline) = (signals.address, signals.trampoline);
-        if signals.page.is_some() {
-            self.use_signal_page(child, address, trampoline)?;
-        }
-        self.enqueue(id, Place::Last);
-        Ok(self.pid_of(child))
     }
 }

@@ -1,7 +1,7 @@
 //! Threads of a process.
 
 use anode_abi::info::ThreadArgs;
-use anode_abi::signal::THREADS;
+use anode_abi::signal::{THREAD_WORDS, THREADS};
 
 use crate::prelude::*;
 
@@ -11,33 +11,37 @@ pub(crate) const FLAGS: u64 = 0x202;
 /// Pages that one slice of long work handles.
 pub(crate) const SLICE_PAGES: u32 = 512;
 
-/// Contexts that only root may take, so that it can still act when others took the rest.
-const KEPT_FOR_ROOT: usize = 16;
+/// Contexts and processes that only root may take, so that it can act when others took the rest.
+pub(crate) const KEPT_FOR_ROOT: usize = 16;
 
 impl<M: Machine> Kernel<M> {
-    /// A thread of `process` with fresh registers; it is in no queue yet.
-    pub(crate) fn make_thread(&mut self, process: ProcessId, regs: &Regs) -> Result<ThreadId> {
+    /// A ready thread of `process` with those registers, and that word in its signal page.
+    pub(crate) fn make_thread(
+        &mut self,
+        process: ProcessId,
+        regs: &Regs,
+        signal_word: usize,
+    ) -> Result<ThreadId> {
         let owner = self.processes.get_mut(process).ok_or(ENOMEM)?;
-        if index(owner.threads) >= THREADS {
-            return Err(EAGAIN);
-        }
-        if owner.uid != 0 && self.contexts.len() <= KEPT_FOR_ROOT {
+        let kept = if owner.who.uid == 0 { 0 } else { KEPT_FOR_ROOT };
+        if index(owner.threads) >= THREADS || self.contexts.len() <= kept {
             return Err(EAGAIN);
         }
         // There is a place for each context, so the insertion is not refused.
         let context = self.contexts.pop().ok_or(EAGAIN)?;
-        let mut thread = Thread::new(process, context);
+        let mut thread = Thread::new(process, context, signal_word);
         // Its maker shares its slice with it, so that no chain of new threads holds the CPU.
         let [cpu, ..] = &self.cpus;
         if let Some(maker) = cpu.current.and_then(|maker| self.threads.get_mut(maker)) {
             maker.left /= 2;
-            thread.left = maker.left;
+            (thread.left, thread.maker) = (maker.left, cpu.current);
         }
         let thread = self.threads.insert(thread)?;
         owner.threads = owner.threads.saturating_add(1);
         *self.memory.machine.regs(context) = *regs;
         self.memory.machine.reset_vector(context);
         count(&mut self.counters.threads);
+        self.enqueue(thread, Place::Last);
         Ok(thread)
     }
 
@@ -46,17 +50,13 @@ impl<M: Machine> Kernel<M> {
             return Err(EINVAL);
         }
         let [entry, stack, tls, argument, slot] = self.words(me, call.a)?;
-        let slot = u16::try_from(slot).ok().filter(|slot| usize::from(*slot) < THREADS);
-        let slot = slot.ok_or(EINVAL)?;
-        if entry >= USER_END || stack >= USER_END || tls >= USER_END {
+        let beyond = [entry, stack, tls].iter().any(|address| *address >= USER_END);
+        if beyond || size(slot) >= THREADS {
             return Err(EINVAL);
         }
-        let mut regs = Regs::starting(entry, stack, (argument, 0));
-        regs.fs_base = tls;
-        let process = self.owner(me)?;
-        let thread = self.make_thread(process, &regs)?;
-        self.threads.update(thread, |thread| thread.signal_slot = slot);
-        self.enqueue(thread, Place::Last);
+        let regs = Regs { fs_base: tls, ..Regs::starting(entry, stack, (argument, 0)) };
+        let word = THREAD_WORDS.saturating_add(size(slot));
+        let thread = self.make_thread(self.owner(me)?, &regs, word)?;
         self.give(me, thread_number(thread).into())
     }
 
@@ -100,17 +100,27 @@ impl<M: Machine> Kernel<M> {
         self.pause(me, Then::Resume(call))
     }
 
+    /// Ends the threads of a process, but for the one with that context.
+    pub(crate) fn drop_threads(&mut self, process: ProcessId, but: Option<Context>) {
+        let meant = |thread: &Thread| thread.process == process && Some(thread.context) != but;
+        while let Some(id) = self.threads.next(None, meant) {
+            self.drop_thread(id);
+        }
+    }
+
     /// A thread is no more. Its context is used again only when no CPU can still save into it.
-    pub(crate) fn drop_thread(&mut self, id: ThreadId) {
+    fn drop_thread(&mut self, id: ThreadId) {
         self.forget_requests(id);
         self.unblock(id);
         self.timers.set(Due::Thread(id), u64::MAX);
         let running = (0..).zip(&self.cpus).find(|(_, cpu)| cpu.current == Some(id));
         let running = running.map(|(number, _)| Cpu(number));
-        if running.is_some() {
-            self.charge(Some(id));
-        }
+        self.charge(running.and(Some(id)));
         let Some(thread) = self.threads.remove(id) else { return };
+        // What it had not used goes back to who shared with it.
+        if let Some(maker) = thread.maker.and_then(|maker| self.threads.get_mut(maker)) {
+            maker.left = maker.left.saturating_add(thread.left).min(SLICE);
+        }
         self.processes.update(thread.process, |process| {
             process.threads = process.threads.saturating_sub(1);
             process.cpu_ns = process.cpu_ns.saturating_add(thread.cpu_ns);

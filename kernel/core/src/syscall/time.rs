@@ -60,7 +60,7 @@ impl<M: Machine> Kernel<M> {
 
     pub(crate) fn clock_settime(&mut self, me: ThreadId, call: Call) -> Outcome {
         let time = from_timespec(self.words(me, call.b)?)?;
-        if self.process(me)?.uid != 0 {
+        if self.process(me)?.who.uid != 0 {
             return Err(EPERM);
         }
         if call.a != CLOCK_REALTIME {

@@ -77,11 +77,6 @@ impl Kernel<Fake> {
             let pins = ring.slots.iter().flat_map(|slot| slot.pins.frames());
             pins.for_each(|frame| add(&mut counts, frame.number()));
         }
-        for (_, process) in self.processes.iter() {
-            if let Some((_, frame)) = &process.signals.page {
-                add(&mut counts, frame.number());
-            }
-        }
         let frames = &self.memory.frames;
         frames.check(|number| counts.get(&number).copied().unwrap_or(0));
         assert_eq!(frames.promised(), promised, "I4: promises are not what regions have");
@@ -118,7 +113,7 @@ impl Kernel<Fake> {
             add(&mut descriptions, handle.description.index());
         }
         for process in living().filter(|process| process.life == Life::Alive) {
-            add(&mut namespaces, process.namespace.index());
+            add(&mut namespaces, process.who.namespace.index());
         }
         for (_, namespace) in self.namespaces.iter() {
             let bound = |(_, binding): &(Name, Binding)| match binding {

@@ -2,7 +2,7 @@
 
 use anode_abi::info::id;
 use anode_abi::number::{
-    SYS_FMAP, SYS_FORK, SYS_FTRUNCATE, SYS_FUNMAP, SYS_KILL, SYS_MPROTECT, SYS_SETID,
+    SYS_EXIT, SYS_FMAP, SYS_FORK, SYS_FTRUNCATE, SYS_FUNMAP, SYS_KILL, SYS_MPROTECT, SYS_SETID,
     SYS_THREAD_CREATE, SYS_YIELD,
 };
 
@@ -106,7 +106,7 @@ fn a_child_that_is_killed_before_it_is_made_lets_go_of_its_names_once() {
         world.call(other, SYS_YIELD, &[]);
     }
     assert_eq!(world.result(init), Some(encode(EAGAIN)));
-    let names = world.kernel.processes.iter().next().unwrap().1.namespace;
+    let names = world.kernel.processes.iter().next().unwrap().1.who.namespace;
     assert!(world.kernel.namespaces.get(names).is_some());
     assert_eq!(world.open(init, "rand:", READ_WRITE), Some(5));
 }
@@ -165,5 +165,22 @@ fn a_fork_bomb_leaves_root_able_to_act() {
         forks += 1;
     }
     assert!(forks > 8);
+    world.ok(init, SYS_FORK, &[]);
+}
+
+#[test]
+fn children_that_nobody_waits_for_leave_root_able_to_act() {
+    let mut world = World::new();
+    let init = world.init;
+    world.ok(init, SYS_FORK, &[]);
+    let bomb = world.child();
+    world.ok(bomb, SYS_SETID, &[3, 0, 7]);
+    let mut zombies = 0;
+    while world.call(bomb, SYS_FORK, &[]).is_some_and(|pid| pid.cast_signed() > 0) {
+        let child = world.child();
+        world.call(child, SYS_EXIT, &[0]);
+        zombies += 1;
+    }
+    assert!(zombies > 8);
     world.ok(init, SYS_FORK, &[]);
 }

@@ -163,7 +163,7 @@ fn a_user_who_takes_all_memory_leaves_root_some() {
     let init = world.init;
     world.ok(init, SYS_FORK, &[]);
     let user = world.child();
-    world.kernel.process(user).unwrap().uid = 1000;
+    world.kernel.process(user).unwrap().who.uid = 1000;
     let rest = |world: &World| {
         let frames = &world.kernel.memory.frames;
         frames.free() - frames.promised()

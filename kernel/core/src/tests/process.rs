@@ -3,7 +3,7 @@
 use anode_abi::info::id;
 use anode_abi::number::{
     SYS_CLOSE, SYS_EXIT, SYS_FORK, SYS_FUTEX, SYS_GETID, SYS_KILL, SYS_NANOSLEEP, SYS_SETID,
-    SYS_SIGNAL_PAGE, SYS_SIGNAL_RETURN, SYS_THREAD_CREATE, SYS_WAITPID,
+    SYS_SIGNAL_PAGE, SYS_SIGNAL_WAIT, SYS_THREAD_CREATE, SYS_THREAD_KILL, SYS_WAITPID, SYS_YIELD,
 };
 
 use crate::prelude::*;
@@ -37,6 +37,8 @@ fn a_fork_shares_memory_until_one_side_writes() {
     let mut world = World::new();
     let init = world.init;
     world.poke(init, BASE, b"before");
+    let context = world.kernel.threads.get(init).unwrap().context;
+    Machine::regs(&mut world.kernel.memory.machine, context).general[reg::RAX] = 7;
     let pid = world.ok(init, SYS_FORK, &[]);
     let child = world.child();
 
@@ -45,7 +47,7 @@ fn a_fork_shares_memory_until_one_side_writes() {
     assert_eq!(world.peek(init, BASE, 6), b"before");
     world.poke(init, BASE, b"parent");
     assert_eq!(world.peek(child, BASE, 6), b"child!");
-    assert_eq!(world.result(child), Some(0));
+    assert_eq!(until_runs(&mut world, child).general[reg::RAX], 0);
     assert_eq!(world.ok(child, SYS_GETID, &[1, 0]), 1);
     assert!(pid > 1);
 }
@@ -147,36 +149,150 @@ fn a_futex_wait_ends_at_its_time() {
     assert_eq!(world.result(init), Some(encode(ETIMEDOUT)));
 }
 
+/// Where the tests put signal pages, and what the trampoline's address is.
+const PAGE_AT: u64 = BASE + 0x2000;
+const TRAMPOLINE: u64 = 0x20_0123;
+const SIGUSR1: u64 = 10;
+const SIGTERM: u64 = 15;
+
+/// The bit of a signal, as bytes of the page.
+fn bit(signal: u64) -> [u8; 8] {
+    (1u64.rotate_left(u32::try_from(signal).unwrap()) >> 1).to_le_bytes()
+}
+
+/// A child of init with a signal page in which SIGUSR1 is caught.
+fn child_with_page(world: &mut World) -> (ThreadId, u64) {
+    let pid = world.ok(world.init, SYS_FORK, &[]);
+    let child = world.child();
+    world.poke(child, PAGE_AT + 8, &bit(SIGUSR1));
+    world.ok(child, SYS_SIGNAL_PAGE, &[PAGE_AT, TRAMPOLINE]);
+    (child, pid)
+}
+
+/// Lets others run until that thread does.
+fn until_runs(world: &mut World, thread: ThreadId) -> Regs {
+    while world.kernel.cpus[0].current != Some(thread) {
+        world.call(world.init, SYS_YIELD, &[]);
+    }
+    let context = world.kernel.threads.get(thread).unwrap().context;
+    *Machine::regs(&mut world.kernel.memory.machine, context)
+}
+
 #[test]
-fn a_caught_signal_interrupts_sleep_and_returns_to_where_it_was() {
+fn a_caught_signal_interrupts_sleep_and_enters_the_trampoline() {
     let mut world = World::new();
     let init = world.init;
-    world.ok(init, SYS_FORK, &[]);
-    let child = world.child();
-    let page = BASE + 0x2000;
-    world.poke(child, page + 8, &(1u64 << 9).to_le_bytes());
-    world.ok(child, SYS_SIGNAL_PAGE, &[page, 0x20_0123]);
+    let (child, pid) = child_with_page(&mut world);
     world.poke(child, BASE, &100u64.to_le_bytes());
     world.poke(child, BASE + 8, &0u64.to_le_bytes());
-    let context = world.kernel.threads.get(child).unwrap().context;
-    let before = *Machine::regs(&mut world.kernel.memory.machine, context);
+    let before = until_runs(&mut world, child);
     assert_eq!(world.call(child, SYS_NANOSLEEP, &[BASE, 0]), None);
 
-    let pid = world.kernel.pid_of(world.kernel.threads.get(child).unwrap().process);
-    world.ok(init, SYS_KILL, &[u64::from(pid), 10]);
-    while world.kernel.cpus[0].current != Some(child) {
-        world.call(init, anode_abi::number::SYS_YIELD, &[]);
-    }
+    world.ok(init, SYS_KILL, &[pid, SIGUSR1]);
+    let inside = until_runs(&mut world, child);
 
-    let inside = *Machine::regs(&mut world.kernel.memory.machine, context);
-    assert_eq!((inside.rip, inside.general[5]), (0x20_0123, 10));
-    assert_eq!(world.peek(child, page + 64, 8), (1u64 << 9).to_le_bytes());
-    let frame = inside.general[4];
-    assert_eq!(world.call(child, SYS_SIGNAL_RETURN, &[frame]), None);
-    let after = *Machine::regs(&mut world.kernel.memory.machine, context);
-    assert_eq!((after.rip, after.rsp), (before.rip, before.rsp));
-    assert_eq!(after.general[0], encode(EINTR));
-    assert_eq!(world.peek(child, page + 64, 8), [0; 8]);
+    assert_eq!(inside.rip, TRAMPOLINE);
+    assert!(inside.rsp.is_multiple_of(16) && inside.rsp + 64 + 128 <= before.rsp);
+    let frame = [SIGUSR1, 0, 0, before.rip, 0, before.rflags, before.rsp, 0].map(u64::to_le_bytes);
+    assert_eq!(world.peek(child, inside.rsp, 64), frame.as_flattened());
+    assert_eq!(world.result(child), Some(encode(EINTR)));
+    assert_eq!(world.peek(child, PAGE_AT + 64, 8), bit(SIGUSR1));
+    assert_eq!(world.peek(child, PAGE_AT + 16, 8), [0; 8]);
+}
+
+#[test]
+fn a_signal_that_came_before_the_wait_ends_it() {
+    let mut world = World::new();
+    let init = world.init;
+    let (child, pid) = child_with_page(&mut world);
+    world.poke(child, PAGE_AT + 64, &bit(SIGUSR1));
+    world.ok(init, SYS_KILL, &[pid, SIGUSR1]);
+    assert_eq!(world.peek(child, PAGE_AT + 16, 8), bit(SIGUSR1));
+    assert_eq!(until_runs(&mut world, child).rip, 0x20_0000);
+
+    assert_eq!(world.refused(child, SYS_SIGNAL_WAIT, &[0]), EINTR);
+
+    assert_eq!(until_runs(&mut world, child).rip, TRAMPOLINE);
+}
+
+#[test]
+fn a_wait_sleeps_until_a_signal_that_it_lets_through() {
+    let mut world = World::new();
+    let init = world.init;
+    let (child, pid) = child_with_page(&mut world);
+    assert_eq!(world.call(child, SYS_SIGNAL_WAIT, &[1 << (SIGTERM - 1)]), None);
+    world.ok(init, SYS_KILL, &[pid, SIGTERM]);
+    assert_eq!(world.result(child), None);
+    world.ok(init, SYS_KILL, &[pid, SIGUSR1]);
+    assert_eq!(until_runs(&mut world, child).rip, TRAMPOLINE);
+    assert_eq!(world.result(child), Some(encode(EINTR)));
+}
+
+#[test]
+fn a_signal_waits_for_the_page_and_ends_who_neither_ignores_nor_catches_it() {
+    let mut world = World::new();
+    let init = world.init;
+    let pid = world.ok(init, SYS_FORK, &[]);
+    let child = world.child();
+    world.ok(init, SYS_KILL, &[pid, SIGTERM]);
+    world.ok(child, SYS_GETID, &[0, 0]);
+    world.poke(child, PAGE_AT, &bit(SIGUSR1));
+    assert_eq!(world.call(child, SYS_SIGNAL_PAGE, &[PAGE_AT, TRAMPOLINE]), None);
+    assert_eq!(world.ok(init, SYS_WAITPID, &[pid, 0]), pid | SIGTERM << 32);
+
+    let pid = world.ok(init, SYS_FORK, &[]);
+    let child = world.child();
+    world.poke(child, PAGE_AT, &bit(SIGUSR1));
+    world.ok(child, SYS_SIGNAL_PAGE, &[PAGE_AT, TRAMPOLINE]);
+    world.ok(init, SYS_KILL, &[pid, SIGUSR1]);
+    assert_eq!(world.ok(init, SYS_WAITPID, &[pid, 1]), 0);
+    world.ok(init, SYS_KILL, &[pid, SIGTERM]);
+    assert_eq!(world.ok(init, SYS_WAITPID, &[pid, 1]), pid | SIGTERM << 32);
+}
+
+#[test]
+fn a_signal_for_one_thread_is_taken_by_no_other() {
+    let mut world = World::new();
+    let init = world.init;
+    let other = second_thread(&mut world);
+    world.poke(init, PAGE_AT + 8, &bit(SIGUSR1));
+    world.ok(init, SYS_SIGNAL_PAGE, &[PAGE_AT, TRAMPOLINE]);
+    let number = world.ok(other, SYS_GETID, &[u64::try_from(id::TID).unwrap(), 0]);
+    world.ok(init, SYS_THREAD_KILL, &[number, SIGUSR1]);
+    assert_eq!(until_runs(&mut world, init).rip, 0x20_0000);
+    assert_eq!(until_runs(&mut world, other).rip, TRAMPOLINE);
+    assert_eq!(world.peek(init, PAGE_AT + 64, 16), [[0; 8], bit(SIGUSR1)].as_flattened());
+}
+
+#[test]
+fn a_signal_to_all_spares_init_and_the_sender() {
+    let mut world = World::new();
+    let init = world.init;
+    let mut children = [0; 3];
+    let threads = [(); 3].map(|()| {
+        let at = children.iter().position(|pid| *pid == 0).unwrap();
+        children[at] = world.ok(init, SYS_FORK, &[]);
+        world.child()
+    });
+    let sender = threads[1];
+    world.ok(sender, SYS_KILL, &[ANY, 9]);
+    assert!(world.kernel.threads.get(sender).is_some());
+    assert_eq!(world.ok(init, SYS_WAITPID, &[ANY, 0]), children[0] | 9 << 32);
+    assert_eq!(world.ok(init, SYS_WAITPID, &[ANY, 0]), children[2] | 9 << 32);
+    assert_eq!(world.ok(init, SYS_WAITPID, &[ANY, 1]), 0);
+}
+
+#[test]
+fn a_child_that_ends_gives_its_unused_slice_back() {
+    let mut world = World::new();
+    let init = world.init;
+    for _round in 0..20 {
+        world.ok(init, SYS_FORK, &[]);
+        let child = world.child();
+        world.call(child, SYS_EXIT, &[0]);
+        world.ok(init, SYS_WAITPID, &[ANY, 0]);
+    }
+    assert!(world.kernel.threads.get(init).unwrap().left > SLICE / 2);
 }
 
 #[test]
@@ -186,7 +302,7 @@ fn the_timer_is_never_armed_for_the_past() {
     world.ok(init, SYS_FORK, &[]);
     let child = world.child();
     let process = world.kernel.owner(child).unwrap();
-    world.kernel.processes.update(process, |process| process.priority = 0);
+    world.kernel.processes.update(process, |process| process.who.priority = 0);
     world.kernel.unblock(child);
     world.kernel.enqueue(child, Place::Last);
     for second in 1..5 {

@@ -43,7 +43,7 @@ unsafe fn try_exec(fd: c_int, argv: List, env: List) -> Result<()> {
         cwd: path.get(..length).unwrap_or_default(),
         cwd_handle: handle,
         umask: super::process::UMASK.load(Ordering::Relaxed),
-        ignored: super::signal::ignored(),
+        ignored: crate::signal::ignored(),
         blocked: super::mask(),
     };
     // SAFETY: the caller's promise.

@@ -77,8 +77,7 @@ pub(crate) fn inherit() {
     let Some(args) = args() else { return };
     cwd::begin(args.facts.cwd, args.facts.cwd_handle);
     UMASK.store(args.facts.umask, Ordering::Relaxed);
-    super::signal::begin(args.facts.blocked);
-    crate::signal::inherit_ignored(args.facts.ignored);
+    super::signal::begin(args.facts.blocked, args.facts.ignored);
 }
 
 pub(crate) fn fork() -> Result<c_int> {

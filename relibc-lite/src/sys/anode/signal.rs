@@ -1,23 +1,29 @@
 //! Signals: the page that is shared with the kernel, and the trampoline.
 //!
-//! Masks and actions are words of the page, so changing them is no system call.
+//! Masks, actions and what is pending are words of the page, so changing them is no system call,
+//! and neither is the return from a handler.
 
 use super::raw::call;
 use crate::c::{int, narrow};
 use crate::thread;
-use anode_abi::number::{SYS_SIGNAL_PAGE, SYS_SIGNAL_RETURN, SYS_SIGNAL_WAIT, SYS_YIELD};
-use anode_abi::signal::{MASK_WORD, SignalFrame, THREADS};
+use anode_abi::number::{SYS_SIGNAL_PAGE, SYS_SIGNAL_WAIT, SYS_YIELD};
+use anode_abi::signal::{CAUGHT, IGNORED, PENDING, SignalFrame, THREAD_WORDS, THREADS};
 use core::ffi::c_int;
+use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use relibc_core::abi::{Sigaction, Siginfo};
 use relibc_core::consts::{PAGE, SA_NODEFER, SIG_DFL, SIG_IGN};
 use relibc_core::errno::Result;
 
-/// Words of the page: `ignored`, `caught`, six reserved, then the masks.
+/// Words of the page: see [`anode_abi::signal`].
 type Page = [AtomicU64; PAGE / 8];
-const IGNORED: usize = 0;
-const CAUGHT: usize = 1;
+/// Of a thread's word, what it blocks; above is what waits for it alone.
+const BLOCKED: u64 = 0xffff_ffff;
+const OWN: u32 = 32;
+/// Signals that are ignored by default: CHLD, CONT, URG, WINCH, and until there is job control
+/// STOP, TSTP, TTIN, TTOU.
+const HARMLESS: u64 = 0x7f << 16 | 1 << 27;
 
 static SIGNALS: AtomicPtr<Page> = AtomicPtr::new(ptr::null_mut());
 /// Slots in use, a bit each; the first is the first thread's.
@@ -31,8 +37,8 @@ fn at(index: usize) -> Option<&'static AtomicU64> {
     unsafe { SIGNALS.load(Ordering::Acquire).as_ref() }.and_then(|page| page.get(index))
 }
 
-/// Makes the page and tells the kernel.
-pub(super) fn begin(blocked: u64) {
+/// Makes the page, as the program before left it, and then tells the kernel.
+pub(super) fn begin(blocked: u64, ignored: u64) {
     XSAVE.store(vector_state_size(), Ordering::Relaxed);
     let Ok(page) = super::map_anonymous(PAGE, crate::sys::Commit::Now) else {
         crate::stdlib::die(b"libc: no memory for signals\n")
@@ -40,6 +46,10 @@ pub(super) fn begin(blocked: u64) {
     SIGNALS.store(page.cast(), Ordering::Release);
     let slot = claim_slot(blocked).unwrap_or(0);
     thread::current().signals.slot.set(slot);
+    if let Some(word) = at(IGNORED) {
+        word.store(HARMLESS, Ordering::SeqCst);
+    }
+    crate::signal::inherit_ignored(ignored);
     let entry: unsafe extern "C" fn() -> ! = trampoline;
     // SAFETY: the page is ours for good, and the trampoline does what the kernel wants.
     let _done = unsafe { call(SYS_SIGNAL_PAGE, [page.addr(), (entry as *const ()).addr()]) };
@@ -59,7 +69,7 @@ fn vector_state_size() -> usize {
 pub(crate) fn set_action(signal: c_int, action: &Sigaction) -> Result<()> {
     let bit = crate::signal::bit(signal)?;
     let (ignored, caught) = match action.sa_sigaction {
-        SIG_DFL => (false, false),
+        SIG_DFL => (bit & HARMLESS != 0, false),
         SIG_IGN => (true, false),
         _ => (false, true),
     };
@@ -75,44 +85,60 @@ pub(crate) fn set_action(signal: c_int, action: &Sigaction) -> Result<()> {
     Ok(())
 }
 
-/// The ignored signals, for the next program.
-pub(super) fn ignored() -> u64 {
-    at(IGNORED).map_or(0, |word| word.load(Ordering::SeqCst))
-}
-
-fn own_mask() -> Option<&'static AtomicU64> {
-    at(MASK_WORD.saturating_add(thread::current().signals.slot.get()))
+fn own_word() -> Option<&'static AtomicU64> {
+    at(THREAD_WORDS.saturating_add(thread::current().signals.slot.get()))
 }
 
 /// The calling thread's blocked signals.
 pub(crate) fn mask() -> u64 {
-    own_mask().map_or(0, |mask| mask.load(Ordering::SeqCst))
+    own_word().map_or(0, |own| own.load(Ordering::SeqCst) & BLOCKED)
+}
+
+fn store_mask(mask: u64) {
+    let new = |word: u64| Some(word & !BLOCKED | mask & BLOCKED);
+    if let Some(own) = own_word() {
+        // It always gives a new value.
+        let _old = own.fetch_update(Ordering::SeqCst, Ordering::SeqCst, new);
+    }
 }
 
 /// Replaces the calling thread's blocked signals.
 pub(crate) fn set_mask(mask: u64) {
-    let before = own_mask().map_or(0, |own| own.swap(mask, Ordering::SeqCst));
-    if before & !mask != 0 {
+    store_mask(mask);
+    if pending() & !mask != 0 {
         // What waited is delivered at the end of any call.
         // SAFETY: no memory is touched.
         let _done = unsafe { call(SYS_YIELD, []) };
     }
 }
 
-/// The kernel keeps what is pending to itself.
+/// The signals that wait for the thread, or for any.
 pub(crate) fn pending() -> u64 {
-    0
+    let [all, own] =
+        [at(PENDING), own_word()].map(|word| word.map_or(0, |word| word.load(Ordering::SeqCst)));
+    all | own >> OWN
+}
+
+/// Takes a signal off what waits; `false`: another thread was quicker.
+fn take(bit: u64) -> bool {
+    let taken = [(at(PENDING), bit), (own_word(), bit << OWN)].map(|(word, bit)| {
+        word.is_some_and(|word| word.fetch_and(!bit, Ordering::SeqCst) & bit != 0)
+    });
+    taken.contains(&true)
 }
 
 /// Sleeps with `mask` as the blocked signals until a handler has run.
 pub(crate) fn suspend(mask: u64) {
-    let Some(own) = own_mask() else { return };
-    let interrupted = &thread::current().signals.handled;
-    let before = own.swap(mask, Ordering::SeqCst);
-    interrupted.set(false);
-    while !interrupted.get() {
+    let before = self::mask();
+    store_mask(u64::MAX);
+    let handled = &thread::current().signals.handled;
+    handled.set(false);
+    while !handled.get() {
+        // The kernel takes the mask and sleeps in one step: nothing slips in between.
+        let mask = usize::try_from(mask & BLOCKED).unwrap_or(0);
         // SAFETY: no memory is touched. It always ends with EINTR.
-        let _woken = unsafe { call(SYS_SIGNAL_WAIT, []) };
+        let _woken = unsafe { call(SYS_SIGNAL_WAIT, [mask]) };
+        store_mask(u64::MAX);
     }
     set_mask(before);
 }
@@ -129,8 +155,8 @@ pub(crate) fn claim_slot(inherited: u64) -> Option<usize> {
                 release_slot(slot);
                 return None;
             }
-            if let Some(mask) = at(MASK_WORD.checked_add(slot)?) {
-                mask.store(inherited, Ordering::SeqCst);
+            if let Some(word) = at(THREAD_WORDS.checked_add(slot)?) {
+                word.store(inherited & BLOCKED, Ordering::SeqCst);
             }
             return Some(slot);
         }
@@ -145,49 +171,56 @@ pub(crate) fn release_slot(slot: usize) {
     }
 }
 
-/// After `fork` only the calling thread is left.
+/// After `fork` only the calling thread is left, and nothing waits for it.
 pub(super) fn forget_other_threads() {
     let own = thread::current().signals.slot.get();
     for (index, word) in SLOTS.iter().enumerate() {
         word.store(if own / 64 == index { 1 << (own % 64) } else { 0 }, Ordering::SeqCst);
     }
+    take(BLOCKED);
 }
 
-/// Blocks what the action wants blocked while its handler runs; the kernel has blocked the
-/// signal itself, and puts the old mask back afterwards.
+/// Blocks what the action wants blocked while its handler runs, besides the signal itself.
 pub(crate) fn begin_handler(signal: c_int, action: &Sigaction) {
-    let Some(own) = own_mask() else { return };
     let bit = crate::signal::bit(signal).unwrap_or(0);
-    own.fetch_or(action.sa_mask, Ordering::SeqCst);
-    if action.sa_flags & SA_NODEFER != 0 && action.sa_mask & bit == 0 {
-        own.fetch_and(!bit, Ordering::SeqCst);
-    }
+    let own = if action.sa_flags & SA_NODEFER == 0 { bit } else { action.sa_mask & bit };
+    store_mask(thread::current().signals.outer.get() | action.sa_mask | own);
 }
 
-/// Where the kernel goes with a caught signal: rdi is its number, rsi the frame to return to.
+/// Where the kernel goes with a caught signal: rsp is the frame, all else as it was.
 ///
-/// The frame holds all general registers, so only the vector state is saved here.
+/// It saves what a C function may change, the vector state too, and two registers for itself.
 #[unsafe(naked)]
 unsafe extern "C" fn trampoline() -> ! {
     core::arch::naked_asm!(
-        "cld",
-        "mov rbx, rsi",
-        "mov r13, [rip + {size}]",
-        "test r13, r13",
+        "push rax",
+        "push rcx",
+        "push rdx",
+        "push rsi",
+        "push rdi",
+        "push r8",
+        "push r9",
+        "push r10",
+        "push r11",
+        "push rbx",
+        "push r12",
+        "lea rbx, [rsp + {saved}]",
+        "mov word ptr [rbx + {cs}], cs",
+        "mov word ptr [rbx + {ss}], ss",
+        "mov r12, [rip + {size}]",
+        "test r12, r12",
         "jz 2f",
-        "sub rsp, r13",
+        "sub rsp, r12",
         "and rsp, -64",
         // The header of the area must be zero.
         "xor eax, eax",
         "mov ecx, 8",
-        "mov r14, rdi",
         "lea rdi, [rsp + 512]",
         "rep stosq",
-        "mov rdi, r14",
         "mov eax, -1",
         "mov edx, -1",
         "xsave64 [rsp]",
-        "mov rsi, rbx",
+        "mov rdi, rbx",
         "call {enter}",
         "mov eax, -1",
         "mov edx, -1",
@@ -197,26 +230,59 @@ unsafe extern "C" fn trampoline() -> ! {
         "sub rsp, 512",
         "and rsp, -64",
         "fxsave64 [rsp]",
-        "mov rsi, rbx",
+        "mov rdi, rbx",
         "call {enter}",
         "fxrstor64 [rsp]",
         "3:",
-        "mov rdi, rbx",
-        "mov eax, {signal_return}",
-        "syscall",
-        "ud2",
+        "lea rsp, [rbx - {saved}]",
+        "pop r12",
+        "pop rbx",
+        "pop r11",
+        "pop r10",
+        "pop r9",
+        "pop r8",
+        "pop rdi",
+        "pop rsi",
+        "pop rdx",
+        "pop rcx",
+        "pop rax",
+        "add rsp, {rip}",
+        "iretq",
+        saved = const SAVED,
+        rip = const offset_of!(SignalFrame, rip),
+        cs = const offset_of!(SignalFrame, cs),
+        ss = const offset_of!(SignalFrame, ss),
         size = sym XSAVE,
         enter = sym enter,
-        signal_return = const SYS_SIGNAL_RETURN,
     )
 }
 
+/// Bytes of the registers that the trampoline pushes.
+const SAVED: usize = 11 * 8;
+
+/// Handles the signal of a frame. What comes meanwhile is handled here too and not on top, so
+/// that no storm of signals fills the stack.
+///
 /// # Safety
 ///
 /// Called by the trampoline with what the kernel gave.
-unsafe extern "C" fn enter(signal: usize, frame: *mut SignalFrame) {
-    let mut info = Siginfo::of(int(signal));
-    // SAFETY: the frame lies on this stack until `signal_return`.
-    info.si_addr = narrow(unsafe { (*frame).address });
-    crate::signal::deliver(info.si_signo, &info, frame.cast());
+unsafe extern "C" fn enter(frame: *mut SignalFrame) {
+    // SAFETY: the frame lies on this stack until the trampoline has gone back.
+    let SignalFrame { signal, address, .. } = unsafe { *frame };
+    let mut info = Siginfo::of(int(narrow(signal)));
+    info.si_addr = narrow(address);
+    let before = mask() & !crate::signal::bit(info.si_signo).unwrap_or(0);
+    loop {
+        // Until the handler runs: it is looked up under a lock.
+        store_mask(u64::MAX);
+        thread::current().signals.outer.set(before);
+        crate::signal::deliver(info.si_signo, &info, frame.cast());
+        let caught = at(CAUGHT).map_or(0, |word| word.load(Ordering::SeqCst));
+        let due = pending() & caught & !before;
+        if !take(due & due.wrapping_neg()) {
+            break;
+        }
+        info = Siginfo::of(c_int::try_from(due.trailing_zeros()).unwrap_or(0).saturating_add(1));
+    }
+    set_mask(before);
 }

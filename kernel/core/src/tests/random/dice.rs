@@ -39,7 +39,7 @@ impl Dice {
     }
 }
 
-pub(super) const CALLS: [usize; 54] = [
+pub(super) const CALLS: [usize; 53] = [
     n::SYS_READ,
     n::SYS_WRITE,
     n::SYS_READ2,
@@ -76,7 +76,6 @@ pub(super) const CALLS: [usize; 54] = [
     n::SYS_THREAD_EXIT,
     n::SYS_SET_TLS,
     n::SYS_SIGNAL_PAGE,
-    n::SYS_SIGNAL_RETURN,
     n::SYS_THREAD_KILL,
     n::SYS_SIGNAL_WAIT,
     n::SYS_NANOSLEEP,

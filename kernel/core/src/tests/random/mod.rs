@@ -52,7 +52,7 @@ fn populated() -> World {
 
 /// The pid of some process but init, be it alive or dead.
 fn anybody(world: &World, dice: &mut Dice) -> u64 {
-    let others = world.kernel.processes.iter().map(|(_, process)| u64::from(process.pid));
+    let others = world.kernel.processes.iter().map(|(_, process)| u64::from(process.who.pid));
     let others: Vec<_> = others.filter(|pid| *pid != 1).chain([77]).collect();
     dice.of(&others)
 }
@@ -164,7 +164,8 @@ fn play(seed: u64) {
 /// When all workers are dead and init has closed what they shared, nothing of them is left.
 fn bury(world: &mut World, seed: u64) {
     let init = world.init;
-    while let Some(id) = world.kernel.processes.next(None, |p| p.pid != 1 && p.life == Life::Alive)
+    while let Some(id) =
+        world.kernel.processes.next(None, |p| p.who.pid != 1 && p.life == Life::Alive)
     {
         let pid = world.kernel.pid_of(id);
         world.call(init, n::SYS_KILL, &[pid.into(), 9]);
