@@ -7,8 +7,8 @@
 
 pub use redox::number::{
     SYS_CALL, SYS_CLOCK_GETTIME, SYS_CLOSE, SYS_FCHOWN, SYS_FCNTL, SYS_FLINK, SYS_FMAP, SYS_FPATH,
-    SYS_FRENAME, SYS_FSTAT, SYS_FSYNC, SYS_FUNMAP, SYS_FUTEX, SYS_LSEEK, SYS_MPROTECT,
-    SYS_NANOSLEEP, SYS_READ, SYS_READ2, SYS_UNLINKAT, SYS_WRITE, SYS_WRITE2, SYS_YIELD,
+    SYS_FRENAME, SYS_FSTAT, SYS_FSYNC, SYS_FUNMAP, SYS_LSEEK, SYS_MPROTECT, SYS_READ, SYS_READ2,
+    SYS_UNLINKAT, SYS_WRITE, SYS_WRITE2, SYS_YIELD,
 };
 
 /// Class of Anode's own calls.
@@ -61,8 +61,10 @@ pub const SYS_SIGNAL_PAGE: usize = ANODE | 27;
 pub const SYS_THREAD_KILL: usize = ANODE | 29;
 /// `clock_settime(clock, time)`.
 pub const SYS_CLOCK_SETTIME: usize = ANODE | 30;
-/// `signal_wait(mask)`: blocks just those signals and sleeps until a handler has run; `EINTR`.
-pub const SYS_SIGNAL_WAIT: usize = ANODE | 31;
+/// `sleep(deadline, mask)`: until then, or a signal; blocks just those signals, or ([`NONE`]) what it did.
+pub const SYS_SLEEP: usize = ANODE | 31;
+/// `futex(address, op, value, deadline)`: sleeps on a word of memory, or wakes its sleepers.
+pub const SYS_FUTEX: usize = ANODE | 28;
 
 /// `scheme_new(ns, name, len, policy)`: makes a scheme and its name; gives the owner handle.
 pub const SYS_SCHEME_NEW: usize = ANODE | 48;

@@ -17,11 +17,16 @@ pub const THREAD_WORDS: usize = 8;
 /// Threads that one process may have, and words for them in its signal page.
 pub const THREADS: usize = 504;
 
-/// What the kernel puts on the stack, 16-aligned and below the red zone, before it enters the
-/// trampoline with rsp = address of this frame and all other registers as they were.
+/// Bytes below the stack pointer that a function may use; the frame lies right beneath them.
+pub const RED_ZONE: usize = 128;
+
+/// What the kernel puts on the stack before it enters the trampoline with rsp = address of this
+/// frame and all other registers as they were.
 ///
 /// The kernel has blocked the signal itself. The trampoline saves what it changes, calls the
-/// handler, unblocks, and goes back by an `iretq` of the last five words.
+/// handler and unblocks. It needs no call to go back: with rsp at `rflags`, POPFQ and a RET that
+/// skips the red zone restore all that is left. (IRETQ would do it too, but not where an emulator
+/// takes its reads for the kernel's and SMAP forbids them.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct SignalFrame {
@@ -29,18 +34,10 @@ pub struct SignalFrame {
     pub signal: u64,
     /// Address of the access that faulted (SIGSEGV, SIGBUS), else 0.
     pub address: u64,
-    /// Zero.
-    pub reserved: u64,
-    /// Instruction pointer to go back to.
-    pub rip: u64,
-    /// Zero: a place for the trampoline's code segment.
-    pub cs: u64,
     /// Flags to go back with.
     pub rflags: u64,
-    /// Stack pointer to go back to.
-    pub rsp: u64,
-    /// Zero: a place for the trampoline's stack segment.
-    pub ss: u64,
+    /// Instruction pointer to go back to.
+    pub rip: u64,
 }
 
-const _: () = assert!(size_of::<SignalFrame>() == 64);
+const _: () = assert!(size_of::<SignalFrame>() == 32);

@@ -94,16 +94,11 @@ impl<M: Machine> Kernel<M> {
     fn begin(&mut self, id: ThreadId) -> Option<Then> {
         let Self { threads, processes, memory, .. } = self;
         let thread = threads.get_mut(id)?;
-        let process = processes.get(thread.process)?;
         thread.state = State::Running;
         // What is done from now on is done for this one: only root may have the last frames.
-        memory.frames.serve(process.uid);
-        let pending = thread.pending | process.signals.pending;
-        if pending == 0 {
-            return Some(core::mem::take(&mut thread.sleep.then));
-        }
-        if !self.deliver(id) {
-            return None;
+        memory.frames.serve(processes.get(thread.process)?.who.uid);
+        if thread.signalled && matches!(thread.sleep.then, Then::Return(_) | Then::Retry(_)) {
+            self.deliver(id);
         }
         self.threads.get_mut(id).map(|thread| core::mem::take(&mut thread.sleep.then))
     }

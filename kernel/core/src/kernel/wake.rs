@@ -12,14 +12,9 @@ impl<M: Machine> Kernel<M> {
     /// Puts the running thread to sleep on a channel.
     pub(crate) fn sleep(&mut self, me: ThreadId, channel: Channel, sleep: Sleep) -> Outcome {
         self.set_sleep(me, sleep);
-        self.line_up(me, channel);
-        Ok(Next::Pick)
-    }
-
-    /// Puts a thread that is on no queue behind the others who wait on a channel.
-    pub(crate) fn line_up(&mut self, id: ThreadId, channel: Channel) {
         let state = State::Blocked(Blocked::On(channel));
-        self.schedule.add(&mut self.threads, id, state, Place::Last);
+        self.schedule.add(&mut self.threads, me, state, Place::Last);
+        Ok(Next::Pick)
     }
 
     /// Notes how a thread sleeps, and its deadline.

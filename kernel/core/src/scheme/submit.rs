@@ -120,7 +120,7 @@ impl<M: Machine> Ring<M> {
         &mut self,
         number: u16,
         request: &Request,
-        caller: &mut Process<M>,
+        caller: &mut Process,
         (memory, scratch): (&mut Memory<M>, &[u8]),
     ) -> Result<()> {
         let space = caller.space.as_mut().ok_or(ESRCH)?;

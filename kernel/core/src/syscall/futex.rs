@@ -1,11 +1,9 @@
 //! Futexes: sleeping on a word of memory; where it is shared, all its addresses are one.
 
 use crate::prelude::*;
-use crate::syscall::time::from_timespec;
 
 const WAIT: u64 = 0;
 const WAKE: u64 = 1;
-const REQUEUE: u64 = 2;
 
 impl<M: Machine> Kernel<M> {
     /// The channel of a futex word, its frame, and its value now.
@@ -30,26 +28,10 @@ impl<M: Machine> Kernel<M> {
         let (channel, _, value) = self.futex_word(me, call.a)?;
         match call.b {
             WAIT if value != low(call.c) => Err(EAGAIN),
-            WAIT => {
-                let deadline = match call.d {
-                    0 => u64::MAX,
-                    at => from_timespec(self.words(me, at)?)?,
-                };
-                self.sleep(me, channel, Sleep::until(deadline, encode(ETIMEDOUT)))
-            }
+            WAIT if self.is_past(call.d) => Err(ETIMEDOUT),
+            WAIT => self.sleep(me, channel, Sleep::until(call.d, encode(ETIMEDOUT))),
             WAKE => {
                 let woken = self.wake_all(channel, call.c);
-                self.give(me, woken)
-            }
-            REQUEUE => {
-                let (other, ..) = self.futex_word(me, call.e)?;
-                let woken = self.wake_all(channel, call.c);
-                while let Some(id) = self.schedule.sleeper(&self.threads, channel)
-                    && channel != other
-                {
-                    self.schedule.remove(&mut self.threads, id);
-                    self.line_up(id, other);
-                }
                 self.give(me, woken)
             }
             _ => Err(ENOSYS),

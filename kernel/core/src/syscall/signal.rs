@@ -4,7 +4,7 @@
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::SeqCst;
 
-use anode_abi::signal::{CAUGHT, IGNORED, PENDING, SignalFrame};
+use anode_abi::signal::{CAUGHT, IGNORED, PENDING, RED_ZONE, SignalFrame};
 
 use crate::prelude::*;
 
@@ -24,8 +24,6 @@ const SIGSEGV: u32 = 11;
 const ALL: u64 = 0x7FFF_FFFF;
 /// Where in a thread's word begins what waits for it alone.
 const OWN: u32 = 32;
-/// Bytes below the stack pointer that a function may use.
-const RED_ZONE: u64 = 128;
 
 const fn bit(signal: u32) -> u64 {
     1u64.wrapping_shl(signal.wrapping_sub(1))
@@ -174,35 +172,25 @@ impl<M: Machine> Kernel<M> {
         self.force_signal(me, signal, 0)
     }
 
-    /// Before a thread goes back to its program: enters the handler of a signal that is due.
-    /// `false`: the thread is no more.
-    #[inline]
-    pub(crate) fn deliver(&mut self, me: ThreadId) -> bool {
-        let Some(thread) = self.threads.get(me) else { return false };
-        !thread.signalled
-            || matches!(thread.sleep.then, Then::Resume(_) | Then::Fork(..))
-            || self.take_signal(me)
-    }
-
-    fn take_signal(&mut self, me: ThreadId) -> bool {
+    /// Before a thread goes back to its program: enters the handler of a signal that is due, or
+    /// ends the process by it.
+    pub(crate) fn deliver(&mut self, me: ThreadId) {
         let Some(&Thread { process: id, signal_word: at, .. }) = self.threads.get(me) else {
-            return false;
+            return;
         };
-        let Some(page) = self.page(id) else { return true };
+        let Some(page) = self.page(id) else { return };
         let (waiting, due) = waiting(&page, at);
         if due == 0 {
-            self.threads.update(me, |thread| thread.signalled = waiting != 0);
-            return true;
+            return self.threads.update(me, |thread| thread.signalled = waiting != 0);
         }
         let signal = due.trailing_zeros().wrapping_add(1);
         word(&page, PENDING).fetch_and(!bit(signal), SeqCst);
         word(&page, at).fetch_and(!(bit(signal) << OWN), SeqCst);
-        let caught = has(&page, CAUGHT, signal);
-        if caught && self.enter_handler(me, &page, signal, 0).is_ok() {
-            return true;
+        if !has(&page, CAUGHT, signal) {
+            self.end_process(id, signal);
+        } else if self.enter_handler(me, &page, signal, 0).is_err() {
+            self.end_process(id, SIGSEGV);
         }
-        self.end_process(id, if caught { SIGSEGV } else { signal });
-        false
     }
 
     /// Pushes a [`SignalFrame`] and points the thread at the trampoline. A call that would have
@@ -220,9 +208,9 @@ impl<M: Machine> Kernel<M> {
         }
         let (context, at) = (thread.context, thread.signal_word);
         let Regs { rip, rsp, rflags, .. } = *self.memory.machine.regs(context);
-        let size = wide(size_of::<SignalFrame>());
-        let frame = rsp.checked_sub(RED_ZONE.saturating_add(size)).ok_or(EFAULT)? & !0xF;
-        self.put_words(me, frame, [signal.into(), address, 0, rip, 0, rflags, rsp, 0])?;
+        let below = wide(RED_ZONE.saturating_add(size_of::<SignalFrame>()));
+        let frame = rsp.checked_sub(below).ok_or(EFAULT)?;
+        self.put_words(me, frame, [signal.into(), address, rflags, rip])?;
         word(page, at).fetch_or(bit(signal), SeqCst);
         let (_, trampoline) = self.process(me)?.signals.ok_or(ESRCH)?;
         let regs = self.memory.machine.regs(context);
@@ -270,17 +258,22 @@ impl<M: Machine> Kernel<M> {
         self.give(me, 0)
     }
 
-    /// Blocks just those signals and sleeps until one that is not among them has been handled;
-    /// that both are one step is what the call is for.
-    pub(crate) fn signal_wait(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let at = self.threads.get(me).ok_or(ESRCH)?.signal_word;
-        let page = self.page(self.owner(me)?).ok_or(EINVAL)?;
-        let own = word(&page, at);
-        own.store(own.load(SeqCst) & !ALL | call.a & ALL, SeqCst);
-        let (_, due) = waiting(&page, at);
-        if due != 0 {
-            return Err(EINTR);
+    /// Sleeps until a time or a signal. What it blocks meanwhile is blocked in the same step, so
+    /// that a signal that came before ends the sleep too.
+    pub(crate) fn sleep_until(&mut self, me: ThreadId, call: Call) -> Outcome {
+        let Call { a: deadline, b: mask, .. } = call;
+        if mask != wide(NONE) {
+            let at = self.threads.get(me).ok_or(ESRCH)?.signal_word;
+            let page = self.page(self.owner(me)?).ok_or(EINVAL)?;
+            let own = word(&page, at);
+            own.store(own.load(SeqCst) & !ALL | mask & ALL, SeqCst);
+            if waiting(&page, at).1 != 0 {
+                return Err(EINTR);
+            }
         }
-        self.sleep(me, Channel::Time, Sleep::until(u64::MAX, 0))
+        if self.is_past(deadline) {
+            return self.give(me, 0);
+        }
+        self.sleep(me, Channel::Time, Sleep::until(deadline, 0))
     }
 }

@@ -69,10 +69,4 @@ impl<M: Machine> Kernel<M> {
         self.wall = time.saturating_sub(self.memory.machine.now());
         self.give(me, 0)
     }
-
-    pub(crate) fn nanosleep(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let time = from_timespec(self.words(me, call.a)?)?;
-        let until = self.memory.machine.now().saturating_add(time);
-        self.sleep(me, Channel::Time, Sleep::until(until, 0))
-    }
 }

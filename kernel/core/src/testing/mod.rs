@@ -114,7 +114,7 @@ impl World {
         self.kernel.unblock(thread);
         self.kernel.threads.get_mut(thread).unwrap().state = State::Running;
         self.kernel.cpus[0].current = Some(thread);
-        let uid = self.kernel.process(thread).unwrap().uid;
+        let uid = self.kernel.process(thread).unwrap().who.uid;
         self.kernel.memory.frames.serve(uid);
     }
 

@@ -2,8 +2,8 @@
 
 use anode_abi::info::id;
 use anode_abi::number::{
-    SYS_CLOSE, SYS_EXIT, SYS_FORK, SYS_FUTEX, SYS_GETID, SYS_KILL, SYS_NANOSLEEP, SYS_SETID,
-    SYS_SIGNAL_PAGE, SYS_SIGNAL_WAIT, SYS_THREAD_CREATE, SYS_THREAD_KILL, SYS_WAITPID, SYS_YIELD,
+    SYS_CLOSE, SYS_EXIT, SYS_FORK, SYS_FUTEX, SYS_GETID, SYS_KILL, SYS_SETID, SYS_SIGNAL_PAGE,
+    SYS_SLEEP, SYS_THREAD_CREATE, SYS_THREAD_KILL, SYS_WAITPID, SYS_YIELD,
 };
 
 use crate::prelude::*;
@@ -116,7 +116,7 @@ fn a_futex_wakes_those_who_wait_for_that_word() {
     let other = second_thread(&mut world);
     let word = BASE + 0x1000;
     assert_eq!(world.refused(init, SYS_FUTEX, &[word, 0, 1, 0]), EAGAIN);
-    assert_eq!(world.call(other, SYS_FUTEX, &[word, 0, 0, 0]), None);
+    assert_eq!(world.call(other, SYS_FUTEX, &[word, 0, 0, ANY]), None);
     assert_eq!(world.ok(init, SYS_FUTEX, &[word + 4, 1, 9]), 0);
     assert_eq!(world.ok(init, SYS_FUTEX, &[word, 1, 9]), 1);
     assert_eq!(world.result(other), Some(0));
@@ -128,7 +128,7 @@ fn a_futex_sleeper_is_found_after_a_fork_moved_its_word() {
     let init = world.init;
     let other = second_thread(&mut world);
     let word = BASE + 0x1000;
-    assert_eq!(world.call(other, SYS_FUTEX, &[word, 0, 0, 0]), None);
+    assert_eq!(world.call(other, SYS_FUTEX, &[word, 0, 0, ANY]), None);
     world.ok(init, SYS_FORK, &[]);
     world.poke(init, word + 8, b"copied");
     assert_eq!(world.ok(init, SYS_FUTEX, &[word, 1, 9]), 1);
@@ -139,12 +139,12 @@ fn a_futex_sleeper_is_found_after_a_fork_moved_its_word() {
 fn a_futex_wait_ends_at_its_time() {
     let mut world = World::new();
     let init = world.init;
-    world.poke(init, BASE, &1u64.to_le_bytes());
-    world.poke(init, BASE + 8, &0u64.to_le_bytes());
-    assert_eq!(world.call(init, SYS_FUTEX, &[BASE + 0x1000, 0, 0, BASE]), None);
+    let second = 1_000_000_000;
+    assert_eq!(world.refused(init, SYS_FUTEX, &[BASE + 0x1000, 0, 0, 0]), ETIMEDOUT);
+    assert_eq!(world.call(init, SYS_FUTEX, &[BASE + 0x1000, 0, 0, second]), None);
     world.trap(Trap::Tick);
     assert_eq!(world.result(init), None);
-    world.kernel.memory.machine.time = 1_000_000_000;
+    world.kernel.memory.machine.time = second;
     world.trap(Trap::Tick);
     assert_eq!(world.result(init), Some(encode(ETIMEDOUT)));
 }
@@ -183,18 +183,16 @@ fn a_caught_signal_interrupts_sleep_and_enters_the_trampoline() {
     let mut world = World::new();
     let init = world.init;
     let (child, pid) = child_with_page(&mut world);
-    world.poke(child, BASE, &100u64.to_le_bytes());
-    world.poke(child, BASE + 8, &0u64.to_le_bytes());
     let before = until_runs(&mut world, child);
-    assert_eq!(world.call(child, SYS_NANOSLEEP, &[BASE, 0]), None);
+    assert_eq!(world.call(child, SYS_SLEEP, &[ANY, ANY]), None);
 
     world.ok(init, SYS_KILL, &[pid, SIGUSR1]);
     let inside = until_runs(&mut world, child);
 
     assert_eq!(inside.rip, TRAMPOLINE);
-    assert!(inside.rsp.is_multiple_of(16) && inside.rsp + 64 + 128 <= before.rsp);
-    let frame = [SIGUSR1, 0, 0, before.rip, 0, before.rflags, before.rsp, 0].map(u64::to_le_bytes);
-    assert_eq!(world.peek(child, inside.rsp, 64), frame.as_flattened());
+    assert_eq!(inside.rsp + 32 + 128, before.rsp);
+    let frame = [SIGUSR1, 0, before.rflags, before.rip].map(u64::to_le_bytes);
+    assert_eq!(world.peek(child, inside.rsp, 32), frame.as_flattened());
     assert_eq!(world.result(child), Some(encode(EINTR)));
     assert_eq!(world.peek(child, PAGE_AT + 64, 8), bit(SIGUSR1));
     assert_eq!(world.peek(child, PAGE_AT + 16, 8), [0; 8]);
@@ -210,7 +208,7 @@ fn a_signal_that_came_before_the_wait_ends_it() {
     assert_eq!(world.peek(child, PAGE_AT + 16, 8), bit(SIGUSR1));
     assert_eq!(until_runs(&mut world, child).rip, 0x20_0000);
 
-    assert_eq!(world.refused(child, SYS_SIGNAL_WAIT, &[0]), EINTR);
+    assert_eq!(world.refused(child, SYS_SLEEP, &[ANY, 0]), EINTR);
 
     assert_eq!(until_runs(&mut world, child).rip, TRAMPOLINE);
 }
@@ -220,7 +218,7 @@ fn a_wait_sleeps_until_a_signal_that_it_lets_through() {
     let mut world = World::new();
     let init = world.init;
     let (child, pid) = child_with_page(&mut world);
-    assert_eq!(world.call(child, SYS_SIGNAL_WAIT, &[1 << (SIGTERM - 1)]), None);
+    assert_eq!(world.call(child, SYS_SLEEP, &[ANY, 1 << (SIGTERM - 1)]), None);
     world.ok(init, SYS_KILL, &[pid, SIGTERM]);
     assert_eq!(world.result(child), None);
     world.ok(init, SYS_KILL, &[pid, SIGUSR1]);
@@ -319,9 +317,7 @@ fn a_thread_that_waited_goes_before_those_that_compute_until_it_had_its_slice() 
     let init = world.init;
     world.ok(init, SYS_FORK, &[]);
     let sleeper = world.child();
-    world.poke(sleeper, BASE, &0u64.to_le_bytes());
-    world.poke(sleeper, BASE + 8, &1000u64.to_le_bytes());
-    assert_eq!(world.call(sleeper, SYS_NANOSLEEP, &[BASE, 0]), None);
+    assert_eq!(world.call(sleeper, SYS_SLEEP, &[1000, ANY]), None);
     world.ok(init, SYS_FORK, &[]);
     let mut running = Vec::new();
     for tick in 1..=6u64 {

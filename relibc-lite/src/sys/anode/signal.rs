@@ -6,8 +6,8 @@
 use super::raw::call;
 use crate::c::{int, narrow};
 use crate::thread;
-use anode_abi::number::{SYS_SIGNAL_PAGE, SYS_SIGNAL_WAIT, SYS_YIELD};
-use anode_abi::signal::{CAUGHT, IGNORED, PENDING, SignalFrame, THREAD_WORDS, THREADS};
+use anode_abi::number::{FOREVER, SYS_SIGNAL_PAGE, SYS_SLEEP, SYS_YIELD};
+use anode_abi::signal::{CAUGHT, IGNORED, PENDING, RED_ZONE, SignalFrame, THREAD_WORDS, THREADS};
 use core::ffi::c_int;
 use core::mem::offset_of;
 use core::ptr;
@@ -135,9 +135,8 @@ pub(crate) fn suspend(mask: u64) {
     handled.set(false);
     while !handled.get() {
         // The kernel takes the mask and sleeps in one step: nothing slips in between.
-        let mask = usize::try_from(mask & BLOCKED).unwrap_or(0);
         // SAFETY: no memory is touched. It always ends with EINTR.
-        let _woken = unsafe { call(SYS_SIGNAL_WAIT, [mask]) };
+        let _woken = unsafe { call(SYS_SLEEP, [narrow(FOREVER), narrow(mask & BLOCKED)]) };
         store_mask(u64::MAX);
     }
     set_mask(before);
@@ -205,8 +204,6 @@ unsafe extern "C" fn trampoline() -> ! {
         "push rbx",
         "push r12",
         "lea rbx, [rsp + {saved}]",
-        "mov word ptr [rbx + {cs}], cs",
-        "mov word ptr [rbx + {ss}], ss",
         "mov r12, [rip + {size}]",
         "test r12, r12",
         "jz 2f",
@@ -246,12 +243,12 @@ unsafe extern "C" fn trampoline() -> ! {
         "pop rdx",
         "pop rcx",
         "pop rax",
-        "add rsp, {rip}",
-        "iretq",
+        "add rsp, {rflags}",
+        "popfq",
+        "ret {red_zone}",
         saved = const SAVED,
-        rip = const offset_of!(SignalFrame, rip),
-        cs = const offset_of!(SignalFrame, cs),
-        ss = const offset_of!(SignalFrame, ss),
+        rflags = const offset_of!(SignalFrame, rflags),
+        red_zone = const RED_ZONE,
         size = sym XSAVE,
         enter = sym enter,
     )

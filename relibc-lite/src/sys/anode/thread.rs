@@ -3,18 +3,16 @@
 use super::raw::call;
 use crate::c::word;
 use crate::thread::Thread;
-use crate::time as clock;
 use anode_abi::info::{ThreadArgs, id};
 use anode_abi::number::{
-    SYS_CLOCK_GETTIME, SYS_CLOCK_SETTIME, SYS_FUTEX, SYS_GETID, SYS_NANOSLEEP, SYS_SET_TLS,
-    SYS_THREAD_CREATE, SYS_THREAD_EXIT, SYS_THREAD_KILL, SYS_YIELD,
+    FOREVER, NONE, SYS_CLOCK_GETTIME, SYS_CLOCK_SETTIME, SYS_FUTEX, SYS_GETID, SYS_SET_TLS,
+    SYS_SLEEP, SYS_THREAD_CREATE, SYS_THREAD_EXIT, SYS_THREAD_KILL, SYS_YIELD,
 };
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicU32, Ordering};
 use relibc_core::abi::Timespec;
 use relibc_core::consts::{CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME};
 use relibc_core::errno::{EINVAL, Result};
-use relibc_core::time;
 
 const FUTEX_WAIT: usize = 0;
 const FUTEX_WAKE: usize = 1;
@@ -92,18 +90,16 @@ pub(crate) fn thread_kill(id: u32, signal: c_int) -> Result<()> {
 
 /// Sleeps while `*word` is `value`, at most until `deadline` (monotonic, ns).
 pub(crate) fn futex_wait(at: &AtomicU32, value: u32, deadline: Option<u64>) -> Result<()> {
-    // The kernel's 32-bit nanoseconds are the low half of ours.
-    let until = deadline.map(time::from_nanos);
-    let until = until.as_ref().map_or(0, |until| core::ptr::from_ref(until).addr());
-    let arguments = [at.as_ptr().addr(), FUTEX_WAIT, word(value), until, 0];
-    // SAFETY: the kernel reads the word and the time.
+    let until = crate::c::narrow(deadline.unwrap_or(FOREVER));
+    let arguments = [at.as_ptr().addr(), FUTEX_WAIT, word(value), until];
+    // SAFETY: the kernel reads the word.
     unsafe { call(SYS_FUTEX, arguments) }.map(drop)
 }
 
 /// Wakes at most `count` sleepers.
 pub(crate) fn futex_wake(at: &AtomicU32, count: u32) {
     // SAFETY: the word is only named.
-    let _woken = unsafe { call(SYS_FUTEX, [at.as_ptr().addr(), FUTEX_WAKE, word(count), 0, 0]) };
+    let _woken = unsafe { call(SYS_FUTEX, [at.as_ptr().addr(), FUTEX_WAKE, word(count)]) };
 }
 
 pub(crate) fn yield_now() {
@@ -139,10 +135,6 @@ pub(crate) fn clock_settime(clock: c_int, to: Timespec) -> Result<()> {
 ///
 /// - `EINTR`: a signal was handled.
 pub(crate) fn sleep_until(deadline: u64) -> Result<()> {
-    let Some(left) = deadline.checked_sub(clock::now()) else { return Ok(()) };
-    let request = time::from_nanos(left);
-    let mut rest = Timespec::default();
-    let arguments = [(&raw const request).addr(), (&raw mut rest).addr()];
-    // SAFETY: the kernel reads the one and writes the other.
-    unsafe { call(SYS_NANOSLEEP, arguments) }.map(drop)
+    // SAFETY: no memory is touched.
+    unsafe { call(SYS_SLEEP, [crate::c::narrow(deadline), NONE]) }.map(drop)
 }

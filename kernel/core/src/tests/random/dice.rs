@@ -39,7 +39,7 @@ impl Dice {
     }
 }
 
-pub(super) const CALLS: [usize; 53] = [
+pub(super) const CALLS: [usize; 52] = [
     n::SYS_READ,
     n::SYS_WRITE,
     n::SYS_READ2,
@@ -77,8 +77,7 @@ pub(super) const CALLS: [usize; 53] = [
     n::SYS_SET_TLS,
     n::SYS_SIGNAL_PAGE,
     n::SYS_THREAD_KILL,
-    n::SYS_SIGNAL_WAIT,
-    n::SYS_NANOSLEEP,
+    n::SYS_SLEEP,
     n::SYS_YIELD,
     n::SYS_FUTEX,
     n::SYS_CLOCK_GETTIME,

@@ -48,7 +48,7 @@ pub(super) fn call(world: &mut World, me: ThreadId, dice: &mut Dice) -> String {
             args[1] = 4096 * (1 + dice.below(16));
         }
         n::SYS_WAITPID => args[1] |= 1,
-        n::SYS_FUTEX => args[3] = if dice.below(3) == 0 { args[3] } else { BASE },
+        n::SYS_SLEEP | n::SYS_FUTEX if dice.below(3) != 0 => (args[0], args[3]) = (BASE, BASE),
         n::SYS_FMAP if dice.below(2) == 0 => {
             let flags = dice.of(&[0x6_0002, 0x6_0001, 0x6_0012, 0x4_0001]);
             let words = [dice.below(3) * 4096, 4096 << dice.below(8), flags, 0];
