@@ -50,8 +50,9 @@ impl<M: Machine> Ring<M> {
         Ok(self.consumer.take(&entries).map(unpack))
     }
 
-    /// Copies an answer's bytes to the client; gives their number, never more than asked for.
-    fn hand_over(&self, number: u16, cqe: &Cqe, memory: &mut Memory<M>) -> Result<u64> {
+    /// Copies an answer's bytes to the client, as many as the lock may be kept for. Gives the
+    /// call's value once those were the last; there are never more than were asked for.
+    fn hand_over(&mut self, number: u16, cqe: &Cqe, memory: &mut Memory<M>) -> Result<Option<u64>> {
         let slot = self.slots.get(usize::from(number)).ok_or(EIO)?;
         let [_, _, asked, ..] = slot.sqe.args;
         let (value, len) = match (slot.sqe.opcode, cqe.result.min(asked)) {
@@ -61,33 +62,23 @@ impl<M: Machine> Ring<M> {
             _ => (cqe.result, 0),
         };
         if len == 0 {
-            return Ok(value);
+            return Ok(Some(value));
         }
         let (_, (frame, _)) = self.pages_of(number).ok_or(EIO)?;
         if kind(cqe) != ANSWER_OBJECT {
             // What is beyond the slot was put by `ring_copy`.
             memory.copy(frame, (&slot.pins, 0), size(len).min(PAGE_SIZE))?;
+            return Ok(Some(value));
         }
-        Ok(value)
-    }
-
-    /// Copies the next bytes of an object's to the client, as many as the lock may be kept for.
-    /// `true`: those were the last.
-    fn hand_part(&mut self, number: u16, cqe: &Cqe, memory: &mut Memory<M>) -> Result<bool> {
-        let (_, (frame, _)) = self.pages_of(number).ok_or(EIO)?;
-        let slot = self.slots.get(usize::from(number)).filter(|slot| slot.output).ok_or(EIO)?;
         let ([low, high, _], [offset]) = (cqe.extra_raw, first_words(memory, frame));
-        let [_, _, asked, ..] = slot.sqe.args;
-        let (done, len) = (slot.done, size(cqe.result.min(asked)));
-        let part = len.saturating_sub(done).min(COPY_BYTES);
-        let object = u16::from_le_bytes([low, high]);
-        let from = offset.checked_add(wide(done)).ok_or(EIO)?;
-        let from = window(self, object.into(), from, wide(part))?;
-        memory.copy(from, (&slot.pins, done), part)?;
-        let done = done.saturating_add(part);
-        self.unfinished = (done < len).then_some(*cqe);
+        let part = size(len).saturating_sub(slot.done).min(COPY_BYTES);
+        let from = offset.checked_add(wide(slot.done)).ok_or(EIO)?;
+        let from = window(self, u16::from_le_bytes([low, high]).into(), from, wide(part))?;
+        memory.copy(from, (&slot.pins, slot.done), part)?;
+        let done = slot.done.saturating_add(part);
         self.slot(number).ok_or(EIO)?.done = done;
-        Ok(done == len)
+        self.unfinished = (wide(done) < len).then_some(*cqe);
+        Ok(self.unfinished.is_none().then_some(value))
     }
 }
 
@@ -136,35 +127,30 @@ impl<M: Machine> Kernel<M> {
             count(&mut self.counters.stray_answers);
             return None;
         };
-        let object = kind(cqe) == ANSWER_OBJECT && cqe.result.cast_signed() >= 0;
-        let all = if object { ring.hand_part(number, cqe, &mut self.memory) } else { Ok(true) };
-        if all == Ok(false) {
-            return None;
-        }
         let value = match (cqe.result.cast_signed(), finish) {
             (-4095..0, _) => Ok(cqe.result),
             // A negative that is no errno is the daemon's fault.
             (..0, _) => Err(EIO),
-            _ if all.is_err() => Err(EIO),
             (_, Finish::Open { flags, at }) => self.finish_open((id, number), cqe, flags, at),
             (_, Finish::Subscribe(subscription)) => {
                 self.tell(subscription, cqe.result);
                 Ok(RECORD)
             }
-            (_, Finish::Advance(description)) => {
-                let moved = ring.hand_over(number, cqe, &mut self.memory);
-                moved.inspect(|by| self.move_offset(description, *by))
+            (_, finish) => {
+                let handed = ring.hand_over(number, cqe, &mut self.memory).transpose()?;
+                handed.inspect(|by| self.move_offset(finish, *by))
             }
-            (_, Finish::Value | Finish::Pass(_)) => ring.hand_over(number, cqe, &mut self.memory),
         };
         self.end_request(id, number, value.unwrap_or_else(encode))
     }
 
-    /// Without an offset it is `u64::MAX`, and stays that.
-    fn move_offset(&mut self, description: DescriptionId, by: u64) {
-        self.descriptions.update(description, |description| {
-            description.offset = description.offset.saturating_add(by);
-        });
+    /// The description's offset moves, if it has one; if not, it is `u64::MAX` and stays that.
+    fn move_offset(&mut self, finish: Finish, by: u64) {
+        if let Finish::Advance(description) = finish {
+            self.descriptions.update(description, |description| {
+                description.offset = description.offset.saturating_add(by);
+            });
+        }
     }
 
     /// An open succeeded: the client gets a handle, or the daemon a `Close`.

@@ -83,13 +83,8 @@ impl<M: Machine> Kernel<M> {
         let next = heir.map_or(Next::Pick, Next::To);
         let Some(ring) = self.rings.get(id) else { return Ok(next) };
         let (tail, idle) = (u64::from(ring.producer.tail()), ring.idle);
-        if ring.unfinished.is_some() {
-            if let Some(heir) = heir {
-                self.enqueue(heir, Place::Last);
-            }
-            return self.pause(me, Then::Resume(call));
-        }
-        let waits = tail == seen && !self.is_past(deadline);
+        let unfinished = ring.unfinished.is_some();
+        let waits = tail == seen && !unfinished && !self.is_past(deadline);
         if waits && idle.is_none() {
             self.rings.update(id, |ring| ring.idle = Some(me));
             self.set_sleep(me, Sleep::retry_until(call, deadline));
@@ -99,7 +94,11 @@ impl<M: Machine> Kernel<M> {
         if let Some(heir) = heir {
             self.enqueue(heir, Place::Last);
         }
-        if waits { Err(EBUSY) } else { self.give(me, tail) }
+        match (unfinished, waits) {
+            (true, _) => self.pause(me, Then::Resume(call)),
+            (_, true) => Err(EBUSY),
+            _ => self.give(me, tail),
+        }
     }
 
     /// Answers of a daemon that does something else for long are taken at the tick.
