@@ -150,14 +150,15 @@ impl<M: Machine> Kernel<M> {
         Resume::Run { context, root, value }
     }
 
-    /// Charges a running thread for the time since it was charged last; gives the time.
+    /// Charges a running thread and its process for the time since the last charge; gives the time.
     pub(crate) fn charge(&mut self, thread: Option<ThreadId>) -> u64 {
         let now = self.memory.machine.now();
         if let Some(thread) = thread.and_then(|id| self.threads.get_mut(id)) {
             let used = now.saturating_sub(thread.since);
-            thread.cpu_ns = thread.cpu_ns.saturating_add(used);
-            thread.left = thread.left.saturating_sub(used);
-            thread.since = now;
+            (thread.left, thread.since) = (thread.left.saturating_sub(used), now);
+            self.processes.update(thread.process, |process| {
+                process.cpu_ns = process.cpu_ns.saturating_add(used);
+            });
         }
         now
     }

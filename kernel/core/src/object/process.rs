@@ -100,7 +100,7 @@ pub struct Process {
     pub pending: u64,
     /// Whether it runs.
     pub life: Life,
-    /// CPU time of its ended threads, in ns.
+    /// CPU time that its threads were charged for, in ns.
     pub cpu_ns: u64,
     /// Whether it lives on its parent's promises: a fork that has not called exec.
     pub borrowing: bool,

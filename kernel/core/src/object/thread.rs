@@ -125,8 +125,6 @@ pub struct Thread {
     pub signal_word: usize,
     /// Whether that page may hold a signal for it.
     pub signalled: bool,
-    /// CPU time that it was charged for, in ns.
-    pub cpu_ns: u64,
     /// Until when it was charged, while it runs.
     pub since: u64,
     /// What is left of its slice, in ns: it is kept while the thread waits.
@@ -147,7 +145,6 @@ impl Thread {
             sleep: Sleep { then: Then::Return(None), ..Sleep::over(0) },
             signal_word,
             signalled: true,
-            cpu_ns: 0,
             since: 0,
             left: SLICE,
             maker: None,

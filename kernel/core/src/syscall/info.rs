@@ -63,7 +63,7 @@ impl<M: Machine> Kernel<M> {
             state.into(),
             process.threads.into(),
             process.space.as_ref().map_or(0, |space| space.resident),
-            self.cpu_time(id),
+            process.cpu_ns,
             process.who.priority.into(),
             wide(process.handles.iter().count()),
         ])

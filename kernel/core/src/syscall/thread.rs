@@ -113,9 +113,9 @@ impl<M: Machine> Kernel<M> {
         self.forget_requests(id);
         self.unblock(id);
         self.timers.set(Due::Thread(id), u64::MAX);
-        let running = (0..).zip(&self.cpus).find(|(_, cpu)| cpu.current == Some(id));
-        let running = running.map(|(number, _)| Cpu(number));
-        self.charge(running.and(Some(id)));
+        if self.threads.get(id).is_some_and(|thread| thread.state == State::Running) {
+            self.charge(Some(id));
+        }
         let Some(thread) = self.threads.remove(id) else { return };
         // What it had not used goes back to who shared with it.
         if let Some(maker) = thread.maker.and_then(|maker| self.threads.get_mut(maker)) {
@@ -123,11 +123,9 @@ impl<M: Machine> Kernel<M> {
         }
         self.processes.update(thread.process, |process| {
             process.threads = process.threads.saturating_sub(1);
-            process.cpu_ns = process.cpu_ns.saturating_add(thread.cpu_ns);
         });
-        let free = match running {
+        let free = match self.cpus.iter_mut().find(|cpu| cpu.current == Some(id)) {
             Some(cpu) => {
-                let cpu = self.cpu(cpu);
                 cpu.current = None;
                 cpu.stale.replace(thread.context)
             }

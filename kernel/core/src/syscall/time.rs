@@ -39,17 +39,10 @@ impl<M: Machine> Kernel<M> {
             CLOCK_MONOTONIC => Ok(now),
             CLOCK_PROCESS_CPUTIME => {
                 self.charge(Some(me));
-                Ok(self.cpu_time(self.owner(me)?))
+                Ok(self.process(me)?.cpu_ns)
             }
             _ => Err(EINVAL),
         }
-    }
-
-    /// CPU time of a process, in ns: of threads that ended, and of those that there are.
-    pub(crate) fn cpu_time(&self, id: ProcessId) -> u64 {
-        let ended = self.processes.get(id).map_or(0, |process| process.cpu_ns);
-        let threads = self.threads.iter().filter(|(_, thread)| thread.process == id);
-        threads.map(|(_, thread)| thread.cpu_ns).fold(ended, u64::saturating_add)
     }
 
     pub(crate) fn clock_gettime(&mut self, me: ThreadId, call: Call) -> Outcome {
