@@ -48,16 +48,9 @@ impl<M: Machine> Kernel<M> {
             self.schemes.remove(scheme);
             return Err(errno);
         }
-        // The binding has one reference, the owner's handle another. That one goes to a daemon
-        // by `spawn` alone, never by accident.
+        // The binding has one reference, the owner's handle another.
         self.schemes.retain(scheme);
-        let description = self.describe(Target::Owner(scheme), 0);
-        let description = description.inspect_err(|_full| self.drop_scheme(scheme))?;
-        let rights = Rights::READ | Rights::WRITE;
-        let process = self.owner(me)?;
-        let handle = Handle { description, rights, close_on_exec: true };
-        let number = self.install(process, None, handle)?;
-        self.give(me, number)
+        self.open_target(me, Target::Owner(scheme), O_RDWR | O_CLOEXEC)
     }
 
     pub(crate) fn ns_new(&mut self, me: ThreadId) -> Outcome {

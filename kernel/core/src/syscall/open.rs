@@ -92,8 +92,11 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn open_target(&mut self, me: ThreadId, target: Target, flags: u64) -> Outcome {
         let description = self.describe(target, flags & wide(STATUS_FLAGS));
         let description = description.inspect_err(|_full| self.drop_target(target))?;
+        let mut handle = Handle::opened(description, flags);
+        // These are for their process alone: `spawn` may give them away, nothing else does.
+        handle.rights.set(Rights::PASS, !matches!(target, Target::Owner(_) | Target::Ring(_)));
         let process = self.owner(me)?;
-        let number = self.install(process, None, Handle::opened(description, flags))?;
+        let number = self.install(process, None, handle)?;
         self.give(me, number)
     }
 

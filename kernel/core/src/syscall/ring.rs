@@ -39,12 +39,7 @@ impl<M: Machine> Kernel<M> {
         let base = self.rings.get(id).map_or(0, |ring| ring.base);
         self.put_words(me, call.c, [base]).inspect_err(|_| self.close_ring(id))?;
         self.wake_all(Channel::Scheme(scheme), u64::MAX);
-        // A ring's handle is for this process alone: neither passed on nor inherited.
-        let description = self.describe(Target::Ring(id), 0)?;
-        let rights = Rights::READ | Rights::WRITE;
-        let handle = Handle { description, rights, close_on_exec: true };
-        let number = self.install(process, None, handle)?;
-        self.give(me, number)
+        self.open_target(me, Target::Ring(id), O_RDWR | O_CLOEXEC)
     }
 
     /// Maps a ring into its daemon: first what it may only read, then what it writes.
