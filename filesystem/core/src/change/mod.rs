@@ -158,16 +158,19 @@ impl<D: BlockDevice> Change<'_, D> {
         self.put(Key::new(ino, Tag::Inode, 0), inode.encode()).await
     }
 
-    async fn put(&mut self, key: Key, bytes: Vec<u8>) -> Result<()> {
+    /// Sets a key to these bytes.
+    pub(crate) async fn put(&mut self, key: Key, bytes: Vec<u8>) -> Result<()> {
         self.set(key, Value::Bytes(bytes.into())).await.map(drop)
     }
 
-    async fn set(&mut self, key: Key, value: Value) -> Result<Option<Value>> {
+    /// Sets a key; the value before.
+    pub(crate) async fn set(&mut self, key: Key, value: Value) -> Result<Option<Value>> {
         let View { store, tree, .. } = &mut self.view;
         tree.insert(store, &mut self.freed, key, value).await
     }
 
-    async fn take(&mut self, key: Key) -> Result<Option<Value>> {
+    /// Takes a key away; its value.
+    pub(crate) async fn take(&mut self, key: Key) -> Result<Option<Value>> {
         let View { store, tree, .. } = &mut self.view;
         tree.remove(store, &mut self.freed, key).await
     }

@@ -3,6 +3,7 @@
 
 use alloc::collections::BTreeSet;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec;
 
 use crate::device::BlockDevice as _;
@@ -99,7 +100,9 @@ fn alone(test: &str) -> bool {
         .env("ANODE_FS_ALONE", "1")
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", std::string::String::from_utf8_lossy(&output.stderr));
+    let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}", told(&output.stderr));
+    std::print!("{}", told(&output.stdout));
     false
 }
 

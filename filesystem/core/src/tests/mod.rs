@@ -2,6 +2,7 @@
 
 mod crash;
 mod disk;
+mod fsck;
 mod hostile;
 mod model;
 mod tree;

@@ -134,7 +134,7 @@ impl<D: BlockDevice> Volume<D> {
     }
 
     /// A copy to be changed.
-    fn change(&self) -> Change<'_, D> {
+    pub(crate) fn change(&self) -> Change<'_, D> {
         Change { view: self.view(), next: self.next, files: self.files, freed: Vec::new() }
     }
 

@@ -285,7 +285,7 @@ impl<D: BlockDevice> Volume<D> {
     }
 
     /// From now on the volume is as a change made it.
-    pub(super) fn adopt(&mut self, done: Done) {
+    pub(crate) fn adopt(&mut self, done: Done) {
         (self.tree, self.next, self.files) = (done.tree, done.next, done.files);
         done.freed.into_iter().for_each(|run| self.space.hold(run));
     }
