@@ -110,10 +110,8 @@ impl<M: Machine> Kernel<M> {
         let console = Target::Debug;
         for target in [console, console, console, Target::Memory(initfs), Target::Machine] {
             let description = self.describe(target, 0)?;
-            let handles = &mut self.processes.get_mut(process).ok_or(ENOMEM)?.handles;
-            let number = handles.reserve(0)?;
             let handle = Handle { description, rights: Rights::all(), close_on_exec: false };
-            handles.put(number, handle);
+            self.install(process, None, handle)?;
         }
         Ok(())
     }
