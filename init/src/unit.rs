@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use anode_abi::info::part;
 use serde::Deserialize;
 
 /// Schemes of the kernel.
@@ -119,10 +120,10 @@ pub(crate) enum Part {
     Machine,
     /// `initfs`: the object that holds the initfs image, under that name.
     Image,
-    /// `io 3f8 8 as com1`: what the machine handle opens at `io/3f8/8`.
-    Path {
-        /// Relative to the machine handle.
-        path: String,
+    /// `io 3f8 8 as com1`: a part of the machine by its kind and numbers.
+    Words {
+        /// An [`anode_abi::info::part`], and its numbers.
+        words: [u64; 3],
         /// The service's word for it.
         name: String,
     },
@@ -139,14 +140,23 @@ impl TryFrom<String> for Part {
         }
         let part = text.rsplit_once(" as ").and_then(|(what, name)| {
             let words: Vec<&str> = what.split_whitespace().collect();
-            let known = match words.as_slice() {
-                ["io", port, count] => hex(port) && hex(count),
-                ["irq", line] | ["irq", line, "level"] => hex(line),
-                ["phys", address, len, "wb" | "wc" | "uc"] => hex(address) && hex(len),
-                _ => false,
+            let (kind, numbers) = match words.as_slice() {
+                ["io", port, count] => (part::PORTS, [hex(port)?, hex(count)?]),
+                ["irq", line] => (part::EDGE, [hex(line)?, 0]),
+                ["irq", line, "level"] => (part::LEVEL, [hex(line)?, 0]),
+                ["phys", address, len, cache] => {
+                    let kind = match *cache {
+                        "wb" => part::MEMORY,
+                        "wc" => part::COMBINING,
+                        "uc" => part::UNCACHED,
+                        _ => return None,
+                    };
+                    (kind, [hex(address)?, hex(len)?])
+                }
+                _ => return None,
             };
-            let path = words.join("/");
-            (known && word(name)).then(|| Self::Path { path, name: name.to_owned() })
+            let words = [u64::try_from(kind).ok()?, numbers[0], numbers[1]];
+            word(name).then(|| Self::Words { words, name: name.to_owned() })
         });
         part.ok_or_else(|| {
             format!(
@@ -158,8 +168,8 @@ impl TryFrom<String> for Part {
     }
 }
 
-fn hex(text: &str) -> bool {
-    text.len() <= 16 && u64::from_str_radix(text, 16).is_ok()
+fn hex(text: &str) -> Option<u64> {
+    u64::from_str_radix(text, 16).ok().filter(|_| !text.starts_with('+'))
 }
 
 /// The PCI functions that a driver is for.

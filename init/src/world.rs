@@ -146,7 +146,7 @@ impl Real {
             return Err(format!("{path} is no program"));
         };
         let len = entry.size().next_multiple_of(4096);
-        sys::openat(&self.image_object, &format!("window/{offset:x}/{len:x}"), O_RDONLY)
+        sys::part(&self.image_object, [offset, len, 0], 0)
             .map_err(|error| format!("{path} cannot be taken out of initfs: {error}"))
     }
 
@@ -156,7 +156,7 @@ impl Real {
             let name = match part {
                 Part::Machine => "machine",
                 Part::Image => "initfs",
-                Part::Path { name, .. } => name,
+                Part::Words { name, .. } => name,
             };
             let Entry::Vacant(place) = self.parts.entry((unit.name.clone(), name.to_owned()))
             else {
@@ -165,7 +165,7 @@ impl Real {
             let opened = match part {
                 Part::Machine => sys::dup(&self.machine, ""),
                 Part::Image => sys::dup(&self.image_object, ""),
-                Part::Path { path, .. } => sys::openat(&self.machine, path, O_RDWR | O_NONBLOCK),
+                Part::Words { words, .. } => sys::part(&self.machine, *words, O_NONBLOCK),
             };
             place.insert(opened.map_err(|error| format!("no {name} for it: {error}"))?);
         }

@@ -3,7 +3,7 @@
 use anode_abi::boot_info::{BootInfo, Extent, MAGIC};
 use anode_kernel::kernel::{Boot, Kernel};
 use anode_kernel::machine::PAGE_SIZE;
-use anode_kernel::num::{low, size};
+use anode_kernel::num::size;
 use x86_64::instructions::random::RdRand;
 
 use crate::arch::ioapic::Messages;
@@ -85,11 +85,8 @@ fn boot() -> Result<Kernel<Hardware>, &'static str> {
     notes.lines().for_each(|line| ::log::info!("{line}"));
     warnings.lines().for_each(|line| ::log::warn!("{line}"));
     // What lies in `BootInfo` for good must not tell what is drawn.
-    let mut seed = info.seed;
-    for word in seed.as_flattened_mut() {
-        let drawn = RdRand::new().and_then(RdRand::get_u32);
-        *word ^= drawn.unwrap_or(0) ^ low(clock::count());
-    }
+    let drawn = || RdRand::new().and_then(RdRand::get_u64).unwrap_or(0);
+    let seed = info.seed.map(|word| word ^ drawn() ^ clock::count());
     let machine = Hardware { ram, messages: Messages::default() };
     let BootInfo { init, initfs, args, wall_ns: wall, .. } = *info;
     Kernel::boot(machine, &Boot { free, init, initfs, args, seed, wall, facts })

@@ -42,11 +42,6 @@ pub(crate) fn console(bytes: &[u8]) {
     }
 }
 
-/// A byte from the serial line, as long as it is the kernel's.
-pub(crate) fn console_read() -> Option<u8> {
-    OWNS_PORT.load(Ordering::Relaxed).then(serial::receive).flatten()
-}
-
 /// From now on the serial line is a driver's.
 pub(crate) fn release() {
     OWNS_PORT.store(false, Ordering::Relaxed);

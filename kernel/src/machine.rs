@@ -205,10 +205,6 @@ impl Machine for Hardware {
         log::console(bytes);
     }
 
-    fn console_read(&mut self) -> Option<u8> {
-        log::console_read()
-    }
-
     fn log_read(&self, at: u64, to: &mut [u8]) -> usize {
         log::read(at, to)
     }

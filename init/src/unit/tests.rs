@@ -27,7 +27,7 @@ fn refusal(text: &str) -> String {
 fn a_full_file_says_what_it_means() {
     let unit = Unit::parse("tty.toml", FULL).unwrap();
 
-    let io = Part::Path { path: "io/3f8/8".into(), name: "com1".into() };
+    let io = Part::Words { words: [4, 0x3F8, 8], name: "com1".into() };
     assert_eq!(unit.machine.first(), Some(&io));
     assert_eq!((unit.restart, unit.stdio), (Restart::OnFailure, Stdio::Debug));
     assert!(unit.policy.reissue && !unit.policy.stream);

@@ -112,7 +112,7 @@ pub struct BootInfo {
     /// Time at `tsc_start`, ns since 1970-01-01 UTC; 0 if it could not be read.
     pub wall_ns: u64,
     /// Randomness from RDRAND, the firmware and the time stamp counter.
-    pub seed: [[u32; 4]; 2],
+    pub seed: [u64; 4],
     /// One page below 640 KiB for the start of other CPUs, physical; 0 if there is none.
     pub low_page: u64,
     /// What of the log is wanted: 0 nothing, 1 errors, to 5 all.

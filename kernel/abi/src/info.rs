@@ -53,6 +53,26 @@ pub mod power {
     pub const OFF: usize = 1;
 }
 
+/// Parts of the machine, as the first of three words of a `call` on the machine handle.
+pub mod part {
+    /// Physical memory: address and bytes; cached as RAM is.
+    pub const MEMORY: usize = 0;
+    /// The same, write-combining (framebuffers).
+    pub const COMBINING: usize = 1;
+    /// The same, uncached (registers).
+    pub const UNCACHED: usize = 2;
+    /// Adjacent zeroed memory below 4 GiB: bytes.
+    pub const DMA: usize = 3;
+    /// I/O ports: first and count.
+    pub const PORTS: usize = 4;
+    /// An edge-triggered interrupt line: its GSI.
+    pub const EDGE: usize = 5;
+    /// A level-triggered one, active low.
+    pub const LEVEL: usize = 6;
+    /// A message-signalled interrupt.
+    pub const MESSAGE: usize = 7;
+}
+
 /// Options of [`crate::number::SYS_WAITPID`]: do not wait (`WNOHANG`).
 pub const WAIT_NO_HANG: usize = 1;
 

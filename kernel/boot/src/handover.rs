@@ -66,11 +66,6 @@ impl Loaded {
         for (to, from) in chips.iter_mut().zip(hardware.madt.chips.into_iter().enumerate()) {
             *to = chip(from);
         }
-        let halves = facts.seed.map(|word| [word, word >> 32].map(low));
-        let mut seed = [[0; 4]; 2];
-        for (to, from) in seed.as_flattened_mut().iter_mut().zip(halves.as_flattened()) {
-            *to = *from;
-        }
         *machine::boot_info(memory, self.window.info)? = BootInfo {
             direct_map: DIRECT_MAP,
             root: self.root,
@@ -81,7 +76,7 @@ impl Loaded {
             tick_ns: scale(SECOND, hz),
             timer_ticks: scale(measured.timer_hz, SECOND),
             wall_ns: facts.wall_seconds.saturating_mul(SECOND),
-            seed,
+            seed: facts.seed,
             low_page: facts.low_page,
             log_level: facts::log_level(line),
             cpu_count: hardware.madt.cpu_count,
@@ -136,11 +131,6 @@ fn write_warnings(hardware: &Hardware, measured: &Measured, text: &mut Text<'_>)
         writeln!(text, "neither PIT nor CPU tell the clock's rate: 1 GHz is assumed")?;
     }
     Ok(())
-}
-
-/// The low half.
-fn low(word: u64) -> u32 {
-    u32::try_from(word & 0xFFFF_FFFF).unwrap_or(0)
 }
 
 /// `part / whole * 2^32`; `whole` is not 0.

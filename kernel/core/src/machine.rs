@@ -157,8 +157,6 @@ pub trait Machine {
 
     /// Write to the kernel's console, unless a driver took its port.
     fn console_write(&mut self, bytes: &[u8]);
-    /// One byte that came in on the console.
-    fn console_read(&mut self) -> Option<u8>;
     /// Bytes of the kernel's log from position `at` (counted since boot) on; gives how many.
     fn log_read(&self, at: u64, to: &mut [u8]) -> usize;
     /// Give the console's port up: a driver takes it.

@@ -23,7 +23,7 @@ pub(crate) use crate::object::handle::{
     Description, DescriptionId, Handle, Handles, Open, Rights, Target,
 };
 pub(crate) use crate::object::namespace::{
-    Binding, Builtin, Name, Namespace, NamespaceId, Scheme, SchemeId,
+    Binding, Name, Namespace, NamespaceId, Scheme, SchemeId,
 };
 pub(crate) use crate::object::pipe::{End, Pipe, PipeId};
 pub(crate) use crate::object::process::{Life, Process, ProgramName, Who};
@@ -37,7 +37,7 @@ pub(crate) use crate::scheme::submit::op;
 pub(crate) use crate::scheme::submit::{Buffer, Request};
 pub(crate) use crate::syscall::io::Transfer;
 pub(crate) use crate::syscall::open::{O_CLOEXEC, O_RDWR, STATUS_FLAGS};
-pub(crate) use crate::syscall::thread::{FLAGS, KEPT_FOR_ROOT, SLICE_PAGES};
+pub(crate) use crate::syscall::thread::{FLAGS, SLICE_PAGES};
 pub(crate) use crate::table::mark;
 pub(crate) use crate::table::{Id, ProcessId, RingId, Slab, ThreadId, reserved};
 pub(crate) use crate::trap::Call;

@@ -74,19 +74,25 @@ impl<T, K> Slab<T, K> {
         self.entries.len().saturating_sub(self.free.len())
     }
 
-    /// Whether an insertion would succeed.
-    pub fn has_room(&self) -> bool {
-        !self.free.is_empty() || self.entries.len() < self.free.capacity()
+    /// Whether an insertion for a user would succeed: the last eighth is root's (uid 0), so that it
+    /// can still act when others have taken the rest.
+    pub fn has_room(&self, uid: u32) -> bool {
+        let capacity = self.free.capacity();
+        let kept = if uid == 0 { 0 } else { capacity / 8 };
+        self.len().saturating_add(kept) < capacity
     }
 
-    /// Takes an object in, with one reference.
+    /// Takes an object of a user's in, with one reference.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`: the slab is full; the object is dropped.
-    pub fn insert(&mut self, value: T) -> Result<Id<K>> {
+    /// `ENOMEM`: the slab has no room for this user; the object is dropped.
+    pub fn insert(&mut self, value: T, uid: u32) -> Result<Id<K>> {
+        if !self.has_room(uid) {
+            return Err(ENOMEM);
+        }
         let index = self.free.pop().unwrap_or(narrow(self.entries.len()));
-        if index_of(index) == self.entries.len() && self.has_room() {
+        if index_of(index) == self.entries.len() {
             self.entries.push(Entry { generation: FIRST, references: 1, content: None });
         }
         let entry = self.entries.get_mut(index_of(index)).ok_or(ENOMEM)?;
@@ -211,10 +217,10 @@ mod tests {
     #[test]
     fn a_stale_id_does_not_reach_the_new_tenant() {
         let mut slab = Slab::<&str>::new(1).unwrap();
-        let old = slab.insert("old").unwrap();
+        let old = slab.insert("old", 0).unwrap();
         assert_eq!(slab.remove(old), Some("old"));
 
-        let new = slab.insert("new").unwrap();
+        let new = slab.insert("new", 0).unwrap();
 
         assert_eq!(slab.get(old), None);
         assert_eq!(slab.get(new), Some(&"new"));
@@ -226,17 +232,26 @@ mod tests {
         let mut slab = Slab::<u8>::new(2).unwrap();
         let capacity = slab.free.capacity();
         for n in 0..capacity {
-            slab.insert(u8::try_from(n).unwrap()).unwrap();
+            slab.insert(u8::try_from(n).unwrap(), 0).unwrap();
         }
-        assert_eq!(slab.insert(9), Err(ENOMEM));
+        assert_eq!(slab.insert(9, 0), Err(ENOMEM));
         assert_eq!(slab.free.capacity(), capacity);
+    }
+
+    #[test]
+    fn the_last_places_are_roots() {
+        let mut slab = Slab::<u8>::new(16).unwrap();
+        while slab.insert(1, 1000).is_ok() {}
+        let taken = slab.len();
+        while slab.insert(2, 0).is_ok() {}
+        assert!(taken >= 14 && slab.len() - taken >= 2, "{taken} of {}", slab.len());
     }
 
     #[test]
     fn two_objects_are_lent_at_once_but_never_the_same_twice() {
         let mut slab = Slab::<u8>::new(2).unwrap();
-        let a = slab.insert(1).unwrap();
-        let b = slab.insert(2).unwrap();
+        let a = slab.insert(1, 0).unwrap();
+        let b = slab.insert(2, 0).unwrap();
         assert_eq!(slab.get2_mut(a, b), Some((&mut 1, &mut 2)));
         assert_eq!(slab.get2_mut(a, a), None);
     }

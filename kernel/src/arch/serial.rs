@@ -5,7 +5,6 @@ use x86_64::instructions::port::Port;
 
 /// How often the transmitter is asked before a byte is given up.
 const PATIENCE: u32 = 100_000;
-const RECEIVED: u8 = 1;
 const EMPTY: u8 = 0x20;
 
 fn data() -> Port<u8> {
@@ -33,11 +32,4 @@ pub(crate) fn send_text(text: &[u8]) {
         }
         send(*byte);
     }
-}
-
-/// A byte that came in. (A port that is not there reads as all ones.)
-pub(crate) fn receive() -> Option<u8> {
-    let status = status();
-    // SAFETY: as in `status`.
-    (status != 0xFF && status & RECEIVED != 0).then(|| unsafe { data().read() })
 }

@@ -3,9 +3,12 @@
 use core::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use redox::error::{EFAULT, Error, Result};
+use redox::error::{EFAULT, EINVAL, Error, Result};
 
 use crate::mapping::Mapping;
+
+/// Memory of the kernel's begins and ends on a page.
+const PAGE: u64 = 4096;
 
 /// RAM at one physical address, shared with a device.
 ///
@@ -43,7 +46,7 @@ pub trait SharedMemory {
     ) -> Result<usize>;
 }
 
-/// Contiguous memory below 4 GiB, made by `dma/LEN`; it begins as zeros.
+/// Contiguous memory below 4 GiB; it begins as zeros.
 #[derive(Debug)]
 pub struct Dma {
     mapping: Mapping,
@@ -52,15 +55,19 @@ pub struct Dma {
 }
 
 impl Dma {
-    /// Maps what a `dma/LEN` handle names, and clears it.
+    /// Maps what a handle of DMA memory names, and clears it.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if the handle's path is not that of DMA memory, or what the kernel answers.
+    /// `EINVAL` if the handle is not that of DMA memory, or what the kernel answers.
     pub fn new(handle: OwnedFd) -> Result<Self> {
-        let path = anode_scheme::sys::path_of(&handle)?;
-        let (physical, len) =
-            crate::env::dma_path(&path).ok_or(Error::new(redox::error::EINVAL))?;
+        // The kernel gives a range of memory its address as its inode.
+        let stat = anode_scheme::sys::stat(&handle)?;
+        let physical = stat.st_ino;
+        let len = usize::try_from(stat.st_size).map_err(|_big| Error::new(EINVAL))?;
+        if !physical.is_multiple_of(PAGE) {
+            return Err(Error::new(EINVAL));
+        }
         let mut mapping = Mapping::of(&handle, len)?;
         mapping.bytes(0..len).ok_or(Error::new(EFAULT))?.fill(0);
         Ok(Self { mapping, physical, handle })

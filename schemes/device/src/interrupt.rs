@@ -3,7 +3,11 @@
 use std::os::fd::OwnedFd;
 
 use anode_scheme::sys;
-use redox::error::{EIO, Error, Result};
+use redox::error::{EINVAL, EIO, Error, Result};
+
+/// Inode of an interrupt that is no message; a message has its address there, and its data as
+/// size.
+const LINE: u64 = 1;
 
 /// An interrupt line or message. Subscribe [`Interrupt::handle`] to the ring; each note is
 /// answered by [`Interrupt::acknowledge`], then the device is looked at.
@@ -59,7 +63,8 @@ impl Interrupt {
     ///
     /// `EINVAL` if this is not one, or what the kernel answers.
     pub fn message(&self) -> Result<(u64, u32)> {
-        let path = sys::path_of(&self.handle)?;
-        crate::env::message_path(&path).ok_or(Error::new(redox::error::EINVAL))
+        let stat = sys::stat(&self.handle)?;
+        let data = u32::try_from(stat.st_size).map_err(|_wide| Error::new(EINVAL))?;
+        if stat.st_ino == LINE { Err(Error::new(EINVAL)) } else { Ok((stat.st_ino, data)) }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
+use anode_abi::info::part;
 use anode_scheme::sys;
 use redox::error::{EINVAL, Error, Result};
 
@@ -11,7 +12,7 @@ use crate::mapping::Mapping;
 use crate::ports::Ports;
 use crate::registers::Mmio;
 
-/// The machine handle: everything physical is opened relative to it.
+/// The machine handle: everything physical is a part of it.
 #[derive(Debug)]
 pub struct Machine {
     handle: OwnedFd,
@@ -33,7 +34,12 @@ impl Machine {
     ///
     /// What the kernel answers: `EINVAL` for a range that is not whole pages.
     pub fn physical(&self, address: u64, len: u64, cache: Cache) -> Result<OwnedFd> {
-        sys::openat(&self.handle, &format!("phys/{address:x}/{len:x}/{cache}"), redox::flag::O_RDWR)
+        let kind = match cache {
+            Cache::WriteBack => part::MEMORY,
+            Cache::WriteCombining => part::COMBINING,
+            Cache::Uncached => part::UNCACHED,
+        };
+        self.part(kind, [address, len])
     }
 
     /// Physical memory, mapped. `address` and `len` are whole pages.
@@ -53,7 +59,7 @@ impl Machine {
     ///
     /// What the kernel answers.
     pub fn port_range(&self, first: u16, count: u16) -> Result<OwnedFd> {
-        sys::openat(&self.handle, &format!("io/{first:x}/{count:x}"), redox::flag::O_RDWR)
+        self.part(part::PORTS, [first.into(), count.into()])
     }
 
     /// A range of I/O ports.
@@ -71,7 +77,7 @@ impl Machine {
     ///
     /// `ENOMEM`, or what else the kernel answers.
     pub fn dma_handle(&self, len: u64) -> Result<OwnedFd> {
-        sys::openat(&self.handle, &format!("dma/{len:x}"), redox::flag::O_RDWR)
+        self.part(part::DMA, [len, 0])
     }
 
     /// Contiguous memory of `len` bytes, mapped.
@@ -89,11 +95,11 @@ impl Machine {
     ///
     /// What the kernel answers.
     pub fn line(&self, number: u8, trigger: Trigger) -> Result<Interrupt> {
-        let path = match trigger {
-            Trigger::Edge => format!("irq/{number:x}"),
-            Trigger::Level => format!("irq/{number:x}/level"),
+        let kind = match trigger {
+            Trigger::Edge => part::EDGE,
+            Trigger::Level => part::LEVEL,
         };
-        sys::openat(&self.handle, &path, redox::flag::O_RDWR).map(Interrupt::new)
+        self.part(kind, [number.into(), 0]).map(Interrupt::new)
     }
 
     /// A new message-signalled interrupt.
@@ -102,7 +108,12 @@ impl Machine {
     ///
     /// What the kernel answers when it has no vector left.
     pub fn message(&self) -> Result<Interrupt> {
-        sys::openat(&self.handle, "msi", redox::flag::O_RDWR).map(Interrupt::new)
+        self.part(part::MESSAGE, [0, 0]).map(Interrupt::new)
+    }
+
+    fn part(&self, kind: usize, [first, second]: [u64; 2]) -> Result<OwnedFd> {
+        let kind = u64::try_from(kind).map_err(|_wide| Error::new(EINVAL))?;
+        sys::part(&self.handle, [kind, first, second], 0)
     }
 }
 
@@ -115,16 +126,6 @@ pub enum Cache {
     WriteCombining,
     /// Each access reaches the device.
     Uncached,
-}
-
-impl core::fmt::Display for Cache {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::WriteBack => "wb",
-            Self::WriteCombining => "wc",
-            Self::Uncached => "uc",
-        })
-    }
 }
 
 /// How a line signals.

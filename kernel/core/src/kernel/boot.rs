@@ -18,7 +18,7 @@ pub struct Boot<'a> {
     /// init's args object.
     pub args: Extent,
     /// Randomness.
-    pub seed: [[u32; 4]; 2],
+    pub seed: [u64; 4],
     /// Wall time at `now() == 0`, in ns since 1970 UTC.
     pub wall: u64,
     /// Text of `sys:boot`: lines `key value` (`rsdp 0x…`, `framebuffer …`, `slot …`).
@@ -85,10 +85,10 @@ impl<M: Machine> Kernel<M> {
 
     fn start_init(&mut self, boot: &Boot<'_>) -> Result<()> {
         let mut names = Namespace::default();
-        for (name, builtin) in BUILTINS {
-            names.bind(Name::new(name.as_bytes())?, Binding::Builtin(builtin))?;
+        for name in BUILTINS {
+            names.bind(Name::new(name.as_bytes())?, Binding::Builtin(name))?;
         }
-        let namespace = self.namespaces.insert(names)?;
+        let namespace = self.namespaces.insert(names, 0)?;
         let (program, initfs) = (self.loaded(boot.init)?, self.loaded(boot.initfs)?);
         let args = self.loaded(boot.args)?;
         let name = ProgramName::cut(b"/sbin/init");
@@ -109,7 +109,7 @@ impl<M: Machine> Kernel<M> {
         self.memory.release(args.object);
         let console = Target::Debug;
         for target in [console, console, console, Target::Memory(initfs), Target::Machine] {
-            let description = self.describe(target, 0)?;
+            let description = self.describe(target, 0, 0)?;
             let handle = Handle { description, rights: Rights::all(), close_on_exec: false };
             self.install(process, None, handle)?;
         }
@@ -120,19 +120,20 @@ impl<M: Machine> Kernel<M> {
     fn loaded(&mut self, Extent { phys, len }: Extent) -> Result<Window> {
         let mut object = Object::physical(phys, len, MapFlags::empty())?;
         object.read_only = true;
-        let object = self.memory.objects.insert(object)?;
+        let object = self.memory.objects.insert(object, 0)?;
         Ok(Window { object, offset: 0, bytes: len })
     }
 
-    /// A new description, with one reference.
-    pub(crate) fn describe(&mut self, target: Target, flags: u64) -> Result<DescriptionId> {
-        self.descriptions.insert(Description {
-            target,
-            flags,
-            offset: if target.has_position() { 0 } else { u64::MAX },
-            attached: None,
-            cookie: 0,
-            next_closing: None,
-        })
+    /// A new description of a user's, with one reference.
+    pub(crate) fn describe(
+        &mut self,
+        target: Target,
+        flags: u64,
+        uid: u32,
+    ) -> Result<DescriptionId> {
+        let offset = if target.has_position() { 0 } else { u64::MAX };
+        let (attached, cookie, next_closing) = (None, 0, None);
+        let made = Description { target, flags, offset, attached, cookie, next_closing };
+        self.descriptions.insert(made, uid)
     }
 }

@@ -107,18 +107,18 @@ impl<M: Machine> Memory<M> {
         0
     }
 
-    /// A new object of anonymous memory.
+    /// A new object of anonymous memory of a user's.
     ///
     /// # Errors
     ///
     /// `ENOMEM`: no frame for its tree, or too many objects; `ENOSPC`: more than 512 GiB.
-    pub fn anonymous(&mut self, bytes: u64) -> Result<ObjectId> {
+    pub fn anonymous(&mut self, bytes: u64, uid: u32) -> Result<ObjectId> {
         if bytes.div_ceil(PAGE) > MAX_PAGES {
             return Err(ENOSPC);
         }
         let root = self.take_zeroed()?;
-        let made =
-            self.objects.insert(Object::new(Pages::Tree(Tree { root, levels: LEVELS }), bytes));
+        let object = Object::new(Pages::Tree(Tree { root, levels: LEVELS }), bytes);
+        let made = self.objects.insert(object, uid);
         made.inspect_err(|_full| self.frames.release(root))
     }
 
@@ -127,16 +127,16 @@ impl<M: Machine> Memory<M> {
     /// # Errors
     ///
     /// `EINVAL`: empty or over 16 MiB; `ENOMEM`: no such run is free, or too many objects.
-    pub fn dma(&mut self, bytes: u64) -> Result<ObjectId> {
+    pub fn dma(&mut self, bytes: u64, uid: u32) -> Result<ObjectId> {
         if bytes == 0 || bytes > MAX_DMA {
             return Err(EINVAL);
         }
-        if !self.objects.has_room() {
+        if !self.objects.has_room(uid) {
             return Err(ENOMEM);
         }
         let bytes = bytes.next_multiple_of(PAGE);
         let first = self.frames.take_run(narrow(size(bytes >> 12)))?;
-        self.objects.insert(Object::new(Pages::Dma(first), bytes))
+        self.objects.insert(Object::new(Pages::Dma(first), bytes), uid)
     }
 
     /// Sets an object's size; pages beyond a smaller one are given back from the end on, a few

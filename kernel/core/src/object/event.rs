@@ -26,8 +26,6 @@ pub enum Source {
     Clock(DescriptionId),
     /// Another event queue.
     Queue(QueueId),
-    /// Bytes on the console.
-    Console,
 }
 
 /// Who is told.
@@ -57,7 +55,7 @@ pub struct Subscription {
 }
 
 /// An interrupt that a handle stands for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Irq {
     /// The machine's number of it.
     pub line: u32,

@@ -79,6 +79,11 @@ pub enum Target {
 }
 
 impl Target {
+    /// All of a memory object, however it grows.
+    pub fn all_of(object: ObjectId) -> Self {
+        Self::Memory(Window { object, offset: 0, bytes: u64::MAX })
+    }
+
     /// Whether reads, writes or listings of it have a position.
     pub fn has_position(self) -> bool {
         matches!(self, Self::Memory(_) | Self::Names(_))

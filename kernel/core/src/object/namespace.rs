@@ -64,37 +64,13 @@ impl<const N: usize> core::fmt::Display for Name<N> {
 }
 
 /// The kernel's own schemes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Builtin {
-    /// `memory:`
-    Memory,
-    /// `time:`
-    Time,
-    /// `event:`
-    Event,
-    /// `pipe:`
-    Pipe,
-    /// `debug:`
-    Debug,
-    /// `rand:`
-    Rand,
-}
-
-/// All of them, with their names.
-pub const BUILTINS: [(&str, Builtin); 6] = [
-    ("memory", Builtin::Memory),
-    ("time", Builtin::Time),
-    ("event", Builtin::Event),
-    ("pipe", Builtin::Pipe),
-    ("debug", Builtin::Debug),
-    ("rand", Builtin::Rand),
-];
+pub const BUILTINS: [&str; 6] = ["debug", "event", "memory", "pipe", "rand", "time"];
 
 /// What a name is bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {
     /// A scheme of the kernel.
-    Builtin(Builtin),
+    Builtin(&'static str),
     /// The root of a daemon's scheme.
     Scheme(SchemeId),
     /// A directory of a daemon's scheme, which stays open for it.

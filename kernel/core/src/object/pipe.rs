@@ -31,10 +31,8 @@ pub struct Pipe {
     pub readers: u32,
     /// Descriptions of the write end.
     pub writers: u32,
-    /// Whether a full pipe drops and counts instead of blocking.
-    pub lossy: bool,
-    /// Bytes that were dropped.
-    pub dropped: u64,
+    /// Bytes that were dropped; none: a full pipe blocks its writers.
+    pub dropped: Option<u64>,
 }
 
 impl Pipe {

@@ -58,7 +58,7 @@ mod tests {
         let mut seed = 7u64;
         for _ in 0..64 {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            timers.set(Due::Thread(slab.insert(()).unwrap()), seed >> 40);
+            timers.set(Due::Thread(slab.insert((), 0).unwrap()), seed >> 40);
         }
         let first = timers.first().unwrap();
         assert_eq!(timers.pop(first.wrapping_sub(1)), None);
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn a_new_deadline_replaces_the_old_one() {
         let mut slab = Slab::<(), Thread>::new(2).unwrap();
-        let [one, other] = [(); 2].map(|()| Due::Thread(slab.insert(()).unwrap()));
+        let [one, other] = [(); 2].map(|()| Due::Thread(slab.insert((), 0).unwrap()));
         let mut timers = Timers::new(2).unwrap();
         for at in [3, 9, 5] {
             timers.set(one, at);

@@ -212,7 +212,8 @@ impl<M: Machine> Kernel<M> {
         let scheme = ring.scheme;
         let epoch = schemes.get(scheme).ok_or(EIO)?.epoch;
         let target = Target::Scheme(Open { scheme, epoch, id: opened.id });
-        let description = self.describe(target, flags & wide(STATUS_FLAGS))?;
+        // There was room for a description of the client's when it asked.
+        let description = self.describe(target, flags & wide(STATUS_FLAGS), 0)?;
         self.schemes.retain(scheme);
         if let Some(Window { object, .. }) = attached {
             self.memory.objects.retain(object);

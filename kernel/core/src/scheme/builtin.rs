@@ -1,8 +1,9 @@
-//! The kernel's own schemes: opening them, and which file answers what.
+//! The kernel's own schemes: opening them, and what their handles answer.
 
 use anode_abi::number::{SYS_CALL, SYS_FPATH, SYS_FSTAT, SYS_FSYNC, SYS_FTRUNCATE, SYS_GETDENTS};
 
 use crate::prelude::*;
+use crate::syscall::io::DIRENT_HEADER;
 use crate::syscall::time::{CLOCK_MONOTONIC, CLOCK_REALTIME};
 
 /// `st_mode` of a directory, readable by all.
@@ -13,63 +14,29 @@ const DEVICE: u64 = 0x2000 | 0o666;
 const FIFO: u64 = 0x1000 | 0o600;
 /// `st_mode` of a plain file.
 const FILE: u64 = 0x8000 | 0o666;
+/// Kind of a directory in directory records.
+const DT_DIR: u8 = 4;
 
 impl<M: Machine> Kernel<M> {
     /// Opens something of a kernel scheme; its path lies in the scratch buffer.
     pub(crate) fn open_builtin(
         &mut self,
         me: ThreadId,
-        builtin: Builtin,
-        rest: Range<usize>,
-        flags: u64,
-    ) -> Outcome {
-        let path = self.path(rest.clone())?;
-        let target = match (builtin, path) {
-            (Builtin::Memory, "") => {
-                let object = self.memory.anonymous(0)?;
-                Target::Memory(Window { object, offset: 0, bytes: u64::MAX })
-            }
-            (Builtin::Event, "") => Target::Queue(self.queues.insert(Queue)?),
-            (Builtin::Pipe, "") => Target::Pipe(self.new_pipe()?, End::Read),
-            (Builtin::Pipe, "log") => {
-                let pipe = self.new_pipe()?;
-                self.pipes.update(pipe, |pipe| pipe.lossy = true);
-                Target::Pipe(pipe, End::Read)
-            }
-            (Builtin::Time, "1") => Target::Clock(CLOCK_REALTIME, 0),
-            (Builtin::Time, "4") => Target::Clock(CLOCK_MONOTONIC, 0),
-            (Builtin::Rand, "") => Target::Rand,
-            (Builtin::Debug, "") => Target::Debug,
-            _ => return Err(ENOENT),
-        };
-        self.open_target(me, target, flags)
-    }
-
-    /// Opens something relative to a handle of a kernel scheme.
-    pub(crate) fn open_beneath(
-        &mut self,
-        me: ThreadId,
-        base: Target,
+        scheme: &'static str,
         path: Range<usize>,
         flags: u64,
     ) -> Outcome {
-        let text = self.path(path.clone())?.trim_matches('/');
-        let target = match base {
-            _ if text.is_empty() || text == "." => {
-                self.retain_target(base)?;
-                base
-            }
-            Target::Memory(window) => self.part_of(window, path)?,
-            Target::Machine => self.machine_part(path)?,
-            // `/scheme` as a directory: a name opens the root of a kernel scheme.
-            Target::Names(namespace) => {
-                let names = self.namespaces.get(namespace).ok_or(ENOENT)?;
-                return match names.find(text.as_bytes()).ok_or(ENOENT)? {
-                    Binding::Builtin(builtin) => self.open_builtin(me, builtin, 0..0, flags),
-                    _ => Err(EXDEV),
-                };
-            }
-            _ => return Err(ENOTDIR),
+        let uid = self.process(me)?.who.uid;
+        let target = match (scheme, self.path(path)?) {
+            ("memory", "") => Target::all_of(self.memory.anonymous(0, uid)?),
+            ("event", "") => Target::Queue(self.queues.insert(Queue, uid)?),
+            ("pipe", "") => Target::Pipe(self.new_pipe(None, uid)?, End::Read),
+            ("pipe", "log") => Target::Pipe(self.new_pipe(Some(0), uid)?, End::Read),
+            ("time", "1") => Target::Clock(CLOCK_REALTIME, 0),
+            ("time", "4") => Target::Clock(CLOCK_MONOTONIC, 0),
+            ("rand", "") => Target::Rand,
+            ("debug", "") => Target::Debug,
+            _ => return Err(ENOENT),
         };
         self.open_target(me, target, flags)
     }
@@ -84,9 +51,9 @@ impl<M: Machine> Kernel<M> {
             Target::Queue(queue) => self.read_events(queue, transfer),
             Target::Clock(clock, alarm) => self.read_clock((clock, alarm), transfer),
             Target::Rand => self.read_random(transfer),
-            Target::Debug => self.read_console(transfer),
+            Target::Debug => self.give(transfer.me, 0),
             Target::Irq(irq) => self.read_irq(irq, transfer),
-            Target::Ports(first, count) => self.read_ports((first, count), transfer),
+            Target::Ports(first, count) => self.use_ports((first, count), transfer, MapFlags::READ),
             _ => Err(EISDIR),
         }
     }
@@ -100,7 +67,9 @@ impl<M: Machine> Kernel<M> {
             Target::Clock(clock, _) => self.arm_clock(clock, transfer),
             Target::Debug => self.write_console(transfer),
             Target::Irq(irq) => self.acknowledge(irq, transfer),
-            Target::Ports(first, count) => self.write_ports((first, count), transfer),
+            Target::Ports(first, count) => {
+                self.use_ports((first, count), transfer, MapFlags::WRITE)
+            }
             _ => Err(EINVAL),
         }
     }
@@ -109,54 +78,80 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn ask_builtin(&mut self, me: ThreadId, target: Target, call: Call) -> Outcome {
         match (size(call.number), target) {
             (SYS_FSTAT, _) => self.stat(me, target, UserSlice::new(call.b, call.c)?),
-            (SYS_FPATH, _) => self.write_path(me, target, UserSlice::new(call.b, call.c)?),
-            (SYS_GETDENTS, _) => self.list(me, target, UserSlice::new(call.b, call.c)?, call.d),
+            (SYS_FPATH, Target::Names(_)) => {
+                let path = b"/scheme";
+                let len = path.len().min(size(call.c));
+                self.store(me, path.get(..len).unwrap_or_default(), call.b)?;
+                self.give(me, wide(len))
+            }
+            (SYS_GETDENTS, Target::Names(names)) => self.list(me, names, call),
+            (SYS_GETDENTS, _) => Err(ENOTDIR),
             (SYS_FTRUNCATE, Target::Memory(window)) if window.bytes == u64::MAX => {
                 let done = self.memory.resize(window.object, call.b)?;
                 if done { self.give(me, 0) } else { self.again(me, call) }
             }
             (SYS_FSYNC, _) => self.give(me, 0),
+            (SYS_CALL, Target::Memory(window)) => self.open_part(me, window, call),
+            (SYS_CALL, Target::Machine) => self.machine_part(me, call),
             (SYS_CALL, _) => Err(ENOTTY),
             _ => Err(EINVAL),
         }
     }
 
     fn stat(&mut self, me: ThreadId, target: Target, range: UserSlice) -> Outcome {
-        let mode = match target {
-            Target::Names(_) | Target::Machine => DIRECTORY,
-            Target::Pipe(..) => FIFO,
-            Target::Memory(_) => FILE,
-            _ => DEVICE,
-        };
         if range.len() < size_of::<redox::data::Stat>() {
             return Err(EINVAL);
         }
-        let size = self.size_of(target).unwrap_or(0);
+        let (mode, inode, size) = match target {
+            Target::Names(_) | Target::Machine => (DIRECTORY, 1, 0),
+            Target::Pipe(pipe, _) => {
+                let dropped = self.pipes.get(pipe).and_then(|pipe| pipe.dropped);
+                (FIFO, 1, dropped.unwrap_or(0))
+            }
+            // Drivers give devices the address of memory, and what an interrupt's message is.
+            Target::Memory(window) => {
+                let object = self.memory.objects.get(window.object);
+                let address = object.and_then(Object::address);
+                let first = address.map_or(1, |address| address.saturating_add(window.offset));
+                (FILE, first, self.memory.len(window))
+            }
+            Target::Irq(irq) => {
+                let message = self.irqs.get(irq).and_then(|irq| irq.message);
+                let (address, data) = message.unwrap_or((1, 0));
+                (DEVICE, address, data.into())
+            }
+            _ => (DEVICE, 1, 0),
+        };
         // `Stat`: dev, ino, mode with nlink, uid with gid, size, block size, blocks.
-        let words = [0, 1, mode | 1 << 32, 0, size, 4096, size.div_ceil(512), 0, 0, 0, 0, 0, 0];
+        let words = [0, inode, mode | 1 << 32, 0, size, PAGE, size.div_ceil(512), 0, 0, 0, 0, 0, 0];
         self.put_words(me, range.start(), words)?;
         self.give(me, 0)
     }
 
-    /// How many bytes a positioned thing has.
-    pub(crate) fn size_of(&self, target: Target) -> Result<u64> {
-        match target {
-            Target::Memory(window) => Ok(self.memory.len(window)),
-            _ => Err(ESPIPE),
+    /// The names of a namespace as directory records, from a position on.
+    fn list(&mut self, me: ThreadId, id: NamespaceId, call: Call) -> Outcome {
+        let range = UserSlice::new(call.b, call.c)?.cut(SCRATCH);
+        let namespace = self.namespaces.get(id).ok_or(ENOENT)?;
+        let buffer = self.scratch.get_mut(..range.len()).unwrap_or_default();
+        let mut done = 0usize;
+        for (next, (name, _)) in (1u64..).zip(namespace.iter()).skip(size(call.d)) {
+            let len = size(DIRENT_HEADER).saturating_add(name.as_bytes().len()).saturating_add(1);
+            let end = done.saturating_add(len);
+            let Some(record) = buffer.get_mut(done..end) else { break };
+            let fields = (next.to_le_bytes().into_iter())
+                .chain(next.to_le_bytes())
+                .chain(u16::try_from(len).unwrap_or(0).to_le_bytes())
+                .chain([DT_DIR])
+                .chain(name.as_bytes().iter().copied())
+                .chain([0]);
+            record.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
+            done = end;
         }
-    }
-
-    /// One more description of a target that is opened again by itself.
-    fn retain_target(&mut self, target: Target) -> Result<()> {
-        match target {
-            Target::Memory(window) => self.memory.objects.retain(window.object),
-            Target::Names(namespace) => self.namespaces.retain(namespace),
-            Target::Scheme(..) | Target::Owner(_) | Target::Ring(_) => return Err(ENOTDIR),
-            Target::Pipe(..) | Target::Queue(_) | Target::Irq(_) => return Err(ENOTDIR),
-            Target::Namespace(_) => return Err(ENOTDIR),
-            _ => {}
+        if done == 0 && size(call.d) < namespace.iter().count() {
+            return Err(EINVAL);
         }
-        Ok(())
+        self.store_scratch(me, range.cut(done))?;
+        self.give(me, wide(done))
     }
 
     /// The last description of a target is gone.

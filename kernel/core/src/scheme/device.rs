@@ -1,7 +1,8 @@
 //! What the machine handle opens: physical memory, DMA memory, ports, interrupts.
 
+use anode_abi::info::part;
+
 use crate::prelude::*;
-use crate::scheme::memory::hex;
 
 /// The first serial port: when a driver takes it, the kernel gives it up.
 const CONSOLE_PORT: u16 = 0x3f8;
@@ -9,88 +10,69 @@ const CONSOLE_PORT: u16 = 0x3f8;
 const PORT_BYTES: usize = 512;
 
 impl<M: Machine> Kernel<M> {
-    /// What a path relative to the machine handle names.
-    pub(crate) fn machine_part(&mut self, path: Range<usize>) -> Result<Target> {
-        let mut words = self.path(path)?.split('/');
-        let mut word = || words.next().unwrap_or("");
-        match word() {
-            "phys" => {
-                let (address, bytes) = (hex(word())?, hex(word())?);
-                let cache = match word() {
-                    "wb" => MapFlags::empty(),
-                    "wc" => MapFlags::WRITE_COMBINING,
-                    "uc" => MapFlags::UNCACHED,
-                    _ => return Err(EINVAL),
-                };
-                let bytes = bytes.checked_next_multiple_of(PAGE).ok_or(EINVAL)?;
-                let object = Object::physical(address, bytes, cache)?;
-                let object = self.memory.objects.insert(object)?;
-                Ok(Target::Memory(Window { object, offset: 0, bytes: u64::MAX }))
-            }
-            "dma" => {
-                let bytes = hex(word())?;
-                let object = self.memory.dma(bytes)?;
-                Ok(Target::Memory(Window { object, offset: 0, bytes: u64::MAX }))
-            }
-            "io" => {
-                let mut port = || u16::try_from(hex(word())?).map_err(|_wide| EINVAL);
-                let (first, count) = (port()?, port()?);
+    /// A handle on a part of the machine: three words of the caller's are its kind and two
+    /// numbers.
+    pub(crate) fn machine_part(&mut self, me: ThreadId, call: Call) -> Outcome {
+        let [kind, a, b] = self.words(me, call.e)?;
+        let uid = self.process(me)?.who.uid;
+        let target = match size(kind) {
+            part::MEMORY => self.physical((a, b), MapFlags::empty(), uid)?,
+            part::COMBINING => self.physical((a, b), MapFlags::WRITE_COMBINING, uid)?,
+            part::UNCACHED => self.physical((a, b), MapFlags::UNCACHED, uid)?,
+            part::DMA => Target::all_of(self.memory.dma(a, uid)?),
+            part::PORTS => {
+                let first = u16::try_from(a).map_err(|_wide| EINVAL)?;
+                let count = u16::try_from(b).map_err(|_wide| EINVAL)?;
                 first.checked_add(count.checked_sub(1).ok_or(EINVAL)?).ok_or(EINVAL)?;
                 if first == CONSOLE_PORT {
                     self.memory.machine.console_release();
                 }
-                Ok(Target::Ports(first, count))
+                Target::Ports(first, count)
             }
-            "irq" => {
-                let line = low(hex(word())?);
-                let op = match word() {
-                    "" => IrqOp::Edge,
-                    "level" => IrqOp::Level,
-                    _ => return Err(EINVAL),
-                };
-                self.take_line(line, op)
+            part::EDGE => self.take_line(low(a), IrqOp::Edge, uid)?,
+            part::LEVEL => self.take_line(low(a), IrqOp::Level, uid)?,
+            part::MESSAGE => {
+                let (address, data, line) = self.memory.machine.take_msi().ok_or(ENOSPC)?;
+                let message = Some((address, data));
+                let irq = self.irqs.insert(Irq { line, message, ..Irq::default() }, uid);
+                Target::Irq(irq.inspect_err(|_full| self.memory.machine.give_msi(line))?)
             }
-            "msi" => self.take_message(),
-            _ => Err(ENOENT),
-        }
+            _ => return Err(EINVAL),
+        };
+        self.open_target(me, target, O_RDWR | call.d)
     }
 
-    fn take_line(&mut self, line: u32, op: IrqOp) -> Result<Target> {
+    fn physical(
+        &mut self,
+        (address, bytes): (u64, u64),
+        cache: MapFlags,
+        uid: u32,
+    ) -> Result<Target> {
+        let bytes = bytes.checked_next_multiple_of(PAGE).ok_or(EINVAL)?;
+        let object = Object::physical(address, bytes, cache)?;
+        Ok(Target::all_of(self.memory.objects.insert(object, uid)?))
+    }
+
+    fn take_line(&mut self, line: u32, op: IrqOp, uid: u32) -> Result<Target> {
         if self.irqs.iter().any(|(_, irq)| irq.line == line) {
             return Err(EBUSY);
-        }
-        if !self.irqs.has_room() {
-            return Err(ENOSPC);
         }
         if !self.memory.machine.irq(line, op) {
             return Err(ENOENT);
         }
-        let irq = Irq { line, message: None, count: 0, total: 0 };
-        let id = self.irqs.insert(irq)?;
+        let id = self.irqs.insert(Irq { line, ..Irq::default() }, uid)?;
         self.memory.machine.irq(line, IrqOp::Unmask);
         Ok(Target::Irq(id))
-    }
-
-    fn take_message(&mut self) -> Result<Target> {
-        if !self.irqs.has_room() {
-            return Err(ENOSPC);
-        }
-        let (address, data, line) = self.memory.machine.take_msi().ok_or(ENOSPC)?;
-        let message = Some((address, data));
-        let irq = Irq { line, message, count: 0, total: 0 };
-        Ok(Target::Irq(self.irqs.insert(irq)?))
     }
 
     /// The last handle on an interrupt is gone.
     pub(crate) fn drop_irq(&mut self, id: IrqId) {
         self.unsubscribe(|subscription| subscription.source == Source::Irq(id));
-        if let Some(irq) = self.irqs.remove(id) {
-            match irq.message {
-                Some(_) => self.memory.machine.give_msi(irq.line),
-                None => {
-                    self.memory.machine.irq(irq.line, IrqOp::Mask);
-                }
-            }
+        let Some(irq) = self.irqs.remove(id) else { return };
+        if irq.message.is_some() {
+            self.memory.machine.give_msi(irq.line);
+        } else {
+            self.memory.machine.irq(irq.line, IrqOp::Mask);
         }
     }
 
@@ -117,45 +99,35 @@ impl<M: Machine> Kernel<M> {
         self.give(transfer.me, wide(transfer.range.len()))
     }
 
-    /// The port of a transfer, and whether it is a string of bytes.
-    fn port((first, count): (u16, u16), transfer: &Transfer) -> Result<(u16, usize, UserSlice)> {
+    /// Moves 1, 2 or 4 bytes as one access, or more as a string of bytes on one port.
+    pub(crate) fn use_ports(
+        &mut self,
+        (first, count): (u16, u16),
+        transfer: &Transfer,
+        access: MapFlags,
+    ) -> Outcome {
         let range = transfer.range.cut(PORT_BYTES);
         let at = u16::try_from(transfer.offset).map_err(|_far| EINVAL)?;
-        let width = match range.len() {
-            len @ (1 | 2 | 4) => len,
-            _ => 1,
-        };
-        let last = usize::from(at).checked_add(width).ok_or(EINVAL)?;
-        if range.len() == 0 || last > usize::from(count) {
+        let width = if matches!(range.len(), 2 | 4) { range.len() } else { 1 };
+        if range.len() == 0 || usize::from(at).saturating_add(width) > usize::from(count) {
             return Err(EINVAL);
         }
-        Ok((first.checked_add(at).ok_or(EINVAL)?, width, range))
-    }
-
-    pub(crate) fn read_ports(&mut self, ports: (u16, u16), transfer: &Transfer) -> Outcome {
-        let (port, width, range) = Self::port(ports, transfer)?;
-        let Self { memory, scratch, .. } = self;
-        let buffer = scratch.get_mut(..range.len()).ok_or(EINVAL)?;
-        for chunk in buffer.chunks_mut(width) {
-            let value = memory.machine.port_in(port, width).to_le_bytes();
-            for (to, from) in chunk.iter_mut().zip(value) {
-                *to = from;
+        let port = first.checked_add(at).ok_or(EINVAL)?;
+        if access == MapFlags::WRITE {
+            self.load_scratch(transfer.me, range)?;
+        }
+        let Self { memory: Memory { machine, .. }, scratch, .. } = self;
+        for chunk in scratch.get_mut(..range.len()).unwrap_or_default().chunks_mut(width) {
+            if access == MapFlags::WRITE {
+                let value = chunk.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte));
+                machine.port_out(port, width, value);
+            } else {
+                let value = machine.port_in(port, width).to_le_bytes();
+                chunk.iter_mut().zip(value).for_each(|(to, from)| *to = from);
             }
         }
-        self.store_scratch(transfer.me, range)?;
-        self.give(transfer.me, wide(range.len()))
-    }
-
-    pub(crate) fn write_ports(&mut self, ports: (u16, u16), transfer: &Transfer) -> Outcome {
-        let (port, width, range) = Self::port(ports, transfer)?;
-        self.load_scratch(transfer.me, range)?;
-        let Self { memory, scratch, .. } = self;
-        for chunk in scratch.get(..range.len()).unwrap_or_default().chunks(width) {
-            let mut value = [0u8; 4];
-            for (to, from) in value.iter_mut().zip(chunk) {
-                *to = *from;
-            }
-            memory.machine.port_out(port, width, u32::from_le_bytes(value));
+        if access == MapFlags::READ {
+            self.store_scratch(transfer.me, range)?;
         }
         self.give(transfer.me, wide(range.len()))
     }

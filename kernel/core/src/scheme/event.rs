@@ -20,7 +20,6 @@ impl<M: Machine> Kernel<M> {
             Target::Irq(irq) => Source::Irq(irq),
             Target::Clock(..) => Source::Clock(handle.description),
             Target::Queue(queue) if !self.nests(queue, sink) => Source::Queue(queue),
-            Target::Debug => Source::Console,
             _ => return Err(EPERM),
         };
         self.unsubscribe(|s| s.sink == sink && s.source == source && s.handle == number);
@@ -28,7 +27,8 @@ impl<M: Machine> Kernel<M> {
             return self.give(me, RECORD);
         }
         let subscription = Subscription { source, handle: number, flags, data, sink, ready: 0 };
-        let id = self.subscriptions.insert(subscription)?;
+        let uid = self.process(me)?.who.uid;
+        let id = self.subscriptions.insert(subscription, uid)?;
         if let Source::Scheme(open) = source {
             let asked = Request::new(transfer.call, open, op::FEVENT, [flags, 0, 0, 0]);
             let asked = self.submit(me, &Request { finish: Finish::Subscribe(id), ..asked });
@@ -60,7 +60,6 @@ impl<M: Machine> Kernel<M> {
             (Source::Clock(_), Target::Clock(_, alarm)) => {
                 alarm != 0 && alarm <= self.memory.machine.now()
             }
-            (Source::Console, _) => return ready::WRITE,
             _ => false,
         };
         if readable { ready::READ } else { 0 }

@@ -2,32 +2,17 @@
 
 use crate::prelude::*;
 
-/// A hexadecimal number without prefix.
-///
-/// # Errors
-///
-/// `EINVAL`: it is none.
-pub fn hex(text: &str) -> Result<u64> {
-    if text.starts_with('+') {
-        return Err(EINVAL);
-    }
-    u64::from_str_radix(text, 16).map_err(|_other| EINVAL)
-}
-
 impl<M: Machine> Kernel<M> {
-    /// `window/OFFSET/LEN` of an object.
-    pub(crate) fn part_of(&mut self, whole: Window, path: Range<usize>) -> Result<Target> {
-        let mut words = self.path(path)?.split('/');
-        if words.next() != Some("window") {
-            return Err(ENOENT);
-        }
-        let offset = hex(words.next().unwrap_or(""))?;
-        let bytes = hex(words.next().unwrap_or(""))?;
+    /// A handle on a page-aligned part of an object, with the rights of the handle on the whole.
+    /// Two words of the caller's say where it begins and how long it is.
+    pub(crate) fn open_part(&mut self, me: ThreadId, whole: Window, call: Call) -> Outcome {
+        let [offset, bytes] = self.words(me, call.e)?;
         let whole = Window { bytes: self.memory.len(whole), ..whole };
-        let sound = words.next().is_none() && offset & 0xFFF == 0 && bytes != 0;
+        let sound = offset & 0xFFF == 0 && bytes != 0;
         let part = whole.part(offset, bytes).filter(|_| sound).ok_or(EINVAL)?;
+        let mode = self.process(me)?.handles.get(call.a)?.mode();
         self.memory.objects.retain(part.object);
-        Ok(Target::Memory(part))
+        self.open_target(me, Target::Memory(part), mode | call.d & O_CLOEXEC)
     }
 
     pub(crate) fn write_memory(&mut self, window: Window, transfer: &Transfer) -> Outcome {

@@ -2,7 +2,7 @@
 //!
 //! `route` finds the scheme, `submit` hands a request to a daemon, `pump` fills its queue,
 //! `answer` takes answers back, `cancel` is what happens to requests when one side goes. The
-//! kernel's own schemes are `memory pipe event time text device`, opened by `builtin`.
+//! kernel's own schemes are `memory pipe event time device`, opened by `builtin`.
 
 pub mod answer;
 pub mod builtin;
@@ -14,5 +14,4 @@ pub mod pipe;
 pub mod pump;
 pub mod route;
 pub mod submit;
-pub mod text;
 pub mod time;

@@ -8,12 +8,11 @@ use crate::syscall::signal::SIGPIPE;
 const ATOMIC: u64 = 4096;
 
 impl<M: Machine> Kernel<M> {
-    /// A new pipe, with a read end.
-    pub(crate) fn new_pipe(&mut self) -> Result<PipeId> {
-        let object = self.memory.anonymous(CAPACITY)?;
-        let (readers, writers, lossy) = (1, 0, false);
-        let pipe = Pipe { object, head: 0, tail: 0, readers, writers, lossy, dropped: 0 };
-        self.pipes.insert(pipe).inspect_err(|_| self.memory.release(object))
+    /// A new pipe of a user's, with a read end.
+    pub(crate) fn new_pipe(&mut self, dropped: Option<u64>, uid: u32) -> Result<PipeId> {
+        let object = self.memory.anonymous(CAPACITY, uid)?;
+        let pipe = Pipe { object, head: 0, tail: 0, readers: 1, writers: 0, dropped };
+        self.pipes.insert(pipe, uid).inspect_err(|_| self.memory.release(object))
     }
 
     /// A description of an end is gone; the other end hears of the last one.
@@ -68,8 +67,8 @@ impl<M: Machine> Kernel<M> {
         }
         let whole = wanted <= ATOMIC;
         if wanted != 0 && (room == 0 || (whole && room < wanted)) {
-            if pipe.lossy {
-                pipe.dropped = pipe.dropped.saturating_add(wanted);
+            if let Some(dropped) = &mut pipe.dropped {
+                *dropped = dropped.saturating_add(wanted);
                 return self.give(transfer.me, wanted);
             }
             return self.wait(Channel::Pipe(id), transfer);

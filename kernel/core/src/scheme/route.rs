@@ -6,7 +6,7 @@ use crate::prelude::*;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Base {
     /// Into a scheme of the kernel.
-    Builtin(Builtin),
+    Builtin(&'static str),
     /// Beneath what a handle or a name stands for.
     Beneath(Target),
 }
@@ -16,14 +16,20 @@ pub enum Base {
 pub fn parse(path: &str) -> Option<(&str, &str)> {
     let slashed = |path: &'_ str| path.starts_with('/') || path.is_empty();
     if let Some(rest) = path.strip_prefix("/scheme").filter(|rest| slashed(rest)) {
-        let rest = rest.trim_start_matches('/');
-        let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
-        return Some((name, rest.trim_start_matches('/')));
+        return Some(parse_name(rest));
     }
     if path.starts_with('/') {
         return Some(("file", path.trim_start_matches('/')));
     }
     path.split_once(':').filter(|(name, _)| !name.is_empty() && !name.contains('/'))
+}
+
+/// Splits what lies beneath `/scheme` into a name, which is empty for `/scheme` itself, and the
+/// rest.
+fn parse_name(path: &str) -> (&str, &str) {
+    let path = path.trim_start_matches('/');
+    let (name, rest) = path.split_once('/').unwrap_or((path, ""));
+    (if name == "." { "" } else { name }, rest.trim_start_matches('/'))
 }
 
 impl<M: Machine> Kernel<M> {
@@ -60,22 +66,22 @@ impl<M: Machine> Kernel<M> {
         (at, len): (u64, u64),
     ) -> Result<(Base, Range<usize>)> {
         let len = self.take_path(me, at, len)?;
-        let namespace = self.process(me)?.who.namespace;
-        let path = self.path(0..len)?;
-        let rooted = directory == wide(NONE) || path.starts_with('/');
-        let Some((name, rest)) = parse(path).filter(|_| rooted) else {
-            if directory == wide(NONE) {
-                return Err(ENOENT);
+        let own = self.process(me)?.who.namespace;
+        let rooted = directory == wide(NONE) || self.path(0..len)?.starts_with('/');
+        let (namespace, (name, rest)) = if rooted {
+            (own, parse(self.path(0..len)?).ok_or(ENOENT)?)
+        } else {
+            match self.named_handle(me, directory, Rights::empty())?.1 {
+                Target::Names(names) => (names, parse_name(self.path(0..len)?)),
+                target => return Ok((Base::Beneath(target), 0..len)),
             }
-            let (_, target) = self.named_handle(me, directory, Rights::empty())?;
-            return Ok((Base::Beneath(target), 0..len));
         };
         let rest = len.saturating_sub(rest.len())..len;
         let names = self.namespaces.get(namespace).ok_or(ENOENT)?;
         let base = match names.find(name.as_bytes()) {
             None if name.is_empty() => Base::Beneath(Target::Names(namespace)),
             None => return Err(ENOENT),
-            Some(Binding::Builtin(builtin)) => Base::Builtin(builtin),
+            Some(Binding::Builtin(scheme)) => Base::Builtin(scheme),
             Some(Binding::Scheme(scheme)) => {
                 Base::Beneath(Target::Scheme(Open { scheme, epoch: 0, id: 0 }))
             }

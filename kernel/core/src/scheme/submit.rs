@@ -73,7 +73,8 @@ impl<M: Machine> Kernel<M> {
     /// # Errors
     ///
     /// `EDEADLK`: the daemon asks itself; `EAGAIN`: no free slot and not to wait; `EIO`: the
-    /// daemon is dead, or the one that opened this is; `EFAULT`, `ENOMEM`: the buffer.
+    /// daemon is dead, or the one that opened this is; `EFAULT`, `ENOMEM`: the buffer, or no room
+    /// for what is to be opened.
     pub(crate) fn submit(&mut self, me: ThreadId, request: &Request) -> Outcome {
         let Self { rings, threads, processes, schemes, memory, scratch, counters, .. } = self;
         let Open { scheme: id, epoch, .. } = request.open;
@@ -101,6 +102,11 @@ impl<M: Machine> Kernel<M> {
             return self.sleep(me, Channel::Scheme(id), Sleep::retry(request.call));
         };
         let caller = processes.get_mut(client.process).ok_or(ESRCH)?;
+        if matches!(request.finish, Finish::Open { .. })
+            && !self.descriptions.has_room(caller.who.uid)
+        {
+            return Err(ENOMEM);
+        }
         ring.fill(number, request, caller, (memory, scratch))?;
         // Nothing below refuses: the request exists from here on.
         ring.accept(number, (me, client.process));

@@ -5,8 +5,6 @@ use crate::syscall::time::{CLOCK_REALTIME, from_timespec, to_timespec};
 
 /// Bytes of a `TimeSpec`.
 const TIMESPEC: usize = 16;
-/// How often the console is looked at while somebody reads it, in ns.
-const POLL: u64 = 10_000_000;
 
 impl<M: Machine> Kernel<M> {
     /// A read gives the time; it takes a due alarm back.
@@ -56,29 +54,6 @@ impl<M: Machine> Kernel<M> {
         random.fill(buffer);
         self.store_scratch(transfer.me, range)?;
         self.give(transfer.me, wide(range.len()))
-    }
-
-    pub(crate) fn read_console(&mut self, transfer: &Transfer) -> Outcome {
-        let range = transfer.range.cut(SCRATCH);
-        let mut len = 0usize;
-        while len < range.len()
-            && let Some(byte) = self.memory.machine.console_read()
-        {
-            if let Some(place) = self.scratch.get_mut(len) {
-                *place = byte;
-            }
-            len = len.saturating_add(1);
-        }
-        if len == 0 && range.len() != 0 {
-            if transfer.nonblocking {
-                return Err(EAGAIN);
-            }
-            let soon = self.memory.machine.now().saturating_add(POLL);
-            let sleep = Sleep::retry_until(transfer.call, soon);
-            return self.sleep(transfer.me, Channel::Time, sleep);
-        }
-        self.store_scratch(transfer.me, range.cut(len))?;
-        self.give(transfer.me, wide(len))
     }
 
     pub(crate) fn write_console(&mut self, transfer: &Transfer) -> Outcome {

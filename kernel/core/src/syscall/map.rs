@@ -60,7 +60,8 @@ impl<M: Machine> Kernel<M> {
             let needed = if needs { Rights::READ | Rights::WRITE } else { Rights::READ };
             Some(self.window_of(me, call.a, needed, offset)?)
         } else if shared {
-            Some(Window { object: self.memory.anonymous(bytes)?, offset: 0, bytes })
+            let uid = self.process(me)?.who.uid;
+            Some(Window { object: self.memory.anonymous(bytes, uid)?, offset: 0, bytes })
         } else {
             None
         };

@@ -35,14 +35,15 @@ impl<M: Machine> Kernel<M> {
         let [flags, orphan_ns, _tries, per_client] =
             if call.d == 0 { [0; 4] } else { self.words(me, call.d)? };
         self.process(me)?.handles.reserve(0)?;
-        let scheme = self.schemes.insert(Scheme {
+        let made = Scheme {
             ring: None,
             epoch: 0,
             orphaned_until: u64::MAX,
             orphan_ns,
             stream: flags & policy::STREAM != 0,
             per_client: size(per_client),
-        })?;
+        };
+        let scheme = self.schemes.insert(made, 0)?;
         let names = self.namespaces.get_mut(namespace).ok_or(ENOENT)?;
         if let Err(errno) = names.bind(name, Binding::Scheme(scheme)) {
             self.schemes.remove(scheme);
@@ -54,7 +55,8 @@ impl<M: Machine> Kernel<M> {
     }
 
     pub(crate) fn ns_new(&mut self, me: ThreadId) -> Outcome {
-        let namespace = self.namespaces.insert(Namespace::default())?;
+        let uid = self.process(me)?.who.uid;
+        let namespace = self.namespaces.insert(Namespace::default(), uid)?;
         self.open_target(me, Target::Namespace(namespace), O_RDWR)
     }
 

@@ -68,7 +68,7 @@ impl<M: Machine> Kernel<M> {
         self.process(me)?.handles.reserve(0)?;
         let (base, path) = self.resolve(me, call.a, (call.b, call.c))?;
         match base {
-            Base::Builtin(builtin) => self.open_builtin(me, builtin, path, flags),
+            Base::Builtin(scheme) => self.open_builtin(me, scheme, path, flags),
             Base::Beneath(Target::Scheme(open)) => self.submit(
                 me,
                 &Request {
@@ -77,20 +77,18 @@ impl<M: Machine> Kernel<M> {
                     ..Request::new(call, open, op::OPEN_AT, [0, 0, flags & !O_CLOEXEC, 0])
                 },
             ),
-            Base::Beneath(target) => {
-                if let Target::Memory(_) = target {
-                    // A part has no right that the whole had not.
-                    let asked = self.process(me)?.handles.get(call.a)?.description;
-                    self.named_handle(me, call.a, Handle::opened(asked, flags).rights)?;
-                }
-                self.open_beneath(me, target, path, flags)
+            Base::Beneath(names @ Target::Names(namespace)) => {
+                self.namespaces.retain(namespace);
+                self.open_target(me, names, flags)
             }
+            Base::Beneath(_) => Err(ENOTDIR),
         }
     }
 
     /// A handle on something of the kernel's own.
     pub(crate) fn open_target(&mut self, me: ThreadId, target: Target, flags: u64) -> Outcome {
-        let description = self.describe(target, flags & wide(STATUS_FLAGS));
+        let uid = self.process(me)?.who.uid;
+        let description = self.describe(target, flags & wide(STATUS_FLAGS), uid);
         let description = description.inspect_err(|_full| self.drop_target(target))?;
         let mut handle = Handle::opened(description, flags);
         // These are for their process alone: `spawn` may give them away, nothing else does.

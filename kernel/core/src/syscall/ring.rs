@@ -16,18 +16,20 @@ impl<M: Machine> Kernel<M> {
         let Target::Owner(scheme) = target else { return Err(EINVAL) };
         let layout = u32::try_from(call.b).ok().and_then(Layout::new).ok_or(EINVAL)?;
         let process = self.owner(me)?;
-        self.process(me)?.handles.reserve(0)?;
+        let caller = self.process(me)?;
+        caller.handles.reserve(0)?;
+        let uid = caller.who.uid;
         let rings = self.rings.iter().filter(|(_, ring)| ring.process == process).count();
-        if rings >= MAX_RINGS || !self.rings.has_room() {
+        if rings >= MAX_RINGS || !self.rings.has_room(uid) {
             return Err(EMFILE);
         }
         let door = self.schemes.get(scheme).filter(|scheme| scheme.ring.is_none()).ok_or(EBUSY)?;
         let epoch = door.epoch.wrapping_add(1);
-        let object = self.memory.anonymous(u64::from(layout.pages).saturating_mul(PAGE))?;
+        let object = self.memory.anonymous(u64::from(layout.pages).saturating_mul(PAGE), uid)?;
         let made = Ring::new((scheme, process), layout, object, &mut self.memory);
         let mapped = made.and_then(|ring| {
             let base = self.map_ring(me, layout, object)?;
-            self.rings.insert(Ring { base, ..ring })
+            self.rings.insert(Ring { base, ..ring }, uid)
         });
         let id = mapped.inspect_err(|_| self.memory.release(object))?;
         self.schemes.retain(scheme);

@@ -17,12 +17,10 @@ impl<M: Machine> Kernel<M> {
     /// pid is made here, and stands for the group too where that is 0.
     pub(crate) fn new_process(&mut self, who: &Who) -> Result<ProcessId> {
         self.grave.check_room()?;
-        let kept = if who.uid == 0 { 0 } else { KEPT_FOR_ROOT };
-        let capacity = index(self.memory.machine.contexts());
-        if self.processes.len().saturating_add(kept) >= capacity {
+        if !self.processes.has_room(who.uid) {
             return Err(EAGAIN);
         }
-        let id = self.processes.insert(Process {
+        let process = Process {
             who: *who,
             space: None,
             handles: Handles::default(),
@@ -32,7 +30,8 @@ impl<M: Machine> Kernel<M> {
             life: Life::Alive,
             cpu_ns: 0,
             borrowing: false,
-        })?;
+        };
+        let id = self.processes.insert(process, who.uid)?;
         self.namespaces.retain(who.namespace);
         let pid = self.pid_of(id);
         self.processes.update(id, |process| {

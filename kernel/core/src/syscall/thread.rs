@@ -11,9 +11,6 @@ pub(crate) const FLAGS: u64 = 0x202;
 /// Pages that one slice of long work handles.
 pub(crate) const SLICE_PAGES: u32 = 512;
 
-/// Contexts and processes that only root may take, so that it can act when others took the rest.
-pub(crate) const KEPT_FOR_ROOT: usize = 16;
-
 impl<M: Machine> Kernel<M> {
     /// A ready thread of `process` with those registers, and that word in its signal page.
     pub(crate) fn make_thread(
@@ -23,8 +20,8 @@ impl<M: Machine> Kernel<M> {
         signal_word: usize,
     ) -> Result<ThreadId> {
         let owner = self.processes.get_mut(process).ok_or(ENOMEM)?;
-        let kept = if owner.who.uid == 0 { 0 } else { KEPT_FOR_ROOT };
-        if index(owner.threads) >= THREADS || self.contexts.len() <= kept {
+        let uid = owner.who.uid;
+        if index(owner.threads) >= THREADS || !self.threads.has_room(uid) {
             return Err(EAGAIN);
         }
         // There is a place for each context, so the insertion is not refused.
@@ -36,7 +33,7 @@ impl<M: Machine> Kernel<M> {
             maker.left /= 2;
             (thread.left, thread.maker) = (maker.left, cpu.current);
         }
-        let thread = self.threads.insert(thread)?;
+        let thread = self.threads.insert(thread, uid)?;
         owner.threads = owner.threads.saturating_add(1);
         *self.memory.machine.regs(context) = *regs;
         self.memory.machine.reset_vector(context);

@@ -31,8 +31,6 @@ pub(crate) struct Fake {
     pub(crate) armed: u64,
     /// What was written to the console.
     pub(crate) console: Vec<u8>,
-    /// Bytes to be read from the console.
-    pub(crate) typed: Vec<u8>,
     /// Operations on interrupt lines.
     pub(crate) lines: Vec<(u32, IrqOp)>,
     /// How the machine was asked to end.
@@ -50,7 +48,6 @@ impl Fake {
             time: 1,
             armed: 0,
             console: Vec::new(),
-            typed: Vec::new(),
             lines: Vec::new(),
             power: None,
             messages: 0,
@@ -140,9 +137,6 @@ impl Machine for Fake {
     }
     fn console_write(&mut self, bytes: &[u8]) {
         self.console.extend(bytes);
-    }
-    fn console_read(&mut self) -> Option<u8> {
-        if self.typed.is_empty() { None } else { Some(self.typed.remove(0)) }
     }
     fn log_read(&self, _at: u64, _to: &mut [u8]) -> usize {
         0

@@ -11,7 +11,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use anode_abi::boot_info::{Extent, FrameRange};
-use anode_abi::number::{NONE, SYS_FMAP, SYS_OPENAT, SYS_READ, SYS_WRITE};
+use anode_abi::number::{NONE, SYS_CALL, SYS_FMAP, SYS_FSTAT, SYS_OPENAT, SYS_READ, SYS_WRITE};
 
 use crate::error::Errno;
 use crate::kernel::{Boot, Kernel};
@@ -80,7 +80,7 @@ impl World {
             init: Extent { phys: u64::from(INIT) << 12, len: 4096 },
             initfs: Extent { phys: u64::from(INIT + 1) << 12, len: 4096 },
             args: Extent { phys: u64::from(INIT + 2) << 12, len: 100 },
-            seed: [[7; 4]; 2],
+            seed: [7; 4],
             wall: 1_000_000_000_000,
             facts: "rsdp 0x1000\n",
         };
@@ -202,6 +202,23 @@ impl World {
         let place = BASE + (PAGES - 1) * 4096;
         self.poke(thread, place, path.as_bytes());
         self.call(thread, SYS_OPENAT, &[directory, place, wide(path.len()), flags])
+    }
+
+    /// Opens a part of what a handle names, by its words.
+    pub(crate) fn part(&mut self, thread: ThreadId, whole: u64, words: &[u64]) -> Option<u64> {
+        let place = BASE + 11 * 4096;
+        for (at, word) in (place..).step_by(8).zip(words.iter().chain(&[0; 3])) {
+            self.poke(thread, at, &word.to_le_bytes());
+        }
+        self.call(thread, SYS_CALL, &[whole, 0, 0, 0, place])
+    }
+
+    /// `st_ino` and `st_size` of a handle.
+    pub(crate) fn stat(&mut self, thread: ThreadId, handle: u64) -> (u64, u64) {
+        self.ok(thread, SYS_FSTAT, &[handle, BASE, 104]);
+        let bytes = self.peek(thread, BASE, 104);
+        let word = |at: usize| u64::from_le_bytes(bytes[at * 8..at * 8 + 8].try_into().unwrap());
+        (word(1), word(4))
     }
 
     /// Reads a handle's text from where it is.

@@ -10,12 +10,11 @@ use crate::error::{EACCES, EAGAIN, EBADF, EPERM, encode};
 use crate::mem::object::Window;
 use crate::mem::region::MapFlags;
 use crate::num::wide;
-use crate::object::handle::Target;
+use crate::object::handle::{Rights, Target};
 use crate::object::thread::Then;
 use crate::table::ThreadId;
 use crate::testing::{BASE, READ_WRITE, World};
 
-const READ_ONLY: u64 = 0x1_0000;
 const SHARED: u64 = 1;
 const PRIVATE: u64 = 2;
 const READ: u64 = 0x4_0000;
@@ -115,11 +114,14 @@ fn a_child_that_is_killed_before_it_is_made_lets_go_of_its_names_once() {
 fn a_part_of_memory_has_no_right_that_the_whole_had_not() {
     let mut world = World::new();
     let init = world.init;
-    let whole = world.open(init, "memory:", READ_ONLY).unwrap();
-    world.open_at(init, whole, "", READ_ONLY).unwrap();
-    for path in ["", "window/0/1000"] {
-        assert_eq!(world.open_at(init, whole, path, READ_WRITE), Some(encode(EBADF)));
-    }
+    let whole = world.open(init, "memory:", READ_WRITE).unwrap();
+    world.ok(init, SYS_FTRUNCATE, &[whole, 4096]);
+    let part = world.part(init, whole, &[0, 4096]).unwrap();
+    assert_eq!(world.write(init, part, b"x"), Some(1));
+    let process = world.kernel.process(init).unwrap();
+    process.handles.get_mut(whole).unwrap().rights.remove(Rights::WRITE);
+    let part = world.part(init, whole, &[0, 4096]).unwrap();
+    assert_eq!(world.write(init, part, b"x"), Some(encode(EBADF)));
 }
 
 #[test]

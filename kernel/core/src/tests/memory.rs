@@ -1,11 +1,13 @@
 //! Mapping, promises, faults.
 
+use anode_abi::info::part;
 use anode_abi::number::{
     SYS_CLOSE, SYS_FMAP, SYS_FORK, SYS_FTRUNCATE, SYS_FUNMAP, SYS_MPROTECT, SYS_READ2, SYS_WRITE2,
 };
 
 use crate::error::{EACCES, EINVAL, ENOMEM, encode};
 use crate::mem::region::MapFlags;
+use crate::num::wide;
 use crate::testing::{BASE, READ_WRITE, World};
 use crate::trap::{Resume, Trap};
 
@@ -86,10 +88,9 @@ fn an_object_keeps_what_was_written_and_shrinks() {
     let init = world.init;
     let object = world.open(init, "memory:", READ_WRITE).unwrap();
     world.write(init, object, b"0123456789").unwrap();
-    let part = world.open_at(init, object, "window/0/10", READ_WRITE).unwrap();
-    assert_eq!(part, encode(EINVAL));
+    assert_eq!(world.part(init, object, &[0, 16]), Some(encode(EINVAL)));
     world.ok(init, SYS_FTRUNCATE, &[object, 0x2000]);
-    let part = world.open_at(init, object, "window/0/10", READ_WRITE).unwrap();
+    let part = world.part(init, object, &[0, 16]).unwrap();
     assert_eq!(world.text(init, part).trim_end_matches('\0'), "0123456789");
     world.ok(init, SYS_FTRUNCATE, &[object, 0]);
     assert_eq!(world.text(init, part), "");
@@ -187,9 +188,9 @@ fn a_user_who_takes_all_memory_leaves_root_some() {
 fn device_memory_is_mapped_as_its_handle_says() {
     let mut world = World::new();
     let init = world.init;
-    for (name, cache) in [("wb", 0), ("wc", 1), ("uc", 3)] {
-        let path = std::format!("phys/feb00000/1000/{name}");
-        let registers = world.open_at(init, 4, &path, READ_WRITE).unwrap();
+    for (kind, cache) in [(part::MEMORY, 0), (part::COMBINING, 1), (part::UNCACHED, 3)] {
+        let words = [wide(kind), 0xFEB0_0000, 0x1000];
+        let registers = world.part(init, 4, &words).unwrap();
         let place = BASE + 10 * 4096;
         for (at, word) in (place..).step_by(8).zip([0, 4096, RW | 1, 0]) {
             world.poke(init, at, &word.to_le_bytes());

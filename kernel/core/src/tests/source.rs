@@ -53,6 +53,21 @@ fn a_pipe_keeps_its_bytes_in_order_around_its_end() {
 }
 
 #[test]
+fn a_full_log_pipe_drops_and_counts() {
+    let mut world = World::new();
+    let init = world.init;
+    let read = world.open(init, "pipe:log", READ_WRITE).unwrap();
+    world.poke(init, BASE, b"write");
+    let write = world.ok(init, SYS_DUP, &[read, BASE, 5, u64::MAX]);
+    for _page in 0..16 {
+        assert_eq!(world.ok(init, SYS_WRITE, &[write, BASE, 4096]), 4096);
+    }
+    assert_eq!(world.stat(init, read), (1, 0));
+    assert_eq!(world.ok(init, SYS_WRITE, &[write, BASE, 100]), 100);
+    assert_eq!(world.stat(init, read), (1, 100));
+}
+
+#[test]
 fn a_reader_sleeps_until_somebody_writes() {
     let mut world = World::new();
     let init = world.init;

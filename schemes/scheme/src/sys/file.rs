@@ -3,11 +3,11 @@
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 use anode_abi::number::{
-    NONE, SYS_CALL, SYS_DUP, SYS_EVENT_WAIT, SYS_FPATH, SYS_FSTAT, SYS_FTRUNCATE, SYS_GETDENTS,
-    SYS_OPENAT, SYS_READ, SYS_READ2, SYS_SENDFD, SYS_WRITE, SYS_WRITE2,
+    NONE, SYS_CALL, SYS_DUP, SYS_EVENT_WAIT, SYS_FSTAT, SYS_FTRUNCATE, SYS_GETDENTS, SYS_OPENAT,
+    SYS_READ, SYS_READ2, SYS_SENDFD, SYS_WRITE, SYS_WRITE2,
 };
 use redox::data::{Event, Stat};
-use redox::error::{EBADF, EINVAL, EIO, Error, Result};
+use redox::error::{EBADF, EINVAL, Error, Result};
 use redox::flag::{EventFlags, O_RDONLY};
 
 use super::{input, number, output, owned, raw, word};
@@ -127,18 +127,16 @@ pub fn stat(handle: impl AsFd) -> Result<Stat> {
     Ok(stat)
 }
 
-/// The canonical path of a handle.
+/// A part of what a kernel handle names, by words: of a memory object its offset and length, of
+/// the machine an `anode_abi::info::part` and its two numbers. Flags: `O_CLOEXEC`, `O_NONBLOCK`.
 ///
 /// # Errors
 ///
-/// What the scheme answers; `EIO` for a path that is not UTF-8.
-pub fn path_of(handle: impl AsFd) -> Result<String> {
-    let mut path = vec![0; 4096];
-    let (address, len) = output(&mut path);
-    // SAFETY: point 1: the kernel writes within the vector's length.
-    let len = unsafe { raw(SYS_FPATH, [number(&handle), address, len, 0, 0]) }?;
-    path.truncate(len);
-    String::from_utf8(path).map_err(|_not_text| Error::new(EIO))
+/// `EINVAL`: there is no such part; `EBUSY`: somebody has it; `ENOTTY`: it has no parts.
+pub fn part(whole: impl AsFd, words: [u64; 3], flags: usize) -> Result<OwnedFd> {
+    let meta = words.as_ptr().expose_provenance();
+    // SAFETY: point 1: the kernel reads the three words.
+    owned(unsafe { raw(SYS_CALL, [number(&whole), 0, 0, flags, meta]) }?)
 }
 
 /// Sets the length of a file or memory object, in bytes.

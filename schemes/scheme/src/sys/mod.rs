@@ -20,8 +20,8 @@ mod ring;
 mod start;
 
 pub use file::{
-    call, dup, dup_number, event_subscribe, event_wait, getdents, open, openat, path_of, pipe,
-    read, read_at, sendfd, stat, truncate, write, write_at,
+    call, dup, dup_number, event_subscribe, event_wait, getdents, open, openat, part, pipe, read,
+    read_at, sendfd, stat, truncate, write, write_at,
 };
 pub use info::{
     ProcessInfo, info, info_bytes, info_words, power, process, process_name, processes,

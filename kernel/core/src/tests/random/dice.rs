@@ -39,7 +39,7 @@ impl Dice {
     }
 }
 
-pub(super) const CALLS: [usize; 52] = [
+pub(super) const CALLS: [usize; 53] = [
     n::SYS_READ,
     n::SYS_WRITE,
     n::SYS_READ2,
@@ -59,6 +59,7 @@ pub(super) const CALLS: [usize; 52] = [
     n::SYS_FSYNC,
     n::SYS_FTRUNCATE,
     n::SYS_CALL,
+    n::SYS_INFO,
     n::SYS_UNLINKAT,
     n::SYS_FRENAME,
     n::SYS_EVENT_WAIT,
@@ -106,7 +107,7 @@ pub(super) const COMMON: [usize; 8] = [
     n::SYS_FORK,
 ];
 
-pub(super) const PATHS: [&str; 24] = [
+pub(super) const PATHS: [&str; 19] = [
     "test:",
     "test:a",
     "test:",
@@ -125,10 +126,5 @@ pub(super) const PATHS: [&str; 24] = [
     "test:a/b",
     "/scheme/test/x",
     "",
-    "window/0/1000",
     "write",
-    "dma/2000",
-    "irq/5",
-    "msi",
-    "phys/1000/1000/wb",
 ];

@@ -55,6 +55,14 @@ pub(super) fn call(world: &mut World, me: ThreadId, dice: &mut Dice) -> String {
             let _stored = world.kernel.put_words(me, BASE, words);
             (args[0], args[1], args[2]) = (dice.of(&[wide(NONE), MEMORY]), BASE, 32);
         }
+        // A part of the machine, or of memory.
+        n::SYS_CALL if dice.below(2) == 0 => {
+            let words = [dice.below(9), dice.below(20) * 4096, 4096 << dice.below(3)];
+            let words = if dice.below(2) == 0 { words } else { [words[1], words[2], 0] };
+            let _stored = world.kernel.put_words(me, BASE, words);
+            (args[0], args[4]) = (dice.of(&[4, MEMORY]), BASE);
+        }
+        n::SYS_INFO => args[0] = dice.below(9),
         _ => {}
     }
     let text = std::format!("{me:?} calls {number:#x} {args:x?}");
