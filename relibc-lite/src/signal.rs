@@ -22,6 +22,7 @@ pub(crate) struct PerThread {
     /// Its slot in the signal page.
     pub(crate) slot: Cell<usize>,
     /// What was blocked when the signal came whose handler is about to run.
+    #[cfg(not(feature = "hosted"))]
     pub(crate) outer: Cell<u64>,
     /// A handler has run.
     pub(crate) handled: Cell<bool>,
