@@ -33,8 +33,7 @@ impl<M: Machine> Kernel<M> {
 
     /// Wakes as many of those who wait for a slot as there are slots, once there is room.
     pub(crate) fn let_in(&mut self, id: RingId) {
-        let crowded = |ring: &&Ring<M>| ring.crowded && ring.producer.has_room();
-        let Some(ring) = self.rings.get(id).filter(crowded) else { return };
+        let Some(ring) = self.rings.get(id).filter(|ring| ring.producer.has_room()) else { return };
         let (scheme, most) = (ring.scheme, wide(ring.free.len()));
         let woken = self.wake_all(Channel::Scheme(scheme), most);
         self.rings.update(id, |ring| ring.crowded = woken == most);

@@ -76,11 +76,13 @@ impl<M: Machine> Kernel<M> {
         // The daemon itself is here, so nobody sleeps in the ring; a violation ends it.
         let woken = self.pump(id);
         debug_assert_eq!(woken, None);
-        self.let_in(id);
         let next = heir.map_or(Next::Pick, Next::To);
         let Some(ring) = self.rings.get(id) else { return Ok(next) };
         let (tail, idle) = (u64::from(ring.producer.tail()), ring.idle);
         let unfinished = ring.unfinished.is_some();
+        if ring.crowded {
+            self.let_in(id);
+        }
         let waits = tail == seen && !unfinished && !self.is_past(deadline);
         if waits && idle.is_none() {
             self.rings.update(id, |ring| ring.idle = Some(me));
