@@ -5,6 +5,9 @@ use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
+
+use signal_hook::consts::SIGINT;
 
 use crate::failure::reason;
 use crate::sh::streams::Stream;
@@ -13,6 +16,10 @@ use crate::system::{self, User};
 /// Asks on standard output and input until the input ends.
 #[must_use]
 pub fn main() -> ExitCode {
+    // `^C` asks for a name again, and must not end who asks. What is started does not inherit it.
+    if let Err(error) = signal_hook::flag::register(SIGINT, Arc::default()) {
+        eprintln!("login: an interrupt will end this program: {}", reason(&error));
+    }
     match ask(&mut Terminal, &|| system::all_users(), &session) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

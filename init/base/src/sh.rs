@@ -10,6 +10,9 @@
 //! on a copy of it, in a thread where they must run beside others. So nothing here forks but
 //! std's `Command`. Read `ast` first, then `exec`.
 //!
+//! `^C` ends a program by its signal; an interactive shell catches the signal as a flag, which it
+//! looks at between commands.
+//!
 //! Left out: here-documents, aliases, traps, job control, descriptors above 2.
 
 mod arith;
@@ -19,7 +22,7 @@ mod exec;
 mod expand;
 mod lexer;
 mod parser;
-mod pattern;
+pub(crate) mod pattern;
 mod program;
 mod shell;
 pub(crate) mod streams;
@@ -30,12 +33,15 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::failure::reason;
 use crate::system;
 use lexer::SyntaxError;
 use parser::Parser;
 use shell::{Level, Shell, Stop};
+use signal_hook::consts::SIGINT;
 
 const USAGE: &str = "usage: sh [-eix] [-c COMMANDS [NAME [ARGUMENT…]] | FILE [ARGUMENT…]]";
 
@@ -129,9 +135,13 @@ fn options(shell: &mut Shell, words: Vec<String>) -> Result<Source, String> {
     Ok(source)
 }
 
-/// Makes this shell the leader of a process group: `tty:` interrupts what runs in the group of
-/// the terminal's reader, but never its leader. Elsewhere a terminal would have to be told.
+/// Takes SIGINT as a word to the command that runs, and makes this shell the leader of a process
+/// group: `tty:` interrupts the group of the terminal's reader. Elsewhere a terminal would have to
+/// be told.
 fn lead(shell: &Shell) {
+    if let Err(error) = signal_hook::flag::register(SIGINT, Arc::clone(&shell.interrupt)) {
+        shell.complain(&format!("an interrupt will end this shell: {}", reason(&error)));
+    }
     if Path::new(system::SCHEMES).exists()
         && let Err(error) = rustix::process::setpgid(None, None)
         // What already leads a session leads its group too.
@@ -170,6 +180,10 @@ impl Shell {
             }
             let line = self.streams.input.line();
             let line = line.map_err(|error| self.fail(1, &format!("input: {}", reason(&error))))?;
+            if self.was_interrupted() {
+                text.clear();
+                continue;
+            }
             let ended = line.is_none();
             text.push_str(&String::from_utf8_lossy(&line.unwrap_or_default()));
             if ended && text.is_empty() {
@@ -181,8 +195,18 @@ impl Shell {
                 Err(error) if error.incomplete && !ended => continue,
                 parsed => self.entered(parsed)?,
             }
+            self.was_interrupted();
             text.clear();
         }
+    }
+
+    /// Whether SIGINT came; it is forgotten then, but for the status.
+    fn was_interrupted(&mut self) -> bool {
+        let came = self.interrupt.swap(false, Ordering::Relaxed);
+        if came {
+            self.status = exec::INTERRUPTED;
+        }
+        came
     }
 
     /// The input has ended: what comes next on a terminal begins its own line.

@@ -2,9 +2,10 @@
 #![forbid(unsafe_code)]
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 
 /// A folder for one test, gone at its end.
 struct Folder(PathBuf);
@@ -265,6 +266,53 @@ fn an_interactive_shell_prompts_and_survives_errors() {
         "{err}"
     );
     assert_eq!(status, 0);
+}
+
+/// Runs a shell that says `ready` before it does more; gives it SIGINT then, and the rest of its
+/// output and how it ended.
+fn interrupted(arguments: &[&str], input: &str) -> (String, ExitStatus) {
+    let mut child = shell(Path::new("/"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the shell runs");
+    let mut stdin = child.stdin.take().expect("its input");
+    stdin.write_all(input.as_bytes()).expect("it reads");
+    let mut output = BufReader::new(child.stdout.take().expect("its output"));
+    let mut text = String::new();
+    while !text.ends_with("ready\n") {
+        assert_ne!(output.read_line(&mut text).expect("text"), 0, "it ended early: {text}");
+    }
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.expect("kill runs").success());
+    drop(stdin);
+    text.clear();
+    output.read_to_string(&mut text).expect("text");
+    (text, child.wait().expect("it ends"))
+}
+
+#[test]
+fn an_interrupt_ends_what_an_interactive_shell_runs_itself() {
+    for line in [
+        "while true; do :; done",
+        "until false; do true; done",
+        "f() { for i in 1 2; do while :; do :; done; done; }; f; echo not",
+        "(while :; do :; done) || echo not",
+        "while :; do :; done | cat; echo not",
+        "while :; do x=$(while :; do :; done); done",
+        "sleep 5 >/dev/null 2>&1 & wait; echo not",
+    ] {
+        let (out, ended) = interrupted(&["-i"], &format!("echo ready; {line}\necho after $?\n"));
+        assert!(out.contains("after 130\n") && !out.contains("not\n"), "{line}: {out}");
+        assert_eq!(ended.code(), Some(0), "{line}");
+    }
+}
+
+#[test]
+fn an_interrupt_ends_a_script() {
+    let (_, ended) = interrupted(&["-c", "echo ready; while :; do :; done"], "");
+    assert_eq!(ended.signal(), Some(2));
 }
 
 #[test]

@@ -12,10 +12,37 @@ pub(super) const GROUP: Group = Group {
     machine: plain,
     begin: Machine::log_in,
     cases: &[
+        Case { name: "^C ends what runs and not the shell under it", run: interrupt },
         Case { name: "kill -9 of a program leaves the rest running", run: kill_program },
         Case { name: "kill -9 of the disk driver brings a new one", run: kill_driver },
     ],
 };
+
+/// Loops of the shell itself, a script, programs that wait, and the shell at its prompt.
+fn interrupt(machine: &mut Machine) -> Result<()> {
+    let shell = machine.ok("echo $$")?;
+    machine.ok("echo 'echo be\"\"gun; while :; do :; done' > /tmp/loop")?;
+    for line in [
+        "echo be''gun; while true; do :; done",
+        "echo be''gun; while :; do :; done | cat",
+        "sh /tmp/loop",
+        "echo be''gun; while true; do sleep 1000; done",
+        "echo be''gun; sleep 1000 & wait",
+        "echo be''gun; cat",
+        "echo be''gun; while read x; do :; done",
+        "echo be''gun",
+    ] {
+        machine.send(&format!("{line}\n"))?;
+        machine.expect("begun")?;
+        machine.send("\x03")?;
+        machine.expect("^C")?;
+        machine.expect("# ")?;
+        let text = machine.ok("echo status $? of $$")?;
+        let wanted = format!("status 130 of {}", shell.trim());
+        check(text.trim() == wanted, || format!("after ^C of `{line}`: {text:?}"))?;
+    }
+    machine.ok("kill $!; rm /tmp/loop").map(drop)
+}
 
 fn kill_program(machine: &mut Machine) -> Result<()> {
     let text = machine.ok("sleep 1000 & echo pid $!")?;

@@ -14,7 +14,7 @@ use redox::{
 
 use crate::{
     foreground,
-    line::Line,
+    line::{Line, Signal},
     termios::{BYTES, Termios},
     uart::{Registers, Uart},
 };
@@ -95,12 +95,8 @@ impl<R: Registers> Tty<R> {
             let mut echo = Vec::new();
             let signal = self.line.input(key, &mut echo);
             self.uart.write(&echo);
-            if let Some(signal) = signal
-                && !self.foreground.signal(signal.number())
-                && self.line.is_canonical()
-            {
-                // Nobody was there to be interrupted: a shell shall prompt again.
-                self.line.push_empty_line();
+            if let Some(signal) = signal {
+                self.interrupt(signal);
             }
         }
         self.answer_reads();
@@ -108,6 +104,17 @@ impl<R: Registers> Tty<R> {
         if !was_ready && self.line.is_ready(1) {
             self.tell(info::ready::READ);
         }
+    }
+
+    /// A key stood for a signal. Who leads the group and waits for a line is a shell at its
+    /// prompt, which shall prompt again.
+    fn interrupt(&mut self, signal: Signal) {
+        let prompts = |waiting: &Waiting| self.foreground.leads(waiting.request.context().pid);
+        if self.line.is_canonical() && self.reads.iter().any(prompts) {
+            self.line.push_empty_line();
+        }
+        self.foreground.signal(signal.number());
+        self.answer_reads();
     }
 
     fn tell(&self, ready: u64) {

@@ -50,6 +50,7 @@ impl Shell {
     pub(crate) fn list(&mut self, list: &List) -> Outcome {
         let mut status = 0;
         for item in list {
+            self.go_on()?;
             status = match item.place {
                 Place::Foreground => self.chain(&item.chain)?,
                 Place::Background => self.background(&item.chain).or_else(failed)?,
@@ -134,6 +135,7 @@ impl Shell {
     fn background(&mut self, chain: &Arc<Chain>) -> Outcome {
         let mut stage = self.subshell();
         stage.apart = true;
+        stage.interrupt = Arc::default();
         // What is typed at the terminal is for what runs in the foreground.
         let group = if self.level == Level::Interactive { Group::Own } else { Group::Same };
         if group == Group::Same {

@@ -5,6 +5,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use super::ast::Command;
@@ -19,7 +20,7 @@ pub(crate) enum Stop {
     Continue(usize),
     Return(u8),
     Exit(u8),
-    /// The user interrupted the program that ran: all up to the prompt ends.
+    /// The user interrupted what ran: all up to the prompt ends.
     Interrupted,
     /// The command cannot be run; the sentence has been written.
     Failed(u8),
@@ -86,6 +87,8 @@ pub(crate) struct Shell {
     pub(crate) calls: usize,
     /// How many loops we are in.
     pub(crate) loops: usize,
+    /// SIGINT came since the command was typed; its subshells see it too.
+    pub(crate) interrupt: Arc<AtomicBool>,
 }
 
 impl Shell {
@@ -113,6 +116,7 @@ impl Shell {
             conditions: 0,
             calls: 0,
             loops: 0,
+            interrupt: Arc::default(),
         };
         let folder = shell.folder.to_string_lossy().into_owned();
         shell.export("PWD", folder);
@@ -131,8 +135,14 @@ impl Shell {
             level: Level::Subshell,
             folder: self.folder.clone(),
             loops: 0,
+            interrupt: Arc::clone(&self.interrupt),
             ..*self
         }
+    }
+
+    /// Ends what runs if the user has interrupted it.
+    pub(crate) fn go_on(&self) -> Result<(), Stop> {
+        if self.interrupt.load(Ordering::Relaxed) { Err(Stop::Interrupted) } else { Ok(()) }
     }
 
     /// The value of a variable or parameter, if it is set.

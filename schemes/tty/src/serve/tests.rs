@@ -78,6 +78,23 @@ fn an_interrupted_prompt_gets_an_empty_line() {
 }
 
 #[test]
+fn an_interrupted_program_s_line_is_not_given_to_the_shell() {
+    let mut tty = terminal();
+    let open = tty.open("", 0).unwrap();
+    tty.request(op::CALL, open, [0, 0, request::SET_GROUP, 0], &[7, 0, 0, 0]).unwrap();
+    let program = tty.ask(op::READ, open, [0, 100, 0, 0], &[]).unwrap();
+    types(&mut tty, "half\x03");
+    assert!(tty.answer(program).is_none(), "a member of the group dies by its signal");
+    tty.cancel(program);
+    tty.caller = (7, 0, 0);
+    assert_eq!(tty.request(op::READ, open, [0, 100, 0, NONBLOCK], &[]).unwrap_err().errno, EAGAIN);
+
+    let leader = tty.ask(op::READ, open, [0, 100, 0, 0], &[]).unwrap();
+    types(&mut tty, "half\x03");
+    assert_eq!(tty.answer(leader).unwrap().unwrap().bytes, b"\n");
+}
+
+#[test]
 fn output_gets_carriage_returns_and_programs_wait_for_a_slow_port() {
     let mut tty = terminal();
     let open = tty.open("", 0).unwrap();

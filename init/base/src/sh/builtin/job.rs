@@ -2,19 +2,26 @@
 
 use std::ffi::OsString;
 use std::mem;
+use std::thread;
+use std::time::Duration;
 
 use crate::failure::{Failure, reason};
 use crate::programs;
 use crate::sh::shell::{Job, Outcome, Shell};
 
+/// How often a job is asked whether it has ended: a wait of std goes on after a signal.
+const STEP: Duration = Duration::from_millis(20);
+
 /// `wait` for all jobs, or `wait PID…` for some; the status is the last one's.
 pub(crate) fn wait(shell: &mut Shell, arguments: &[String]) -> Outcome {
     let mut status = 0;
     if arguments.is_empty() {
-        for job in mem::take(&mut shell.jobs) {
-            finish(shell, job);
+        let mut jobs = mem::take(&mut shell.jobs);
+        let outcome = jobs.iter_mut().try_for_each(|job| finish(shell, job).map(drop));
+        if outcome.is_err() {
+            shell.jobs = jobs;
         }
-        return Ok(0);
+        return outcome.map(|()| 0);
     }
     for argument in arguments {
         let is_it = |job: &Job| match job {
@@ -23,8 +30,12 @@ pub(crate) fn wait(shell: &mut Shell, arguments: &[String]) -> Outcome {
         };
         status = match shell.jobs.iter().position(is_it) {
             Some(index) => {
-                let job = shell.jobs.remove(index);
-                finish(shell, job)
+                let mut job = shell.jobs.remove(index);
+                let outcome = finish(shell, &mut job);
+                if outcome.is_err() {
+                    shell.jobs.push(job);
+                }
+                outcome?
             }
             None => {
                 shell.complain(&format!("wait: {argument}: no such job"));
@@ -35,16 +46,22 @@ pub(crate) fn wait(shell: &mut Shell, arguments: &[String]) -> Outcome {
     Ok(status)
 }
 
-fn finish(shell: &Shell, job: Job) -> u8 {
-    match job {
-        Job::Commands(handle) => handle.join().unwrap_or(1),
-        Job::Program(mut child) => match child.wait() {
-            Ok(status) => shell.status_of(&format!("job {}", child.id()), status),
-            Err(error) => {
-                shell.complain(&format!("wait: {}", reason(&error)));
-                1
-            }
-        },
+/// Waits for a job; the user's interruption ends the waiting, not the job.
+fn finish(shell: &Shell, job: &mut Job) -> Outcome {
+    loop {
+        match job {
+            Job::Commands(handle) if handle.is_finished() => return Ok(0),
+            Job::Commands(_) => {}
+            Job::Program(child) => match child.try_wait() {
+                Ok(Some(status)) => {
+                    return Ok(shell.status_of(&format!("job {}", child.id()), status));
+                }
+                Ok(None) => {}
+                Err(error) => return Err(shell.fail(1, &format!("wait: {}", reason(&error)))),
+            },
+        }
+        shell.go_on()?;
+        thread::sleep(STEP);
     }
 }
 
