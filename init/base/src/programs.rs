@@ -5,6 +5,8 @@
 //! is status 2 with the usage; a closed output ends any program quietly.
 
 mod call;
+mod chmod;
+mod cmp;
 mod copy;
 mod date;
 mod ends;
@@ -12,6 +14,7 @@ mod grep;
 mod hexdump;
 mod identity;
 pub(crate) mod kill;
+mod lines;
 mod ls;
 mod make;
 mod names;
@@ -21,8 +24,10 @@ mod regex;
 mod remove;
 mod sort;
 mod streams;
+mod sum;
 mod system;
 mod values;
+mod walk;
 mod wc;
 
 use std::ffi::OsString;
@@ -57,15 +62,20 @@ const fn program(
 const PROGRAMS: &[Program] = &[
     program("basename", "basename PATH [SUFFIX]", names::basename),
     program("cat", "cat [FILE…]", streams::cat),
+    program("chmod", "chmod [-R] MODE FILE…", chmod::chmod),
     program("clear", "clear", values::clear),
+    program("cmp", "cmp [-s] FILE FILE", cmp::cmp),
     program("cp", "cp [-rf] FROM… TO", copy::cp),
+    program("cut", "cut -b LIST | -c LIST | -f LIST [-s] [-d CHARACTER] [FILE…]", lines::cut),
     program("date", "date [-u] [+FORMAT]", date::date),
-    program("df", "df", system::df),
+    program("df", "df [-ahk] [PATH…]", system::df),
     program("dirname", "dirname PATH…", names::dirname),
     program("dmesg", "dmesg", system::dmesg),
+    program("du", "du [-ahks] [PATH…]", walk::du),
     program("echo", "echo [-n] [WORD…]", values::echo),
     program("env", "env [-i] [NAME=VALUE…] [PROGRAM [ARGUMENT…]]", values::env),
     program("false", "false", |_| Ok(1)),
+    program("find", "find [PATH…] [-name PATTERN] [-type f|d|l]", walk::find),
     program("free", "free", system::free),
     program("grep", "grep [-ivnclqFE] PATTERN [FILE…]", grep::grep),
     program("head", "head [-n LINES | -c BYTES] [FILE…]", ends::head),
@@ -84,6 +94,7 @@ const PROGRAMS: &[Program] = &[
     program("rm", "rm [-rf] PATH…", remove::rm),
     program("rmdir", "rmdir FOLDER…", remove::rmdir),
     program("seq", "seq [FIRST [STEP]] LAST", values::seq),
+    program("sha256sum", "sha256sum [-c] [FILE…]", sum::sha256sum),
     program("sleep", "sleep SECONDS…", values::sleep),
     program("sort", "sort [-nru] [FILE…]", sort::sort),
     program("sync", "sync [FILE…]", power::sync),
@@ -91,8 +102,10 @@ const PROGRAMS: &[Program] = &[
     program("tee", "tee [-a] [FILE…]", streams::tee),
     program("top", "top [-n ROUNDS]", process::top),
     program("touch", "touch [-c] FILE…", make::touch),
+    program("tr", "tr [-cs] SET SET | -d [-c] SET | -s [-c] SET", lines::tr),
     program("true", "true", |_| Ok(0)),
     program("uname", "uname [-asnrvm]", system::uname),
+    program("uniq", "uniq [-cdu] [FILE…]", lines::uniq),
     program("wc", "wc [-clw] [FILE…]", wc::wc),
     program("which", "which NAME…", names::which),
     program("whoami", "whoami", identity::whoami),

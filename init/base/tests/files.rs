@@ -22,6 +22,83 @@ fn a_program_is_chosen_by_the_name_of_the_call() {
 }
 
 #[test]
+fn chmod_sets_what_octal_and_symbolic_modes_say() {
+    let folder = Folder::new("chmod");
+    folder.file("a", "");
+    fs::create_dir_all(folder.0.join("d/e")).unwrap();
+    folder.file("d/e/f", "");
+    let mode = |name: &str| fs::metadata(folder.0.join(name)).unwrap().mode() & 0o7777;
+    assert_eq!(folder.out("chmod 640 a d/e/f"), "");
+    assert_eq!((mode("a"), mode("d/e/f")), (0o640, 0o640));
+    folder.out("chmod u+x,o=r a");
+    assert_eq!(mode("a"), 0o744);
+    folder.out("chmod -x a");
+    assert_eq!(mode("a"), 0o644);
+    folder.out("chmod -R a=rX d");
+    assert_eq!((mode("d"), mode("d/e"), mode("d/e/f")), (0o555, 0o555, 0o444));
+    folder.out("chmod -R u+w d");
+    let (_, err, status) = folder.run("chmod 600 none a");
+    assert_eq!((err.as_str(), status), ("chmod: none: No such file or directory\n", 1));
+    assert_eq!(mode("a"), 0o600, "the others are changed all the same");
+    assert!(folder.fails("chmod u+q a", 2).contains("u+q: not a mode"));
+    assert!(folder.fails("chmod 600", 2).contains("usage: chmod"));
+}
+
+#[test]
+fn df_tells_how_much_room_there_is() {
+    let folder = Folder::new("df");
+    let out = folder.out("df .");
+    let row: Vec<&str> = out.lines().nth(1).unwrap().split_whitespace().collect();
+    let number = |at: usize| row[at].parse::<u64>().unwrap();
+    assert!(number(1) > 0 && number(1) >= number(2), "{out}");
+    assert!(row[4].ends_with('%') && row[5] == ".", "{out}");
+    assert_eq!(folder.fails("df none", 1), "df: none: No such file or directory\n");
+}
+
+#[test]
+fn find_and_du_walk_folders() {
+    let folder = Folder::new("walk");
+    fs::create_dir_all(folder.0.join("d/e")).unwrap();
+    folder.file("d/a.rs", vec![b'x'; 10_000]);
+    folder.file("d/e/b.rs", "");
+    symlink("a.rs", folder.0.join("d/l")).unwrap();
+    assert_eq!(folder.out("find d"), "d\nd/a.rs\nd/e\nd/e/b.rs\nd/l\n");
+    assert_eq!(folder.out("find d -name *.rs"), "d/a.rs\nd/e/b.rs\n");
+    assert_eq!(folder.out("find . -type l"), "./d/l\n");
+    assert_eq!(folder.out("find d -type d -name e"), "d/e\n");
+    assert_eq!(
+        folder.run("find none d/e"),
+        ("d/e\nd/e/b.rs\n".to_owned(), "find: none: No such file or directory\n".to_owned(), 1)
+    );
+    assert!(folder.fails("find d -exec", 2).contains("not known"));
+
+    let sizes = folder.out("du -a d");
+    let size = |name: &str| -> u64 {
+        let line = sizes.lines().find(|line| line.ends_with(&format!("\t{name}"))).unwrap();
+        line.split('\t').next().unwrap().parse().unwrap()
+    };
+    assert!(size("d/a.rs") >= 10, "{sizes}");
+    assert!(size("d") >= size("d/a.rs") + size("d/e"), "{sizes}");
+    assert_eq!(folder.out("du -s d"), format!("{}\td\n", size("d")));
+    assert_eq!(folder.fails("du none", 1), "du: none: No such file or directory\n");
+}
+
+#[test]
+fn cmp_says_where_files_differ() {
+    let folder = Folder::new("cmp");
+    folder.file("a", "one\ntwo\n");
+    folder.file("b", "one\ntoo\n");
+    folder.file("c", "one\n");
+    assert_eq!(folder.out("cmp a a"), "");
+    assert_eq!(folder.run("cmp a b").0, "a b differ: byte 6, line 2\n");
+    assert_eq!(folder.run("cmp a c"), ("a c differ: c ends after 4 bytes\n".into(), "".into(), 1));
+    assert_eq!(folder.run("cmp -s a b"), (String::new(), String::new(), 1));
+    assert_eq!(folder.feed("cmp - c", b"one\n").2, 0);
+    assert_eq!(folder.fails("cmp a none", 2), "cmp: none: No such file or directory\n");
+    assert!(folder.fails("cmp a", 2).contains("two files"));
+}
+
+#[test]
 fn errors_name_program_path_and_reason() {
     let folder = Folder::new("errors");
     let missing = "No such file or directory\n";

@@ -31,6 +31,61 @@ fn cat_and_tee_pass_bytes_on() {
 }
 
 #[test]
+fn sha256sum_writes_what_it_checks() {
+    let folder = Folder::new("sum");
+    folder.file("a", "abc");
+    folder.file("b", "");
+    let sums = folder.out("sha256sum a b");
+    let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert!(sums.starts_with(&format!("{abc}  a\ne3b0c442")), "{sums}");
+    assert_eq!(folder.feed("sha256sum", b"abc").0, format!("{abc}  -\n"));
+    folder.file("sums", &sums);
+    assert_eq!(folder.out("sha256sum -c sums"), "a: OK\nb: OK\n");
+
+    folder.file("a", "abd");
+    fs::remove_file(folder.0.join("b")).unwrap();
+    let (out, err, status) = folder.run("sha256sum -c sums");
+    assert_eq!((out.as_str(), status), ("a: FAILED\nb: FAILED open or read\n", 1));
+    assert_eq!(
+        err,
+        "sha256sum: b: No such file or directory\n\
+         sha256sum: WARNING: 1 listed file could not be read\n\
+         sha256sum: WARNING: 1 computed checksum did NOT match\n"
+    );
+    folder.file("sums", "nothing\n");
+    assert!(folder.fails("sha256sum -c sums", 1).contains("no properly formatted"));
+    assert_eq!(folder.fails("sha256sum none", 1), "sha256sum: none: No such file or directory\n");
+}
+
+#[test]
+fn cut_tr_and_uniq_change_lines() {
+    let folder = Folder::new("lines");
+    folder.file("a", "root:x:0\nme:y:1000\nplain\n");
+    assert_eq!(folder.out("cut -d : -f 1,3- a"), "root:0\nme:1000\nplain\n");
+    assert_eq!(folder.out("cut -s -d: -f2 a"), "x\ny\n");
+    assert_eq!(folder.feed("cut -c 2-3", "äöü\nx\n".as_bytes()).0, "öü\n\n");
+    assert_eq!(folder.feed("cut -b -2", b"abc").0, "ab\n");
+    assert!(folder.fails("cut a", 2).contains("one of -b, -c and -f"));
+    assert!(folder.fails("cut -f 0 a", 2).contains("not a list"));
+    assert_eq!(folder.fails("cut -f 1 none", 1), "cut: none: No such file or directory\n");
+
+    assert_eq!(folder.feed("tr a-z A-Z", b"abc xyz").0, "ABC XYZ");
+    assert_eq!(folder.feed("tr -d 0-9", b"a1b22c").0, "abc");
+    assert_eq!(folder.feed("tr -cd 0-9", b"a1b22c").0, "122");
+    assert_eq!(folder.feed("tr -s l", b"hello  all").0, "helo  al");
+    assert_eq!(folder.feed("tr -s a-z x", b"ab-cc").0, "x-x");
+    assert_eq!(folder.feed("tr :\\n ,", b"a:b\nc").0, "a,b,c");
+    assert!(folder.fails("tr a", 2).contains("two sets"));
+
+    folder.file("b", "a\na\nb\na\n");
+    assert_eq!(folder.out("uniq b"), "a\nb\na\n");
+    assert_eq!(folder.out("uniq -c b"), "      2 a\n      1 b\n      1 a\n");
+    assert_eq!(folder.out("uniq -d b"), "a\n");
+    assert_eq!(folder.out("uniq -u b"), "b\na\n");
+    assert_eq!(folder.fails("uniq none", 1), "uniq: none: No such file or directory\n");
+}
+
+#[test]
 fn head_and_tail_show_the_ends() {
     let folder = Folder::new("ends");
     let lines: String = (1..=30).map(|n| format!("{n}\n")).collect();

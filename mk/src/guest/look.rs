@@ -16,6 +16,7 @@ pub(super) const GROUP: Group = Group {
         Case { name: "ps shows each driver as a process", run: processes },
         Case { name: "words go through a pipeline", run: pipeline },
         Case { name: "a file is written, read and removed", run: file },
+        Case { name: "small tools do what they say", run: tools },
         Case { name: "a missing file gives a sentence and a status", run: missing },
         Case { name: "n reads of null: are n packets", run: packets },
     ],
@@ -49,6 +50,25 @@ fn pipeline(machine: &mut Machine) -> Result<()> {
 fn file(machine: &mut Machine) -> Result<()> {
     let text = machine.ok("echo kept > /tmp/a && cat /tmp/a && rm /tmp/a && ls /tmp")?;
     check(text.trim() == "kept", || format!("the file gave {text:?}"))
+}
+
+/// Modes, checksums and trees, as the kernel and the schemes have them.
+fn tools(machine: &mut Machine) -> Result<()> {
+    machine.ok("echo 'echo ran' > /tmp/run && chmod 644 /tmp/run")?;
+    let output = machine.sh("/tmp/run")?;
+    check(output.status == 126, || format!("a file without x ran: {output:?}"))?;
+    let text = machine.ok("chmod u+x /tmp/run && /tmp/run && rm /tmp/run")?;
+    check(text.trim() == "ran", || format!("a file with x gave {text:?}"))?;
+    let text = machine.ok("echo -n abc | sha256sum")?;
+    let sum = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  -";
+    check(text.trim() == sum, || format!("sha256sum of abc gave {text:?}"))?;
+    let text = machine
+        .ok("sha256sum /etc/motd /bin/sh > /tmp/sums && sha256sum -c /tmp/sums && rm /tmp/sums")?;
+    check(text.contains("/etc/motd: OK"), || format!("sha256sum -c gave {text:?}"))?;
+    let line = "find /etc -type f -name motd | cut -d / -f 3 | tr a-z A-Z | uniq -c";
+    let text = machine.ok(line)?;
+    check(text.trim() == "1 MOTD", || format!("`{line}` gave {text:?}"))?;
+    machine.ok("cmp /etc/motd initfs:etc/motd && du -s /etc").map(drop)
 }
 
 fn missing(machine: &mut Machine) -> Result<()> {

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use redox::data::{Stat, StatVfs, TimeSpec};
-use redox::error::{EINVAL, ENOSYS, ENOTDIR, ENOTTY, EOPNOTSUPP, EPERM, ESPIPE, Error, Result};
+use redox::error::{EINVAL, ENOTDIR, ENOTTY, EOPNOTSUPP, EPERM, ESPIPE, Error, Result};
 use redox::flag::{EventFlags, MODE_CHR};
 
 use crate::link::{Link, NEVER};
@@ -117,7 +117,7 @@ impl Control {
 /// An error is an errno as POSIX has it for the call. What a scheme does not know is answered
 /// by the defaults: `EINVAL` for reading, writing, truncating and dup, `ESPIPE` for the size,
 /// `ENOTDIR` for what needs a directory, `ENOTTY` for calls, `EOPNOTSUPP` for passed handles,
-/// `EPERM` for changing names, modes, owners and times, `ENOSYS` for `stat_vfs`.
+/// `EPERM` for changing names, modes, owners and times.
 #[expect(clippy::missing_errors_doc, reason = "said above for all methods together")]
 pub trait Scheme {
     /// What the daemon knows of each description.
@@ -189,9 +189,9 @@ pub trait Scheme {
         Ok(Stat { st_mode: MODE_CHR | 0o666, st_nlink: 1, st_blksize: 4096, ..Stat::default() })
     }
 
-    /// What the filesystem that it lies in is like.
+    /// How much room there is for what it lies among; by default no block, used or free.
     fn stat_vfs(&mut self, _open: &mut Self::Open) -> Result<StatVfs> {
-        Err(Error::new(ENOSYS))
+        Ok(StatVfs { f_bsize: 4096, ..StatVfs::default() })
     }
 
     /// Its path beneath the root, without a leading slash.

@@ -1,7 +1,11 @@
 //! `df`, `dmesg`, `free`, `mount`, `uname`: facts of the system.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
+use std::path::PathBuf;
+
+use rustix::fs::{StatVfs, statvfs};
 
 use super::Outcome;
 use super::call::Call;
@@ -13,14 +17,74 @@ const PARTS: [(&str, char); 5] =
     [("sysname", 's'), ("nodename", 'n'), ("release", 'r'), ("version", 'v'), ("machine", 'm')];
 
 pub(super) fn df(call: &mut Call<'_>) -> Outcome {
-    call.options("h")?;
-    writeln!(call.out, "{:12} {:>10} {:>10} {:>10} Path", "Filesystem", "Size", "Used", "Free")?;
-    let names = schemes()?;
-    if names.iter().any(|name| name == "file") {
-        writeln!(call.out, "{:12} {:>10} {:>10} {:>10} /", "file:", "-", "-", "-")?;
+    let options = call.options("ahk")?;
+    let size = if options.has('h') { human } else { kibibytes };
+    let unit = if options.has('h') { "Size" } else { "1K-blocks" };
+    columns(call, ["Filesystem", unit, "Used", "Available", "Use%", "Mounted on"])?;
+    for path in &options.operands {
+        match statvfs(path) {
+            Ok(space) => row(call, &path.to_string_lossy(), path, Some(space), size)?,
+            Err(error) => call.complain_of(path, &error.into()),
+        }
     }
-    call.say("sizes are not shown: std has no way to ask for them, and no scheme tells by a file");
+    if !options.operands.is_empty() {
+        return Ok(0);
+    }
+    for name in schemes()? {
+        let place = if name == "file" { PathBuf::from("/") } else { system::scheme(&name) };
+        // Most schemes are not there to keep bytes: they are shown if all are wanted.
+        let space = statvfs(&place).ok().filter(|space| space.f_blocks > 0);
+        if space.is_some() || options.has('a') {
+            row(call, &format!("{name}:"), place.as_os_str(), space, size)?;
+        }
+    }
     Ok(0)
+}
+
+fn columns(call: &mut Call<'_>, words: [&str; 6]) -> Result<(), Failure> {
+    let [name, size, used, free, share, place] = words;
+    writeln!(call.out, "{name:14} {size:>10} {used:>10} {free:>10} {share:>4} {place}")?;
+    Ok(())
+}
+
+fn row(
+    call: &mut Call<'_>,
+    name: &str,
+    place: &OsStr,
+    space: Option<StatVfs>,
+    show: fn(u64) -> String,
+) -> Result<(), Failure> {
+    let place = place.to_string_lossy();
+    let Some(space) = space else { return columns(call, [name, "-", "-", "-", "-", &place]) };
+    let bytes = |blocks: u64| show(blocks.saturating_mul(space.f_frsize));
+    let used = space.f_blocks.saturating_sub(space.f_bfree);
+    let known = used.saturating_add(space.f_bavail);
+    // Rounded up, so that only what is empty shows 0%.
+    let rounded = used.saturating_mul(100).saturating_add(known.saturating_sub(1));
+    let share = rounded.checked_div(known).map_or("-".to_owned(), |share| format!("{share}%"));
+    let (size, free) = (bytes(space.f_blocks), bytes(space.f_bavail));
+    columns(call, [name, &size, &bytes(used), &free, &share, &place])
+}
+
+pub(super) fn kibibytes(bytes: u64) -> String {
+    bytes.div_ceil(1024).to_string()
+}
+
+/// A size as people say it: three digits at most, rounded up.
+pub(super) fn human(bytes: u64) -> String {
+    let mut unit = 1_u64;
+    for letter in ["B", "K", "M", "G", "T", "P"] {
+        let whole = bytes.div_ceil(unit);
+        let tenths = bytes.saturating_mul(10).div_ceil(unit);
+        if unit > 1 && tenths < 100 {
+            return format!("{}.{}{letter}", tenths / 10, tenths % 10);
+        }
+        if whole < 1024 {
+            return format!("{whole}{letter}");
+        }
+        unit = unit.saturating_mul(1024);
+    }
+    format!("{}P", bytes.div_ceil(1 << 50))
 }
 
 pub(super) fn mount(call: &mut Call<'_>) -> Outcome {
@@ -107,6 +171,15 @@ fn parts(text: &str) -> BTreeMap<&'static str, &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_rounded_up_to_what_people_say() {
+        let said = [0, 1, 1023, 1024, 1025, 10_240, 10_241, 1_048_575, 1 << 26, (1 << 26) + 1];
+        let said: Vec<String> = said.into_iter().map(human).collect();
+        assert_eq!(said, ["0B", "1B", "1023B", "1.0K", "1.1K", "10K", "11K", "1.0M", "64M", "65M"]);
+        assert_eq!(kibibytes(1025), "2");
+        assert_eq!(human(u64::MAX), "16384P");
+    }
 
     #[test]
     fn a_system_s_name_is_read_with_and_without_the_names_of_its_parts() {

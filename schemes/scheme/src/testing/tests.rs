@@ -261,7 +261,7 @@ fn what_a_scheme_does_not_know_has_the_right_errno() {
     assert_eq!(errno(op::WRITE, b"x"), Err(EINVAL));
     assert_eq!(errno(op::SIZE, b""), Err(ESPIPE));
     assert_eq!(errno(op::STAT, b""), Ok(100));
-    assert_eq!(errno(op::STAT_VFS, b""), Err(ENOSYS));
+    assert_eq!(errno(op::STAT_VFS, b""), Ok(32));
     assert_eq!(errno(op::PATH, b""), Ok(0));
     assert_eq!(errno(op::LIST, b""), Err(ENOTDIR));
     assert_eq!(errno(op::SYNC, b""), Ok(0));
