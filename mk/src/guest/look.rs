@@ -16,6 +16,7 @@ pub(super) const GROUP: Group = Group {
         Case { name: "ps shows each driver as a process", run: processes },
         Case { name: "words go through a pipeline", run: pipeline },
         Case { name: "a file is written, read and removed", run: file },
+        Case { name: "what is removed gives its room back, and a full disk says so", run: room },
         Case { name: "small tools do what they say", run: tools },
         Case { name: "a missing file gives a sentence and a status", run: missing },
         Case { name: "n reads of null: are n packets", run: packets },
@@ -50,6 +51,31 @@ fn pipeline(machine: &mut Machine) -> Result<()> {
 fn file(machine: &mut Machine) -> Result<()> {
     let text = machine.ok("echo kept > /tmp/a && cat /tmp/a && rm /tmp/a && ls /tmp")?;
     check(text.trim() == "kept", || format!("the file gave {text:?}"))
+}
+
+/// Three times as much as there is room for, one after another; then more than that at once.
+fn room(machine: &mut Machine) -> Result<()> {
+    let before = used(machine)?;
+    for _round in 0..3 {
+        machine.ok("head -c 62000000 zero: > /tmp/big && rm /tmp/big")?;
+    }
+    let output = machine.sh("head -c 80000000 zero: > /tmp/big")?;
+    let refused = output.status != 0 && output.text.contains("No space left on device");
+    check(refused, || format!("80 MB into 64 MiB: {output:?}"))?;
+    let full = machine.ok("df /")?;
+    check(full.contains("100%"), || format!("df of what is full says\n{full}"))?;
+    machine.ok("> /tmp/big")?;
+    let after = used(machine)?;
+    machine.ok("rm /tmp/big")?;
+    check(after == before, || format!("{before} KiB were used before, {after} are after"))
+}
+
+/// KiB that are used of the file system.
+fn used(machine: &mut Machine) -> Result<u64> {
+    let text = machine.ok("df /")?;
+    let field = text.lines().last().and_then(|row| row.split_whitespace().nth(2));
+    let number = field.and_then(|number| number.parse().ok());
+    number.map_or_else(|| failed(format!("df / shows no number of used KiB:\n{text}")), Ok)
 }
 
 /// Modes, checksums and trees, as the kernel and the schemes have them.

@@ -1,6 +1,6 @@
 //! What is in a file: a range of the image below, or pages in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use anode_abi::error::{EFBIG, ENOSPC, Error, Result};
 
@@ -187,9 +187,9 @@ impl Content {
                 quota.give_back(pages.len());
                 return Err(full);
             }
-            let mut page = chunk.to_vec();
-            page.resize(PAGE_LEN, 0);
-            pages.insert(index, page.into_boxed_slice());
+            let page = page_with(chunk)
+                .inspect_err(|_full| quota.give_back(pages.len().saturating_add(1)))?;
+            pages.insert(index, page);
         }
         *self = Self::Memory { pages, size };
         Ok(())
@@ -202,10 +202,26 @@ fn page_of<'a>(
     quota: &mut Quota,
     index: u64,
 ) -> Result<&'a mut Box<[u8]>> {
-    if !pages.contains_key(&index) {
-        quota.take()?;
+    match pages.entry(index) {
+        Entry::Occupied(page) => Ok(page.into_mut()),
+        Entry::Vacant(hole) => {
+            quota.take()?;
+            Ok(hole.insert(page_with(&[]).inspect_err(|_full| quota.give_back(1))?))
+        }
     }
-    Ok(pages.entry(index).or_insert_with(|| vec![0; PAGE_LEN].into_boxed_slice()))
+}
+
+/// A page that begins with `bytes`.
+///
+/// # Errors
+///
+/// `ENOSPC` if the machine has no memory for it: files must not end the daemon.
+fn page_with(bytes: &[u8]) -> Result<Box<[u8]>> {
+    let mut page = Vec::new();
+    page.try_reserve_exact(PAGE_LEN).map_err(|_full| Error::new(ENOSPC))?;
+    page.extend_from_slice(bytes);
+    page.resize(PAGE_LEN, 0);
+    Ok(page.into_boxed_slice())
 }
 
 /// Cuts a buffer for the bytes at `offset` along pages: (page, offset in it, part of the buffer).

@@ -18,6 +18,40 @@ use crate::{
 const SUPER: Caller = Caller { uid: 0, gid: 0 };
 const USER: Caller = Caller { uid: 1000, gid: 1000 };
 const OTHER: Caller = Caller { uid: 1001, gid: 1001 };
+#[test]
+fn the_cap_is_on_what_lives_and_not_on_what_was_ever_written() {
+    let mut tree = tree();
+    let text = "x".repeat(10 * 4096);
+    let free = |tree: &Tree<Vec<u8>>| tree.figures().2;
+    for _round in 0..5 {
+        tree.puts("removed", &text).unwrap();
+        tree.removes("removed", Other, SUPER).unwrap();
+        assert_eq!(free(&tree), 16);
+
+        tree.puts("cut", &text).unwrap();
+        let cut = tree.opens("cut", O_RDWR, SUPER).unwrap();
+        tree.truncate(cut.ino, 4097).unwrap();
+        assert_eq!(free(&tree), 14);
+        tree.puts("cut", "").unwrap();
+        tree.let_go(cut.ino);
+        assert_eq!(free(&tree), 16);
+
+        tree.puts("replaced", &text).unwrap();
+        tree.puts("new", "y").unwrap();
+        tree.moves("new", "replaced", SUPER).unwrap();
+        assert_eq!(free(&tree), 15);
+        tree.removes("replaced", Other, SUPER).unwrap();
+
+        tree.puts("open", &text).unwrap();
+        let open = tree.opens("open", O_RDONLY, SUPER).unwrap();
+        tree.removes("open", Other, SUPER).unwrap();
+        assert_eq!((free(&tree), tree.puts("other", &text)), (6, Ok(())), "a short write");
+        tree.let_go(open.ino);
+        tree.removes("other", Other, SUPER).unwrap();
+        assert_eq!(free(&tree), 16);
+    }
+}
+
 const NOFOLLOW: usize = 0x8000_0000;
 
 fn tree() -> Tree<Vec<u8>> {
