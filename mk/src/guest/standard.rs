@@ -14,6 +14,7 @@ pub(super) const GROUP: Group = Group {
     cases: &[
         Case { name: "files, threads, processes and panics behave", run: everything },
         Case { name: "signals, poll and terminals behave", run: beyond },
+        Case { name: "no signal is lost between two processes", run: signals },
         Case { name: "forks beside busy threads leave memory and locks whole", run: forks },
     ],
 };
@@ -32,6 +33,10 @@ fn everything(machine: &mut Machine) -> Result<()> {
 
 fn beyond(machine: &mut Machine) -> Result<()> {
     succeeds(machine, "/test/posix")
+}
+
+fn signals(machine: &mut Machine) -> Result<()> {
+    succeeds(machine, "/test/signals")
 }
 
 fn forks(machine: &mut Machine) -> Result<()> {

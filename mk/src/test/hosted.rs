@@ -13,7 +13,8 @@ use crate::{
 };
 
 /// Programs with their arguments. Each must succeed; a line `FAILED …` of one is shown.
-const PROGRAMS: &[(&str, &[&str])] = &[("stdtest", &[]), ("posix", &[]), ("forks", &["2000"])];
+const PROGRAMS: &[(&str, &[&str])] =
+    &[("stdtest", &[]), ("posix", &[]), ("signals", &[]), ("forks", &["2000"])];
 
 /// Builds the programs on the hosted library and runs them.
 pub(super) fn run(selection: &Selection) -> Result<Tally> {
