@@ -112,34 +112,47 @@ pub fn prefixes(path: &[u8]) -> impl Iterator<Item = usize> {
     (0..=path.len()).filter(move |at| is_end(*at) && is_name(*at))
 }
 
+/// Where a link leads from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leads {
+    /// Its target is a whole path, or in a scheme.
+    Away,
+    /// Its target begins in the directory that holds it.
+    Near,
+}
+
 /// Writes the path that remains when the link at `path[..end]` is replaced by its target, and
 /// a NUL; `None` when it does not fit.
 #[must_use]
 pub fn follow<'b>(
     path: &[u8],
     end: usize,
+    leads: Leads,
     target: &[u8],
     buffer: &'b mut [u8],
 ) -> Option<&'b CStr> {
-    let rest = path.get(end..)?;
-    let length = target.len().checked_add(rest.len())?;
-    buffer.get_mut(..target.len())?.copy_from_slice(target);
-    buffer.get_mut(target.len()..length)?.copy_from_slice(rest);
-    *buffer.get_mut(length)? = 0;
+    let directory = path.get(..end)?.iter().rposition(|byte| *byte == b'/');
+    let directory = match (leads, directory) {
+        (Leads::Away, _) => b"".as_slice(),
+        // So that a target with a colon is not taken for a scheme's.
+        (Leads::Near, None) => b"./",
+        (Leads::Near, Some(slash)) => path.get(..=slash)?,
+    };
+    let mut room = buffer.iter_mut();
+    for part in [directory, target, path.get(end..)?, b"\0"] {
+        for byte in part {
+            *room.next()? = *byte;
+        }
+    }
     CStr::from_bytes_until_nul(buffer).ok()
-}
-
-/// Whether a link's target leaves the directory that holds it: absolute, or in a scheme.
-#[must_use]
-pub fn is_elsewhere(target: &[u8]) -> bool {
-    target.starts_with(b"/") || scheme_prefix(target).is_some()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, follow, in_scheme, is_elsewhere, place, prefixes};
+    use super::{Leads, Place, follow, in_scheme, place, prefixes};
     use crate::errno::{ENAMETOOLONG, ENOENT};
-    use std::ffi::CString;
+    use std::borrow::ToOwned;
+    use std::ffi::{CStr, CString};
     use std::vec::Vec;
 
     #[test]
@@ -191,10 +204,18 @@ mod tests {
     #[test]
     fn a_link_is_replaced_by_its_target() {
         let mut buffer = [0; 16];
-        assert_eq!(follow(b"/a/l/d", 4, b"disk:0", &mut buffer), Some(c"disk:0/d"));
-        assert_eq!(follow(b"/a/l", 4, b"0123456789abcdef", &mut buffer), None);
-        assert_eq!(follow(b"/a", 9, b"x", &mut buffer), None);
-        assert!(is_elsewhere(b"/bin") && is_elsewhere(b"disk:0") && !is_elsewhere(b"../x:y"));
+        let mut becomes = |path: &[u8], end, leads, target: &[u8]| {
+            follow(path, end, leads, target, &mut buffer).map(CStr::to_owned)
+        };
+        assert_eq!(becomes(b"/a/l/d", 4, Leads::Away, b"disk:0"), Some(c"disk:0/d".into()));
+        assert_eq!(becomes(b"/a/l/d", 4, Leads::Near, b"../x:y"), Some(c"/a/../x:y/d".into()));
+        assert_eq!(becomes(b"l", 1, Leads::Near, b"12:30"), Some(c"./12:30".into()));
+        assert_eq!(
+            becomes(b"/a/l", 4, Leads::Away, b"0123456789abcde"),
+            Some(c"0123456789abcde".into())
+        );
+        assert_eq!(becomes(b"/a/l", 4, Leads::Away, b"0123456789abcdef"), None);
+        assert_eq!(becomes(b"/a", 9, Leads::Near, b"x"), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::sys::{self, At, Last};
 use core::ffi::{CStr, c_char, c_int};
 use relibc_core::consts::{AT_FDCWD, PATH_MAX, SYMLOOP_MAX};
 use relibc_core::errno::{EINVAL, ELOOP, ENAMETOOLONG, ENOENT, EXDEV, Errno, Result};
-use relibc_core::path::{self, Place};
+use relibc_core::path::{self, Leads, Place};
 
 pub(crate) mod cwd;
 
@@ -56,7 +56,7 @@ fn in_directory<T>(
     mut action: impl FnMut(&At<'_>) -> Result<T>,
 ) -> Result<T> {
     let mut buffer = [0_u8; PATH_MAX];
-    let path = path::follow(path.to_bytes(), 0, b"./", &mut buffer).ok_or(ENAMETOOLONG)?;
+    let path = path::follow(path.to_bytes(), 0, Leads::Away, b"./", &mut buffer).ok_or(ENAMETOOLONG)?;
     act(&At { dir, path }, last, &mut action)
 }
 
@@ -69,20 +69,18 @@ fn on_stream<T>(fd: c_int, action: &mut impl FnMut(&At<'_>) -> Result<T>) -> Res
     action(&At { dir: AT_FDCWD, path })
 }
 
-/// Replaces links that lead elsewhere, one after another, until `action` is content.
+/// Replaces links by their targets, one after another, until `action` is content.
 #[cold]
 fn follow<T>(at: &At<'_>, last: Last, action: &mut impl FnMut(&At<'_>) -> Result<T>) -> Result<T> {
     let mut path = [0_u8; PATH_MAX];
     let bytes = at.path.to_bytes_with_nul();
     path.get_mut(..bytes.len()).ok_or(ENAMETOOLONG)?.copy_from_slice(bytes);
-    let mut dir = at.dir;
     for _ in 0..SYMLOOP_MAX {
         let mut next = [0_u8; PATH_MAX];
-        step(dir, &path, last, &mut next)?;
+        step(at.dir, &path, last, &mut next)?;
         path = next;
-        dir = AT_FDCWD;
         let path = CStr::from_bytes_until_nul(&path).ok().ok_or(EINVAL)?;
-        match action(&At { dir, path }) {
+        match action(&At { dir: at.dir, path }) {
             Err(EXDEV) => {}
             result => return result,
         }
@@ -90,7 +88,7 @@ fn follow<T>(at: &At<'_>, last: Last, action: &mut impl FnMut(&At<'_>) -> Result
     Err(ELOOP)
 }
 
-/// Finds the first link in `path` that leads elsewhere and writes what the path becomes.
+/// Finds the first link in `path` and writes what the path becomes without it.
 fn step(dir: c_int, path: &[u8], last: Last, next: &mut [u8]) -> Result<()> {
     let path = CStr::from_bytes_until_nul(path).ok().ok_or(EINVAL)?.to_bytes();
     for end in path::prefixes(path) {
@@ -103,11 +101,11 @@ fn step(dir: c_int, path: &[u8], last: Last, next: &mut [u8]) -> Result<()> {
         let mut target = [0_u8; PATH_MAX];
         let Ok(length) = sys::readlink(&At { dir, path: link }, &mut target) else { continue };
         let target = target.get(..length).unwrap_or_default();
-        if path::is_elsewhere(target) {
-            return path::follow(path, end, target, next).map(drop).ok_or(ENAMETOOLONG);
-        }
+        let in_scheme = path::scheme_prefix(target).is_some_and(sys::is_scheme);
+        let leads = if target.starts_with(b"/") || in_scheme { Leads::Away } else { Leads::Near };
+        return path::follow(path, end, leads, target, next).map(drop).ok_or(ENAMETOOLONG);
     }
-    // Nothing here leads elsewhere: the operation itself crosses schemes.
+    // No link is left: the operation itself crosses schemes.
     Err(EXDEV)
 }
 

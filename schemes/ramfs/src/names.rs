@@ -7,7 +7,7 @@ use anode_abi::error::{
 use crate::{
     node::{Body, Caller, Ino, Node, ROOT, SEARCH, WRITE},
     tree::Tree,
-    walk::{Last, Place},
+    walk::{Last, Place, Start},
 };
 
 /// Most names that one file may have.
@@ -69,7 +69,7 @@ impl<L: AsRef<[u8]>> Tree<L> {
     /// `EINVAL` for `.` and `..`.
     pub(crate) fn unlink(
         &mut self,
-        from: Ino,
+        from: impl Into<Start>,
         path: &str,
         sort: Sort,
         caller: Caller,
@@ -98,7 +98,7 @@ impl<L: AsRef<[u8]>> Tree<L> {
     pub(crate) fn rename(
         &mut self,
         (from, old): (Ino, &str),
-        dir: Ino,
+        dir: impl Into<Start>,
         path: &str,
         caller: Caller,
     ) -> Result<Place> {
@@ -177,7 +177,13 @@ impl<L: AsRef<[u8]>> Tree<L> {
     ///
     /// `EPERM` for a directory, `ENOENT` if the file has no name any more, `EMLINK`, and as for
     /// [`Tree::create`].
-    pub(crate) fn link(&mut self, ino: Ino, dir: Ino, path: &str, caller: Caller) -> Result<()> {
+    pub(crate) fn link(
+        &mut self,
+        ino: Ino,
+        dir: impl Into<Start>,
+        path: &str,
+        caller: Caller,
+    ) -> Result<()> {
         let node = self.get(ino)?;
         if node.directory().is_some() {
             return Err(Error::new(EPERM));

@@ -9,7 +9,7 @@ use crate::{
     content::Content,
     node::{Body, Caller, Directory, Ino, READ, WRITE},
     tree::Tree,
-    walk::{Last, Place},
+    walk::{Last, Place, Start},
 };
 
 /// libc's `O_NOFOLLOW`; `redox_syscall` has no name for it.
@@ -21,6 +21,8 @@ const MODE: usize = 0o7777;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Open {
     pub(crate) ino: Ino,
+    /// The root of what is opened from here.
+    top: Ino,
     /// Directory and name under which it was opened: what a rename through it renames.
     pub(crate) name: (Ino, String),
     /// [`READ`] and [`WRITE`], as it was opened for.
@@ -29,6 +31,16 @@ pub(crate) struct Open {
 }
 
 impl Open {
+    /// Where a path from this directory begins.
+    pub(crate) const fn start(&self) -> Start {
+        Start { at: self.ino, top: self.top }
+    }
+
+    /// The same directory as the root of all that is opened from it.
+    pub(crate) fn as_root(&self) -> Self {
+        Self { top: self.ino, ..self.clone() }
+    }
+
     /// Refuses what the description was not opened for.
     ///
     /// # Errors
@@ -59,14 +71,14 @@ impl Open {
 }
 
 impl<L: AsRef<[u8]>> Tree<L> {
-    /// Opens `path` from the directory `from`; the node is held until [`Tree::let_go`].
+    /// Opens `path` from a directory; the node is held until [`Tree::let_go`].
     ///
     /// # Errors
     ///
     /// What the path, the permissions and `open` of POSIX demand.
     pub(crate) fn open(
         &mut self,
-        from: Ino,
+        from: impl Into<Start>,
         path: &str,
         flags: usize,
         caller: Caller,
@@ -75,6 +87,7 @@ impl<L: AsRef<[u8]>> Tree<L> {
         let exclusive = has(O_CREAT) && has(O_EXCL);
         let keep = has(O_SYMLINK) || has(O_NOFOLLOW) || exclusive;
         let last = if keep { Last::Keep } else { Last::Follow };
+        let from = from.into();
         let place = self.walk(from, path, last, caller)?;
         if exclusive && place.ino.is_some() {
             return Err(Error::new(EEXIST));
@@ -97,7 +110,7 @@ impl<L: AsRef<[u8]>> Tree<L> {
         }
         self.hold(ino)?;
         let name = (place.parent, place.name);
-        Ok(Open { ino, name, access, append: has(O_APPEND) })
+        Ok(Open { ino, top: from.top, name, access, append: has(O_APPEND) })
     }
 
     /// Refuses flags that do not go with what is there.

@@ -18,6 +18,7 @@ use crate::{
     node::{Body, Caller, Ino, ROOT, Time},
     open::Open,
     tree::Tree,
+    walk::Start,
 };
 
 /// `AT_REMOVEDIR` of an unlink.
@@ -43,7 +44,12 @@ impl<L: AsRef<[u8]>> Ramfs<L> {
         Self { tree, image, object: None }
     }
 
-    fn open_from(&mut self, from: Ino, path: &str, context: &Context) -> Result<Opened<Open>> {
+    fn open_from(
+        &mut self,
+        from: impl Into<Start>,
+        path: &str,
+        context: &Context,
+    ) -> Result<Opened<Open>> {
         let flags = usize::try_from(context.flags).map_err(|_wide| Error::new(EINVAL))?;
         self.tree.now = now();
         let open = self.tree.open(from, path, flags, caller(context))?;
@@ -92,7 +98,19 @@ impl<L: AsRef<[u8]>> Scheme for Ramfs<L> {
     }
 
     fn open_at(&mut self, dir: &mut Open, path: &str, context: &Context) -> Result<Opened<Open>> {
-        self.open_from(dir.ino, path, context)
+        self.open_from(dir.start(), path, context)
+    }
+
+    /// `root`: the directory as one that nothing which is opened from it leads out of.
+    fn dup(&mut self, open: &mut Open, name: &str, _context: &Context) -> Result<Opened<Open>> {
+        self.tree.directory(open.ino)?;
+        if name != "root" {
+            return Err(Error::new(EINVAL));
+        }
+        self.tree.hold(open.ino)?;
+        let root = open.as_root();
+        let cookie = root.ino;
+        Ok(Opened::file(root).with_cookie(cookie))
     }
 
     fn close(&mut self, open: Open) {
@@ -154,7 +172,7 @@ impl<L: AsRef<[u8]>> Scheme for Ramfs<L> {
     }
 
     fn path(&mut self, open: &mut Open) -> Result<String> {
-        self.tree.path(open.ino).map(|path| path.trim_start_matches('/').to_owned())
+        self.tree.path(open.start()).map(|path| path.trim_start_matches('/').to_owned())
     }
 
     fn list(&mut self, open: &mut Open, position: u64, entries: &mut Entries<'_>) -> Result<()> {
@@ -200,7 +218,7 @@ impl<L: AsRef<[u8]>> Scheme for Ramfs<L> {
         self.tree.now = now();
         let directory = context.flags & REMOVE_DIRECTORY != 0;
         let sort = if directory { Sort::Directory } else { Sort::Other };
-        self.tree.unlink(dir.map_or(ROOT, |dir| dir.ino), path, sort, caller(context))
+        self.tree.unlink(start(dir), path, sort, caller(context))
     }
 
     fn rename(
@@ -212,8 +230,7 @@ impl<L: AsRef<[u8]>> Scheme for Ramfs<L> {
     ) -> Result<()> {
         self.tree.now = now();
         let (from, old) = (open.name.0, open.name.1.as_str());
-        let dir = dir.map_or(ROOT, |dir| dir.ino);
-        let place = self.tree.rename((from, old), dir, path, caller(context))?;
+        let place = self.tree.rename((from, old), start(dir), path, caller(context))?;
         open.name = (place.parent, place.name);
         Ok(())
     }
@@ -226,8 +243,13 @@ impl<L: AsRef<[u8]>> Scheme for Ramfs<L> {
         context: &Context,
     ) -> Result<()> {
         self.tree.now = now();
-        self.tree.link(open.ino, dir.map_or(ROOT, |dir| dir.ino), path, caller(context))
+        self.tree.link(open.ino, start(dir), path, caller(context))
     }
+}
+
+/// Where a path beneath a directory begins, or beneath the root.
+fn start(dir: Option<&mut Open>) -> Start {
+    dir.map_or_else(|| ROOT.into(), |dir| dir.start())
 }
 
 const fn caller(context: &Context) -> Caller {

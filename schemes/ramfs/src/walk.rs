@@ -14,6 +14,20 @@ const MAX_NAME: usize = 255;
 /// Longest path, in bytes; also of what is left of one after links were followed.
 const MAX_PATH: usize = 4095;
 
+/// Where a path begins, and the directory that it does not leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Start {
+    pub(crate) at: Ino,
+    /// The root as the caller sees it: of absolute paths, and where `..` ends.
+    pub(crate) top: Ino,
+}
+
+impl From<Ino> for Start {
+    fn from(at: Ino) -> Self {
+        Self { at, top: ROOT }
+    }
+}
+
 /// Whether a symbolic link at the very end of a path is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Last {
@@ -60,25 +74,31 @@ impl Place {
 }
 
 impl<L: AsRef<[u8]>> Tree<L> {
-    /// Follows `path` from the directory `from`, all of it but its last name must exist.
+    /// Follows `path` from a directory, all of it but its last name must exist.
     ///
     /// # Errors
     ///
     /// `ENOENT`, `ENOTDIR`, `EACCES` on the way; `ELOOP` after 40 links; `EXDEV` at a link that
     /// leaves this scheme; `ENAMETOOLONG`.
-    pub(crate) fn walk(&self, from: Ino, path: &str, last: Last, caller: Caller) -> Result<Place> {
+    pub(crate) fn walk(
+        &self,
+        from: impl Into<Start>,
+        path: &str,
+        last: Last,
+        caller: Caller,
+    ) -> Result<Place> {
         if path.len() > MAX_PATH {
             return Err(Error::new(ENAMETOOLONG));
         }
-        let (mut at, mut links) = (from, 0_u32);
+        let (Start { mut at, top }, mut links) = (from.into(), 0_u32);
         let mut rest = path.to_owned();
         if rest.starts_with('/') {
-            at = ROOT;
+            at = top;
         }
         let mut place = Place::of(at);
         while let Some((name, tail)) = split(&rest) {
             let more = !tail.trim_matches('/').is_empty();
-            place = self.step(at, name, caller)?;
+            place = self.step(Start { at, top }, name, caller)?;
             place.slash = tail.starts_with('/');
             let followed = more || place.slash || last == Last::Follow;
             let target = self.target(&place).filter(|_| followed);
@@ -90,7 +110,8 @@ impl<L: AsRef<[u8]>> Tree<L> {
                 continue;
             };
             links = links.saturating_add(1);
-            (at, rest) = self.turn(place.parent, target, tail, links)?;
+            rest = self.turn(target, tail, links)?;
+            at = if rest.starts_with('/') { top } else { place.parent };
             place = Place::of(at);
         }
         if place.slash
@@ -101,22 +122,22 @@ impl<L: AsRef<[u8]>> Tree<L> {
         Ok(place)
     }
 
-    /// Where to go on at the `links`th symbolic link, found in `parent`, and with which path.
-    fn turn(&self, parent: Ino, target: &str, tail: &str, links: u32) -> Result<(Ino, String)> {
+    /// The path to go on with at the `links`th symbolic link.
+    fn turn(&self, target: &str, tail: &str, links: u32) -> Result<String> {
         if links > MAX_LINKS {
             return Err(Error::new(ELOOP));
         }
-        let rest = continued(self.within(target)?, tail)?;
-        Ok((if rest.starts_with('/') { ROOT } else { parent }, rest))
+        continued(self.within(target)?, tail)
     }
 
     /// One name further.
-    fn step(&self, at: Ino, name: &str, caller: Caller) -> Result<Place> {
+    fn step(&self, Start { at, top }: Start, name: &str, caller: Caller) -> Result<Place> {
         let node = self.get(at)?;
         let directory = node.directory().ok_or(Error::new(ENOTDIR))?;
         node.allow(caller, SEARCH)?;
         match name {
             "." => Ok(Place::of(at)),
+            ".." if at == top => Ok(Place::of(top)),
             ".." => Ok(Place::of(directory.parent)),
             _ if name.len() > MAX_NAME => Err(Error::new(ENAMETOOLONG)),
             _ => {
@@ -149,14 +170,17 @@ impl<L: AsRef<[u8]>> Tree<L> {
         scheme.is_some_and(|scheme| self.schemes.iter().any(|name| name == scheme))
     }
 
-    /// The path of a node from the root, by the name under which it was last put.
+    /// The path of a node from its root, by the name under which it was last put.
     ///
     /// # Errors
     ///
-    /// `ENOENT` if it has lost that name.
-    pub(crate) fn path(&self, ino: Ino) -> Result<String> {
-        let (mut at, mut names) = (ino, Vec::new());
-        while at != ROOT {
+    /// `ENOENT` if it has lost that name, or does not lie below the root.
+    pub(crate) fn path(&self, node: impl Into<Start>) -> Result<String> {
+        let (Start { mut at, top }, mut names) = (node.into(), Vec::new());
+        while at != top {
+            if at == ROOT {
+                return Err(Error::new(ENOENT));
+            }
             let (parent, name) = &self.get(at)?.home;
             if self.directory(*parent)?.get(name) != Some(at) {
                 return Err(Error::new(ENOENT));

@@ -5,7 +5,7 @@ use crate::c::{int, word};
 use crate::path::cwd;
 use crate::sys::{At, Id, Last};
 use anode_abi::number::{
-    NONE, SYS_FLINK, SYS_FPATH, SYS_FRENAME, SYS_NS_BIND, SYS_NS_ENTER, SYS_NS_NEW, SYS_OPENAT,
+    NONE, SYS_DUP, SYS_FLINK, SYS_FPATH, SYS_FRENAME, SYS_NS_BIND, SYS_NS_ENTER, SYS_NS_NEW, SYS_OPENAT,
     SYS_UNLINKAT,
 };
 use core::ffi::{CStr, c_int};
@@ -181,17 +181,32 @@ fn source(root: c_int, name: &[u8]) -> usize {
     if name == b"file" { word(root) } else { NONE }
 }
 
+/// The directory as one that its scheme keeps all within that is opened from it.
+fn as_root(directory: c_int) -> Result<c_int> {
+    const NAME: &[u8] = b"root";
+    let close_on_exec = NONE.wrapping_sub(1);
+    // SAFETY: the name is a slice.
+    let root = unsafe {
+        call(SYS_DUP, [word(directory), NAME.as_ptr().addr(), NAME.len(), close_on_exec])
+    };
+    root.map(int)
+}
+
 /// Moves to a namespace that is the caller's own but for `file`, which begins at `at`.
 pub(crate) fn chroot(at: &At<'_>) -> Result<()> {
-    with(at, O_PATH | O_DIRECTORY, |root| {
-        // SAFETY: no memory is touched.
-        let space = int(unsafe { call(SYS_NS_NEW, []) }?);
-        let schemes = At { dir: AT_FDCWD, path: c"/scheme" };
-        let bound = with(&schemes, O_RDONLY | O_DIRECTORY, |fd| {
-            any_entry(fd, |name| bind(space, name, source(root, name)).map(|()| false))
-        });
-        // SAFETY: no memory is touched.
-        let entered = bound.and_then(|_| unsafe { call(SYS_NS_ENTER, [word(space)]) });
-        super::close(space).and(entered).map(drop)
-    })
+    let root = with(at, O_PATH | O_DIRECTORY, as_root)?;
+    let moved = enter_root(root);
+    super::close(root).and(moved)
+}
+
+fn enter_root(root: c_int) -> Result<()> {
+    // SAFETY: no memory is touched.
+    let space = int(unsafe { call(SYS_NS_NEW, []) }?);
+    let schemes = At { dir: AT_FDCWD, path: c"/scheme" };
+    let bound = with(&schemes, O_RDONLY | O_DIRECTORY, |fd| {
+        any_entry(fd, |name| bind(space, name, source(root, name)).map(|()| false))
+    });
+    // SAFETY: no memory is touched.
+    let entered = bound.and_then(|_| unsafe { call(SYS_NS_ENTER, [word(space)]) });
+    super::close(space).and(entered).map(drop)
 }

@@ -2,7 +2,9 @@
 
 use anode_initfs::Builder;
 use anode_scheme::{op, testing::Fake};
-use redox::flag::{O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_RDONLY, O_RDWR, O_STAT, O_WRONLY};
+use redox::flag::{
+    O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_RDONLY, O_RDWR, O_STAT, O_SYMLINK, O_WRONLY,
+};
 
 use super::Ramfs;
 use crate::tree::Tree;
@@ -62,6 +64,48 @@ fn descriptions_name_what_is_renamed_removed_and_asked_for() {
     files.request(op::UNLINK_AT, tmp, [0, 0, 0, 0], b"c").unwrap();
     assert_eq!(files.request(op::UNLINK_AT, 0, [0, 0, 0x200, 0], b"tmp").unwrap_err().errno, 39);
     assert_eq!(files.list(tmp, 4096).unwrap(), [".", "..", "d"]);
+}
+
+#[test]
+fn nothing_that_is_opened_from_a_root_leads_out_of_it() {
+    let mut files = files();
+    let write = |files: &mut Fake<Ramfs<Vec<u8>>>, path: &str, text: &[u8]| {
+        let file = files.open(path, O_CREAT | O_WRONLY | 0o644).unwrap();
+        files.write(file, text, 0).unwrap();
+    };
+    files.open("tmp/r", O_CREAT | O_EXCL | O_RDONLY | O_DIRECTORY | 0o755).unwrap();
+    files.open("tmp/r/d", O_CREAT | O_EXCL | O_RDONLY | O_DIRECTORY | 0o755).unwrap();
+    write(&mut files, "tmp/f", b"outer");
+    write(&mut files, "tmp/r/f", b"inner");
+    for (link, target) in [("tmp/r/away", "/f"), ("tmp/r/d/up", "../../../f")] {
+        let link = files.open(link, O_CREAT | O_EXCL | O_WRONLY | O_SYMLINK).unwrap();
+        files.write(link, target.as_bytes(), 0).unwrap();
+    }
+    let directory = files.open("tmp/r", O_STAT).unwrap();
+    assert_eq!(files.request(op::DUP, directory, [0; 4], b"other").unwrap_err().errno, 22);
+
+    let root = files.request(op::DUP, directory, [0; 4], b"root").unwrap().value;
+
+    let inside = files.open_at(root, "d", O_RDONLY | O_DIRECTORY).unwrap().value;
+    for (from, path) in [
+        (root, "f"),
+        (root, "../f"),
+        (root, "away"),
+        (root, "d/up"),
+        (inside, "../../f"),
+        (inside, "up"),
+    ] {
+        let file = files.open_at(from, path, O_RDONLY).unwrap().value;
+        assert_eq!(files.read(file, 100, 0).unwrap(), b"inner", "{path}");
+        assert_eq!(files.request(op::PATH, file, [0, 4096, 0, 0], &[]).unwrap().bytes, b"f");
+    }
+    let file = files.open_at(root, "f", O_STAT).unwrap().value;
+    files.request(op::RENAME, file, [0, 0, inside, 0], b"../../g").unwrap();
+    files.open("tmp/r/g", O_RDONLY).unwrap();
+    files.request(op::UNLINK_AT, root, [0, 0, 0, 0], b"../../g").unwrap();
+    assert_eq!(files.open("tmp/r/g", O_RDONLY).unwrap_err().errno, 2);
+    let outside = files.open_at(directory, "../f", O_RDONLY).unwrap().value;
+    assert_eq!(files.read(outside, 100, 0).unwrap(), b"outer", "the directory itself is no root");
 }
 
 #[test]

@@ -24,16 +24,16 @@ pub(super) const TESTS: &[Test] = &[
 ];
 
 /// A fresh directory, removed at the end.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new(name: &str) -> io::Result<Self> {
+    pub(super) fn new(name: &str) -> io::Result<Self> {
         let path = env::temp_dir().join(format!("stdtest-{}-{name}", process::id()));
         fs::create_dir_all(&path)?;
         Ok(Self(path))
     }
 
-    fn join(&self, name: &str) -> PathBuf {
+    pub(super) fn join(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 }

@@ -6,9 +6,10 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::large_stack_frames, reason = "a test says many things one after another")]
 
-use std::{env, error::Error, panic, process::ExitCode};
+use std::{env, error::Error, panic, path::Path, process::ExitCode};
 
 mod files;
+mod links;
 mod processes;
 mod runtime;
 mod threads;
@@ -30,16 +31,32 @@ fn main() -> ExitCode {
     if wanted.as_deref() == Some("child") {
         return processes::child(&arguments.collect::<Vec<_>>());
     }
-    let tests = [runtime::TESTS, files::TESTS, threads::TESTS, processes::TESTS].concat();
+    if wanted.as_deref() == Some(links::IN_ROOT) {
+        let directory = arguments.next().unwrap_or_default();
+        let run = || links::look_from_the_root(Path::new(&directory));
+        return exit(run_one("look_from_the_root", run));
+    }
+    let tests =
+        [runtime::TESTS, files::TESTS, links::TESTS, threads::TESTS, processes::TESTS].concat();
     let chosen = tests.iter().filter(|(name, _)| wanted.as_ref().is_none_or(|some| some == name));
     let outcomes: Vec<bool> = chosen.map(run).collect();
     let passed = outcomes.iter().filter(|outcome| **outcome).count();
     println!("stdtest: {passed} of {} passed", outcomes.len());
-    if passed == outcomes.len() && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    exit(passed == outcomes.len() && passed > 0)
 }
 
-/// Runs one test; a panic is a failure like any other.
+#[expect(clippy::fn_params_excessive_bools, reason = "it went well or not")]
+fn exit(good: bool) -> ExitCode {
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs one test.
 fn run((name, test): &Test) -> bool {
+    run_one(name, test)
+}
+
+/// A panic is a failure like any other.
+fn run_one(name: &str, test: impl FnOnce() -> Outcome + panic::UnwindSafe) -> bool {
     let outcome = panic::catch_unwind(test).unwrap_or_else(|_| Err("it panicked".into()));
     match &outcome {
         Ok(()) => println!("ok {name}"),
