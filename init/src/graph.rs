@@ -34,8 +34,9 @@ pub(crate) fn plan(units: Vec<Unit>) -> Plan {
         }
     }
     for unit in waiting.values() {
-        let (name, uses) = (&unit.name, unit.uses.join(", "));
-        plan.refused.push(format!("{name} is not started: what it uses ({uses}) is not either"));
+        let (place, name, uses) = (unit.place("uses"), &unit.name, unit.uses.join(", "));
+        plan.refused
+            .push(format!("{place}: {name} is not started: what it uses ({uses}) is not either"));
     }
     plan
 }
@@ -44,16 +45,9 @@ pub(crate) fn plan(units: Vec<Unit>) -> Plan {
 fn distinct(units: Vec<Unit>, refused: &mut Vec<String>) -> BTreeMap<String, Unit> {
     let mut kept: BTreeMap<String, Unit> = BTreeMap::new();
     for unit in units {
-        let rival = kept.values().find_map(|other| {
-            let shared = other.schemes.iter().find(|scheme| unit.schemes.contains(scheme));
-            if other.name == unit.name {
-                Some(format!("there are two services called {}", unit.name))
-            } else {
-                shared.map(|scheme| format!("{} provides {scheme}: already", other.name))
-            }
-        });
-        if let Some(reason) = rival {
-            refused.push(format!("{} ({}) is not started: {reason}", unit.name, unit.program));
+        let rival = kept.values().find_map(|other| rivalry(&unit, other));
+        if let Some((key, reason)) = rival {
+            refused.push(format!("{}: {} is not started: {reason}", unit.place(key), unit.name));
         } else {
             kept.insert(unit.name.clone(), unit);
         }
@@ -61,15 +55,31 @@ fn distinct(units: Vec<Unit>, refused: &mut Vec<String>) -> BTreeMap<String, Uni
     kept
 }
 
+/// Why two services cannot both be: the key of the later one that says it, and a reason.
+fn rivalry(unit: &Unit, other: &Unit) -> Option<(&'static str, String)> {
+    if other.name == unit.name {
+        let place = other.place("name");
+        return Some(("name", format!("{place} has this name too; give one another")));
+    }
+    let scheme = other.schemes.iter().find(|scheme| unit.schemes.contains(scheme))?;
+    let (place, name) = (other.place("schemes"), &other.name);
+    Some(("schemes", format!("{name} ({place}) provides {scheme}: already; only one can")))
+}
+
 /// Takes out what uses a scheme that nobody provides, and what uses those in turn.
 fn refuse_unprovided(waiting: &mut BTreeMap<String, Unit>, refused: &mut Vec<String>) {
     loop {
         let missing = waiting.values().find_map(|unit| {
             let lacks = unit.uses.iter().find(|name| !provided(waiting, name))?;
-            Some((unit.name.clone(), lacks.clone()))
+            let (place, name) = (unit.place("uses"), &unit.name);
+            let sentence = format!(
+                "{place}: {name} is not started: it uses {lacks}:, which no service that can \
+                 start provides; take {lacks} out of its uses, or provide it"
+            );
+            Some((name.clone(), sentence))
         });
-        let Some((name, lacks)) = missing else { return };
-        refused.push(format!("{name} is not started: it uses {lacks}:, which no service provides"));
+        let Some((name, sentence)) = missing else { return };
+        refused.push(sentence);
         waiting.remove(&name);
     }
 }
@@ -110,10 +120,12 @@ fn circle_sentence(units: &BTreeMap<String, Unit>, circle: &[String]) -> String 
             let shared = units.get(name).zip(units.get(next)).and_then(|(unit, next)| {
                 unit.uses.iter().find(|scheme| next.schemes.contains(scheme))
             });
-            format!("{name} uses {}: of {next}", shared.map_or("?", String::as_str))
+            let place = units.get(name).map(|unit| unit.place("uses")).unwrap_or_default();
+            format!("{name} uses {}: of {next} ({place})", shared.map_or("?", String::as_str))
         })
         .collect();
-    format!("not started, as they use each other in a circle: {}", steps.join(", "))
+    let steps = steps.join(", ");
+    format!("not started, as they use each other in a circle: {steps}; take one of these out")
 }
 
 #[cfg(test)]
@@ -122,11 +134,10 @@ mod tests {
     use crate::unit::Unit;
 
     fn unit(name: &str, schemes: &[&str], uses: &[&str]) -> Unit {
-        let text = format!("name = '{name}'\nprogram = '/bin/{name}'");
-        let mut unit = Unit::parse("test", &text).unwrap();
-        unit.schemes = schemes.iter().map(|&name| name.to_owned()).collect();
-        unit.uses = uses.iter().map(|&name| name.to_owned()).collect();
-        unit
+        let text = format!(
+            "name = '{name}'\nprogram = '/bin/{name}'\nuses = {uses:?}\nschemes = {schemes:?}"
+        );
+        Unit::parse(&format!("{name}.toml"), &text).unwrap()
     }
 
     fn names(units: Vec<Unit>) -> (Vec<String>, Vec<String>) {
@@ -161,11 +172,11 @@ mod tests {
         assert_eq!(
             refused.first().map(String::as_str),
             Some(
-                "not started, as they use each other in a circle: \
-                 a uses bs: of b, b uses cs: of c, c uses as: of a"
+                "not started, as they use each other in a circle: a uses bs: of b (a.toml:3), \
+                 b uses cs: of c (b.toml:3), c uses as: of a (c.toml:3); take one of these out"
             )
         );
-        assert!(refused[1].starts_with("user is not started"), "{refused:?}");
+        assert!(refused[1].starts_with("user.toml:3: user is not started"), "{refused:?}");
     }
 
     #[test]
@@ -183,8 +194,10 @@ mod tests {
             unit("c", &[], &[]),
         ]);
         assert_eq!(order, ["c"]);
-        assert_eq!(refused[0], "a is not started: it uses none:, which no service provides");
-        assert_eq!(refused[1], "b is not started: it uses as:, which no service provides");
+        let sentence = "a.toml:3: a is not started: it uses none:, which no service that can start \
+                        provides; take none out of its uses, or provide it";
+        assert_eq!(refused[0], sentence);
+        assert!(refused[1].starts_with("b.toml:3: b is not started: it uses as:"), "{refused:?}");
     }
 
     #[test]
@@ -192,7 +205,10 @@ mod tests {
         let (order, refused) =
             names(vec![unit("a", &["s"], &[]), unit("a", &[], &[]), unit("b", &["s"], &[])]);
         assert_eq!(order, ["a"]);
-        assert!(refused[0].contains("two services called a"));
-        assert!(refused[1].contains("a provides s: already"));
+        assert_eq!(
+            refused[0],
+            "a.toml:1: a is not started: a.toml:1 has this name too; give one another"
+        );
+        assert!(refused[1].starts_with("b.toml:4: b is not started: a (a.toml:4) provides s:"));
     }
 }

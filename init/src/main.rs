@@ -153,8 +153,9 @@ fn read_services(image: &Image<'_>) -> (Vec<Unit>, Vec<String>) {
     for file in files.filter(|file| file.path.ends_with(".toml")) {
         let anode_initfs::Kind::File { data, .. } = file.kind else { continue };
         let unit = std::str::from_utf8(data)
-            .map_err(|_binary| format!("/{}: this is no text", file.path))
-            .and_then(|text| Unit::parse(&format!("/{}", file.path), text));
+            .map_err(|_binary| format!("/{}: this is no text; replace the file", file.path))
+            .and_then(|text| Unit::parse(&format!("/{}", file.path), text))
+            .and_then(|unit| with_program(image, unit));
         match unit {
             Ok(unit) => units.push(unit),
             Err(sentence) => refused.push(sentence),
@@ -164,6 +165,19 @@ fn read_services(image: &Image<'_>) -> (Vec<Unit>, Vec<String>) {
         refused.push(format!("/{SERVICES} names no service; there is nothing to start"));
     }
     (units, refused)
+}
+
+/// A service whose program is there.
+fn with_program(image: &Image<'_>, unit: Unit) -> Result<Unit, String> {
+    match image.resolve(&unit.program).map(|entry| entry.kind) {
+        Ok(anode_initfs::Kind::File { .. }) => Ok(unit),
+        _ => Err(format!(
+            "{}: there is no program {} in initfs; name one that is there, the service is not \
+             started",
+            unit.place("program"),
+            unit.program
+        )),
+    }
 }
 
 /// Serves `svc:` on a thread of its own.

@@ -1,9 +1,13 @@
 //! Service files: what one TOML file says about one service, checked.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use anode_abi::info::part;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
+use toml::Spanned;
 
 /// Schemes of the kernel.
 pub(crate) const KERNEL: [&str; 6] = ["debug", "event", "memory", "pipe", "rand", "time"];
@@ -54,6 +58,31 @@ pub(crate) struct Unit {
     /// User that it runs as.
     #[serde(default)]
     pub(crate) uid: u32,
+    /// Where its file says what.
+    #[serde(skip)]
+    source: Source,
+}
+
+/// A service file, and the lines of its keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Source {
+    file: String,
+    lines: BTreeMap<String, usize>,
+}
+
+impl Source {
+    /// Finds the keys of a text that is TOML.
+    fn of(file: &str, text: &str) -> Self {
+        let keys: BTreeMap<String, Spanned<IgnoredAny>> = toml::from_str(text).unwrap_or_default();
+        let lines = keys.into_iter().map(|(key, value)| (key, line(text, value.span().start)));
+        Self { file: file.to_owned(), lines: lines.collect() }
+    }
+}
+
+/// The line of a byte, from 1.
+fn line(text: &str, at: usize) -> usize {
+    let before = text.get(..at).unwrap_or_default();
+    before.matches('\n').count().saturating_add(1)
 }
 
 const fn default_priority() -> u8 {
@@ -213,47 +242,66 @@ impl Unit {
     ///
     /// # Errors
     ///
-    /// A sentence `path:line: what is wrong`.
+    /// A sentence `path:line: what is wrong`, and what to do.
     pub(crate) fn parse(path: &str, text: &str) -> Result<Self, String> {
-        let unit: Self = toml::from_str(text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start);
-            let before = text.get(..start).unwrap_or_default();
-            let line = before.matches('\n').count().saturating_add(1);
-            format!("{path}:{line}: {}", error.message())
+        let mut unit: Self = toml::from_str(text).map_err(|error| {
+            let line = line(text, error.span().map_or(0, |span| span.start));
+            let message = error.message().trim().replace('\n', "; ");
+            format!("{path}:{line}: {message}; correct this line, the service is not started")
         })?;
-        unit.check().map_err(|sentence| format!("{path}: {sentence}"))?;
+        unit.source = Source::of(path, text);
+        unit.check().map_err(|(key, sentence)| {
+            format!("{}: {sentence}; the service is not started", unit.place(key))
+        })?;
         Ok(unit)
     }
 
-    /// What TOML's types cannot say.
-    fn check(&self) -> Result<(), String> {
+    /// Where its file says something: `path:line`, or the path alone if it does not.
+    pub(crate) fn place(&self, key: &str) -> String {
+        let Source { file, lines } = &self.source;
+        lines.get(key).map_or_else(|| file.clone(), |line| format!("{file}:{line}"))
+    }
+
+    /// What TOML's types cannot say: the key that is wrong, and a sentence.
+    fn check(&self) -> Result<(), (&'static str, String)> {
         if !word(&self.name) {
-            return Err(format!("`{}` cannot be a service's name", self.name));
+            let sentence = format!("`{}` cannot be a service's name; {WORD}", self.name);
+            return Err(("name", sentence));
         }
         if !self.program.starts_with('/') {
-            return Err(format!("`program = \"{}\"` must be an absolute path", self.program));
+            let sentence = format!("`{}` must be an absolute path, as /bin/…", self.program);
+            return Err(("program", sentence));
         }
         if self.priority > 7 {
-            return Err(format!("priority {} is above 7, the highest", self.priority));
+            let sentence = format!("priority {} is above 7, the highest", self.priority);
+            return Err(("priority", sentence));
         }
         if let Some(bad) = self.env.iter().find(|env| !env.contains('=')) {
-            return Err(format!("`{bad}` in env is not NAME=value"));
+            return Err(("env", format!("`{bad}` must be written as NAME=value")));
         }
-        let mut texts = self.args.iter().chain(&self.env).chain([&self.program]);
-        if let Some(bad) = texts.find(|text| text.contains('\0')) {
-            return Err(format!("{bad:?} holds a NUL character"));
+        let programs = std::slice::from_ref(&self.program);
+        for (key, texts) in [("args", &*self.args), ("env", &*self.env), ("program", programs)] {
+            if let Some(bad) = texts.iter().find(|text| text.contains('\0')) {
+                return Err((key, format!("{bad:?} holds a NUL character; take it out")));
+            }
         }
+        self.check_schemes()
+    }
+
+    fn check_schemes(&self) -> Result<(), (&'static str, String)> {
         let seen = self.sees.iter().filter(|name| *name != "*");
-        let names = self.schemes.iter().chain(&self.uses).map(String::as_str);
-        let mut names =
-            names.chain(seen.flat_map(|name| name.splitn(2, '='))).filter(|name| !word(name));
-        if let Some(bad) = names.next() {
-            return Err(format!("`{bad}` cannot be a scheme's name"));
+        let seen: Vec<&str> = seen.flat_map(|name| name.splitn(2, '=')).collect();
+        let own: Vec<&str> = self.schemes.iter().map(String::as_str).collect();
+        let used: Vec<&str> = self.uses.iter().map(String::as_str).collect();
+        for (key, names) in [("schemes", &own), ("uses", &used), ("sees", &seen)] {
+            if let Some(bad) = names.iter().find(|name| !word(name)) {
+                return Err((key, format!("`{bad}` cannot be a scheme's name; {WORD}")));
+            }
         }
-        let taken = KERNEL.iter().filter(|name| self.schemes.iter().any(|own| own == *name));
-        let again = repeated(&self.schemes).into_iter();
-        if let Some(bad) = taken.copied().chain(again).next() {
-            return Err(format!("it cannot provide the scheme {bad}: that one exists already"));
+        let taken = KERNEL.into_iter().find(|name| own.contains(name));
+        if let Some(bad) = taken.or_else(|| repeated(&self.schemes)) {
+            let sentence = format!("the scheme {bad} exists already; give this one another name");
+            return Err(("schemes", sentence));
         }
         Ok(())
     }
@@ -283,6 +331,9 @@ impl Unit {
         Some(view)
     }
 }
+
+/// What a name may be, for who wrote another one.
+const WORD: &str = "use up to 31 letters, digits, `-`, `_` and `.`";
 
 /// Whether `text` can name a service, a scheme or a part: no character with a meaning elsewhere.
 fn word(text: &str) -> bool {

@@ -95,6 +95,15 @@ pub(crate) fn image() -> Result<PathBuf> {
     Ok(path)
 }
 
+/// The same image with more files in its initfs, under another name beside it.
+pub(crate) fn image_with(name: &str, files: &[(&str, &str)]) -> Result<PathBuf> {
+    let system = system()?;
+    let initfs = initfs::with(&system.initfs, name, files)?;
+    let path = workspace::target().join("run").join(format!("{name}.img"));
+    image::write(&System { initfs, ..system }, &path)?;
+    Ok(path)
+}
+
 /// Sees that there are tools and space to build with.
 fn prepare() -> Result<Toolchain> {
     needs::ensure(&Need::BUILD)?;

@@ -8,6 +8,7 @@ mod boot;
 mod disk;
 mod life;
 mod look;
+mod services;
 mod standard;
 
 use std::path::Path;
@@ -56,6 +57,7 @@ pub(crate) const GROUPS: &[Group] = &[
     standard::LONG,
     disk::GROUP,
     life::GROUP,
+    services::GROUP,
 ];
 
 /// A machine of the default kind.

@@ -49,7 +49,27 @@ fn what_is_left_out_has_the_least_rights() {
 fn an_unknown_key_names_file_and_line() {
     let sentence = refusal("name = 'a'\nprogram = '/bin/a'\ncolour = 1\n");
     assert!(sentence.starts_with("x.toml:3: "), "{sentence}");
-    assert!(sentence.contains("colour"), "{sentence}");
+    assert!(sentence.contains("colour") && sentence.contains("expected one of"), "{sentence}");
+    assert!(sentence.ends_with("correct this line, the service is not started"), "{sentence}");
+}
+
+#[test]
+fn what_is_wrong_is_found_by_its_line() {
+    let begin = "# a comment\nname = 'a'\nprogram = '/bin/a'\n";
+    for (line, wrong) in [
+        (4, "priority = 8"),
+        (4, "name"),
+        (4, "name = 'b'"),
+        (5, "args = [\n  1]"),
+        (4, "sees = ['a/b']"),
+        (5, "\nenv = [\n'X']"),
+        (6, "uid = 1\n\nschemes = ['x', 'x']"),
+    ] {
+        let sentence = refusal(&format!("{begin}{wrong}\n"));
+        assert!(sentence.starts_with(&format!("x.toml:{line}: ")), "{wrong}: {sentence}");
+        assert!(!sentence.contains('\n'), "{sentence}");
+    }
+    assert!(refusal("name = 'a'").starts_with("x.toml:1: "));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use anode_initfs::Builder;
+use anode_initfs::{Builder, Image, Kind};
 
 use crate::{
     build::userland::Programs,
@@ -61,6 +61,29 @@ pub(crate) fn build(programs: &Programs) -> Result<PathBuf> {
         let image = builder.build().map_err(|error| Failure::build(format!("initfs: {error}")))?;
         files::update(&output, &image)
     })?;
+    Ok(output)
+}
+
+/// A copy of an image with more files, under another name.
+pub(crate) fn with(image: &Path, name: &str, files: &[(&str, &str)]) -> Result<PathBuf> {
+    let bytes = files::read(image)?;
+    let old = Image::parse(&bytes).map_err(|error| Failure::build(error.to_string()))?;
+    let mut builder = Builder::new();
+    for entry in old.entries().filter(|entry| !entry.path.is_empty()) {
+        let permissions = entry.permissions;
+        let added = match entry.kind {
+            Kind::Directory => builder.directory(entry.path, permissions),
+            Kind::File { data, .. } => builder.file(entry.path, permissions, data),
+            Kind::Symlink(target) => builder.symlink(entry.path, target),
+        };
+        add(entry.path, added)?;
+    }
+    for (path, text) in files {
+        add(path, builder.file(path, 0o644, text.as_bytes()))?;
+    }
+    let image = builder.build().map_err(|error| Failure::build(format!("initfs: {error}")))?;
+    let output = workspace::target().join(format!("anode/initfs-{name}.img"));
+    files::update(&output, &image)?;
     Ok(output)
 }
 

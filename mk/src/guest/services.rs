@@ -1,0 +1,59 @@
+//! What is wrong with some services keeps the others from nothing.
+
+use std::path::Path;
+
+use crate::{
+    build,
+    failure::Result,
+    guest::{Case, Group, Length, check, plain},
+    qemu::{Config, Machine},
+};
+
+pub(super) const GROUP: Group = Group {
+    name: "services",
+    length: Length::Short,
+    machine: with_bad_files,
+    begin: Machine::log_in,
+    cases: &[Case { name: "bad service files are told and left out", run: bad_files }],
+};
+
+/// One file for each way to be wrong, and where it is wrong.
+const BAD: [(&str, &str); 6] = [
+    ("etc/init/bad-toml.toml", "name = \"bad-toml\"\nprogram = [\n"),
+    ("etc/init/bad-key.toml", "name = \"bad-key\"\nprogram = \"/bin/nulld\"\ncolour = 1\n"),
+    ("etc/init/bad-program.toml", "# a comment\nname = \"lost\"\nprogram = \"/bin/lost\"\n"),
+    (
+        "etc/init/circle-a.toml",
+        "name = \"circle-a\"\nprogram = \"/bin/nulld\"\nschemes = [\"a\"]\nuses = [\"b\"]\n",
+    ),
+    (
+        "etc/init/circle-b.toml",
+        "name = \"circle-b\"\nprogram = \"/bin/nulld\"\nuses = [\"a\"]\nschemes = [\"b\"]\n",
+    ),
+    ("etc/init/user.toml", "name = \"user\"\nprogram = \"/bin/nulld\"\nuses = [\"a\"]\n"),
+];
+
+/// Each sentence's place and its cure.
+const SENTENCES: [(&str, &str); 5] = [
+    ("/etc/init/bad-toml.toml:", "correct this line"),
+    ("/etc/init/bad-key.toml:3: unknown field `colour`, expected one of", "correct this line"),
+    ("/etc/init/bad-program.toml:3: there is no program /bin/lost", "name one that is there"),
+    ("circle-a uses b: of circle-b (/etc/init/circle-a.toml:4)", "take one of these out"),
+    ("/etc/init/user.toml:3: user is not started", ""),
+];
+
+fn with_bad_files(_image: &Path) -> Result<Config> {
+    plain(&build::image_with("bad-services", &BAD)?)
+}
+
+fn bad_files(machine: &mut Machine) -> Result<()> {
+    let log = machine.ok("dmesg")?;
+    for (place, cure) in SENTENCES {
+        let told = log.lines().any(|line| line.contains(place) && line.contains(cure));
+        check(told, || format!("no line of the log has {place:?} and {cure:?}:\n{log}"))?;
+    }
+    let text = machine.ok("svc")?;
+    let all = ["console", "log", "null", "ramfs", "virtio-blk"];
+    let missing = all.into_iter().find(|name| !text.contains(name));
+    check(missing.is_none() && !text.contains("circle"), || format!("svc shows:\n{text}"))
+}
