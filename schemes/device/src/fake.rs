@@ -13,9 +13,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
-use redox::error::{EFAULT, Error, Result};
-
-use crate::dma::SharedMemory;
+use crate::copied::{Copied, Part};
 
 /// Physical address of the first byte of [`Ram`].
 pub const BASE: u64 = 0x10_0000;
@@ -35,7 +33,7 @@ impl Ram {
     #[must_use]
     pub fn part(&self, range: Range<usize>) -> Memory {
         assert!(range.end <= self.0.borrow().len());
-        Memory { ram: self.clone(), range }
+        Memory::new(self.clone(), BASE + range.start as u64, range.len())
     }
 
     /// The device reads at a physical address.
@@ -61,66 +59,14 @@ impl Ram {
 }
 
 /// A part of [`Ram`] as a driver has it.
-#[derive(Clone, Debug)]
-pub struct Memory {
-    ram: Ram,
-    range: Range<usize>,
-}
+pub type Memory = Part<Ram>;
 
-impl Memory {
-    fn put(&self, at: usize, bytes: &[u8]) {
-        if at + bytes.len() <= self.range.len() {
-            self.ram.write(self.physical() + at as u64, bytes);
-        }
-    }
-}
-
-impl SharedMemory for Memory {
-    fn size(&self) -> usize {
-        self.range.len()
+impl Copied for Ram {
+    fn read(&self, physical: u64, len: usize) -> Vec<u8> {
+        Self::read(self, physical, len)
     }
 
-    fn physical(&self) -> u64 {
-        BASE + self.range.start as u64
-    }
-
-    fn load16(&self, at: usize) -> u16 {
-        self.ram.word(self.physical() + at as u64, 2) as u16
-    }
-
-    fn store16(&mut self, at: usize, value: u16) {
-        self.put(at, &value.to_le_bytes());
-    }
-
-    fn read32(&self, at: usize) -> u32 {
-        self.ram.word(self.physical() + at as u64, 4) as u32
-    }
-
-    fn write16(&mut self, at: usize, value: u16) {
-        self.put(at, &value.to_le_bytes());
-    }
-
-    fn write32(&mut self, at: usize, value: u32) {
-        self.put(at, &value.to_le_bytes());
-    }
-
-    fn write64(&mut self, at: usize, value: u64) {
-        self.put(at, &value.to_le_bytes());
-    }
-
-    fn with(
-        &mut self,
-        range: Range<usize>,
-        work: &mut dyn FnMut(&mut [u8]) -> Result<usize>,
-    ) -> Result<usize> {
-        let physical = self.physical();
-        if range.start > range.end || range.end > self.range.len() {
-            return Err(Error::new(EFAULT));
-        }
-        // A copy, so that `work` may look at the device meanwhile.
-        let mut bytes = self.ram.read(physical + range.start as u64, range.len());
-        let result = work(&mut bytes);
-        self.ram.write(physical + range.start as u64, &bytes);
-        result
+    fn write(&self, physical: u64, bytes: &[u8]) {
+        Self::write(self, physical, bytes);
     }
 }

@@ -20,6 +20,8 @@
 //!    accesses only, and never by reference.
 #![deny(unsafe_code)]
 
+#[cfg(feature = "copied")]
+pub mod copied;
 mod dma;
 mod env;
 #[cfg(feature = "fake")]

@@ -2,7 +2,7 @@
 //!
 //! QEMU is started, mostly with its CPU stopped, and a client reads and writes ports and memory line by
 //! line. [`Qemu`] is that client; its [`Window`]s are [`Registers`], its [`Memory`] is
-//! [`SharedMemory`]. Misuse panics: it is a test.
+//! [`SharedMemory`](crate::SharedMemory). Misuse panics: it is a test.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -14,14 +14,11 @@
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::ops::Range;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
-use redox::error::{EFAULT, Error, Result};
-
-use crate::dma::SharedMemory;
+use crate::copied::{Copied, Part};
 use crate::registers::Registers;
 
 const PROGRAM: &str = "qemu-system-x86_64";
@@ -138,7 +135,7 @@ impl Qemu {
     #[must_use]
     pub fn memory(&self, address: u64, size: usize) -> Memory {
         self.write(address, &vec![0; size]);
-        Memory { qemu: self.clone(), address, size }
+        Memory::new(self.clone(), address, size)
     }
 }
 
@@ -221,71 +218,14 @@ impl Registers for Window {
 }
 
 /// A driver's memory.
-#[derive(Clone, Debug)]
-pub struct Memory {
-    qemu: Qemu,
-    address: u64,
-    size: usize,
-}
+pub type Memory = Part<Qemu>;
 
-impl Memory {
-    fn put(&self, at: usize, bytes: &[u8]) {
-        if at + bytes.len() <= self.size {
-            self.qemu.write(self.address + u64::try_from(at).unwrap(), bytes);
-        }
+impl Copied for Qemu {
+    fn read(&self, physical: u64, len: usize) -> Vec<u8> {
+        Self::read(self, physical, len)
     }
 
-    fn get<const N: usize>(&self, at: usize) -> [u8; N] {
-        let bytes = self.qemu.read(self.address + u64::try_from(at).unwrap(), N);
-        bytes.try_into().unwrap()
-    }
-}
-
-impl SharedMemory for Memory {
-    fn size(&self) -> usize {
-        self.size
-    }
-
-    fn physical(&self) -> u64 {
-        self.address
-    }
-
-    fn load16(&self, at: usize) -> u16 {
-        u16::from_le_bytes(self.get(at))
-    }
-
-    fn store16(&mut self, at: usize, value: u16) {
-        self.put(at, &value.to_le_bytes());
-    }
-
-    fn read32(&self, at: usize) -> u32 {
-        u32::from_le_bytes(self.get(at))
-    }
-
-    fn write16(&mut self, at: usize, value: u16) {
-        self.put(at, &value.to_le_bytes());
-    }
-
-    fn write32(&mut self, at: usize, value: u32) {
-        self.put(at, &value.to_le_bytes());
-    }
-
-    fn write64(&mut self, at: usize, value: u64) {
-        self.put(at, &value.to_le_bytes());
-    }
-
-    fn with(
-        &mut self,
-        range: Range<usize>,
-        work: &mut dyn FnMut(&mut [u8]) -> Result<usize>,
-    ) -> Result<usize> {
-        if range.start > range.end || range.end > self.size {
-            return Err(Error::new(EFAULT));
-        }
-        let start = self.address + u64::try_from(range.start).unwrap();
-        let mut bytes = self.qemu.read(start, range.len());
-        let result = work(&mut bytes);
-        self.qemu.write(start, &bytes);
-        result
+    fn write(&self, physical: u64, bytes: &[u8]) {
+        Self::write(self, physical, bytes);
     }
 }
