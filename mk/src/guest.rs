@@ -58,6 +58,7 @@ pub(crate) const GROUPS: &[Group] = &[
     disk::GROUP,
     life::GROUP,
     services::GROUP,
+    services::DISKLESS,
 ];
 
 /// A machine of the default kind.

@@ -32,6 +32,33 @@ pub(crate) enum Firmware {
     Uefi,
 }
 
+/// How a machine's disks are attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bus {
+    /// virtio-blk.
+    Virtio,
+    /// SCSI, by an adapter that the firmware knows and the system does not.
+    Scsi,
+}
+
+impl Bus {
+    /// The adapter that all disks need, if they do.
+    const fn adapter(self) -> Option<&'static str> {
+        match self {
+            Self::Virtio => None,
+            Self::Scsi => Some("lsi53c895a,id=scsi"),
+        }
+    }
+
+    /// The device for the disk of that number.
+    fn device(self, index: usize) -> String {
+        match self {
+            Self::Virtio => format!("virtio-blk-pci,drive=disk{index}"),
+            Self::Scsi => format!("scsi-hd,drive=disk{index},bus=scsi.0"),
+        }
+    }
+}
+
 /// What the machine consists of.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
@@ -39,6 +66,7 @@ pub(crate) struct Config {
     pub(crate) image: PathBuf,
     /// More disks, raw files, with the same promise.
     pub(crate) disks: Vec<PathBuf>,
+    pub(crate) bus: Bus,
     /// In MiB.
     pub(crate) memory: u32,
     pub(crate) cpus: u32,
@@ -53,6 +81,7 @@ impl Config {
         Self {
             image: image.to_owned(),
             disks: Vec::new(),
+            bus: Bus::Virtio,
             memory: 1024,
             cpus: 1,
             cpu: "max".to_owned(),
@@ -69,10 +98,13 @@ impl Config {
         arguments.pair("-smp", self.cpus.to_string());
         arguments.pair("-nic", "none");
         arguments.flag("-no-reboot");
+        if let Some(adapter) = self.bus.adapter() {
+            arguments.pair("-device", adapter);
+        }
         for (index, disk) in std::iter::once(&self.image).chain(&self.disks).enumerate() {
             arguments.drive(&format!("if=none,id=disk{index},snapshot=on"), disk);
             let boot = if index == 0 { ",bootindex=0" } else { "" };
-            arguments.pair("-device", format!("virtio-blk-pci,drive=disk{index}{boot}"));
+            arguments.pair("-device", format!("{}{boot}", self.bus.device(index)));
         }
         if self.firmware == Firmware::Uefi {
             let (code, variables) = needs::ovmf().ok_or_else(|| {

@@ -14,6 +14,8 @@ pub(super) const GROUP: Group = Group {
     cases: &[
         Case { name: "^C ends what runs and not the shell under it", run: interrupt },
         Case { name: "kill -9 of a program leaves the rest running", run: kill_program },
+        Case { name: "a daemon dies 100 times under its reader", run: kill_daemon },
+        Case { name: "4 KiB are pasted without loss", run: paste },
         Case { name: "kill -9 of the disk driver brings a new one", run: kill_driver },
     ],
 };
@@ -52,6 +54,28 @@ fn kill_program(machine: &mut Machine) -> Result<()> {
     machine.ok(&format!("kill -9 {pid}"))?;
     let text = machine.ok("wait; ps")?;
     check(!text.contains("sleep") && text.contains("init"), || format!("ps shows:\n{text}"))
+}
+
+fn kill_daemon(machine: &mut Machine) -> Result<()> {
+    let text = machine.ok("/test/daemonkill null null: 100")?;
+    check(text.contains("100 kills"), || format!("/test/daemonkill said {text:?}"))
+}
+
+/// All at once, into a program and into the shell: the terminal keeps what nobody has read yet.
+fn paste(machine: &mut Machine) -> Result<()> {
+    let lines: Vec<String> = (0..64).map(|n| format!("{n:02} {}\n", "-".repeat(60))).collect();
+    let text = lines.concat();
+    machine.send("cat > /tmp/pasted\n")?;
+    machine.expect("pasted")?;
+    machine.send(&text)?;
+    machine.send("\x04")?;
+    machine.expect("# ")?;
+    let kept = machine.ok("cat /tmp/pasted && rm /tmp/pasted")?;
+    check(kept.trim_end() == text.trim_end(), || format!("of the text came:\n{kept}"))?;
+    let count = format!("n=$((n + 1)) # {}\n", "-".repeat(46)).repeat(64);
+    machine.send(&format!("n=0\n{count}"))?;
+    let text = machine.ok("echo lines $n")?;
+    check(text.contains("lines 64"), || format!("the shell counted {text:?}"))
 }
 
 fn kill_driver(machine: &mut Machine) -> Result<()> {

@@ -6,7 +6,7 @@ use crate::{
     build,
     failure::Result,
     guest::{Case, Group, Length, check, plain},
-    qemu::{Config, Machine},
+    qemu::{Bus, Config, Machine},
 };
 
 pub(super) const GROUP: Group = Group {
@@ -15,6 +15,22 @@ pub(super) const GROUP: Group = Group {
     machine: with_bad_files,
     begin: Machine::log_in,
     cases: &[Case { name: "bad service files are told and left out", run: bad_files }],
+};
+
+/// A machine whose only disk has no driver.
+pub(super) const DISKLESS: Group = Group {
+    name: "diskless",
+    length: Length::Short,
+    machine: |image| {
+        let mut config = plain(image)?;
+        config.bus = Bus::Scsi;
+        Ok(config)
+    },
+    begin: Machine::log_in,
+    cases: &[
+        Case { name: "without a disk that it knows the system comes up", run: no_disk },
+        Case { name: "reboot starts the machine again", run: reboot },
+    ],
 };
 
 /// One file for each way to be wrong, and where it is wrong.
@@ -56,4 +72,22 @@ fn bad_files(machine: &mut Machine) -> Result<()> {
     let all = ["console", "log", "null", "ramfs", "virtio-blk"];
     let missing = all.into_iter().find(|name| !text.contains(name));
     check(missing.is_none() && !text.contains("circle"), || format!("svc shows:\n{text}"))
+}
+
+fn no_disk(machine: &mut Machine) -> Result<()> {
+    let log = machine.ok("dmesg")?;
+    let told = "virtio-blk is not needed: this machine has no free device for it";
+    check(log.contains(told), || format!("the log does not say {told:?}:\n{log}"))?;
+    let text = machine.ok("svc")?;
+    let row = text.lines().find(|row| row.starts_with("virtio-blk"));
+    check(row.is_some_and(|row| row.contains("no-device")), || format!("svc shows:\n{text}"))?;
+    // It must not wait for a driver that will never come.
+    let output = machine.sh("ls disk:")?;
+    check(output.status != 0 || output.text.trim().is_empty(), || format!("ls disk: {output:?}"))
+}
+
+/// QEMU is told to end where a machine would start again.
+fn reboot(machine: &mut Machine) -> Result<()> {
+    machine.send("reboot\n")?;
+    machine.wait()
 }
