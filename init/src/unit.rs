@@ -40,7 +40,7 @@ pub(crate) struct Unit {
     /// Parts of the machine that it owns.
     #[serde(default)]
     pub(crate) machine: Vec<Part>,
-    /// It drives all PCI functions with these `vendor:device` numbers.
+    /// It drives all PCI functions with these `vendor:device` numbers, or of these classes.
     #[serde(default)]
     pub(crate) pci: Option<Matches>,
     /// 0 (lowest) to 7 (drivers).
@@ -204,36 +204,53 @@ fn hex(text: &str) -> Option<u64> {
 /// The PCI functions that a driver is for.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(try_from = "String")]
-pub(crate) struct Matches(Vec<(u16, u16)>);
+pub(crate) struct Matches(Vec<Match>);
+
+/// A kind of PCI function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Match {
+    /// Vendor and device.
+    Numbers(u32, u32),
+    /// Class, subclass and interface: all devices of one standard.
+    Class(u32),
+}
 
 impl TryFrom<String> for Matches {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let number = |text: &str| u16::from_str_radix(text, 16).ok().filter(|_| text.len() == 4);
+        let number = |text: &str, digits: usize| {
+            u32::from_str_radix(text, 16).ok().filter(|_| text.len() == digits)
+        };
         text.split(',')
-            .map(|pair| {
-                let (vendor, device) = pair.trim().split_once(':')?;
-                Some((number(vendor)?, number(device)?))
+            .map(|pair| match pair.trim().split_once(':')? {
+                ("class", class) => number(class, 6).map(Match::Class),
+                (vendor, device) => Some(Match::Numbers(number(vendor, 4)?, number(device, 4)?)),
             })
             .collect::<Option<Vec<_>>>()
             .map(Self)
             .ok_or_else(|| {
-                format!("`{text}` is no list of PCI functions; write \"1af4:1001,1af4:1042\"")
+                format!(
+                    "`{text}` is no list of PCI functions; write \"1af4:1001,1af4:1042\" or \
+                     \"class:010802\""
+                )
             })
     }
 }
 
 impl Matches {
-    /// Whether the `info` text of a PCI function names one of these devices.
+    /// Whether the `info` text of a PCI function is that of one of these.
     pub(crate) fn covers(&self, info: &str) -> bool {
         let field = |name: &str| {
             let mut words = info.split_whitespace().filter_map(|word| word.split_once('='));
             let value = words.find(|(key, _)| *key == name)?.1;
-            u16::from_str_radix(value.trim_start_matches("0x"), 16).ok()
+            u32::from_str_radix(value.trim_start_matches("0x"), 16).ok()
         };
-        let (vendor, device) = (field("vendor"), field("device"));
-        self.0.iter().any(|&(v, d)| vendor == Some(v) && device == Some(d))
+        let (vendor, device, class) = (field("vendor"), field("device"), field("class"));
+        self.0.iter().any(|kind| match *kind {
+            Match::Numbers(v, d) => vendor == Some(v) && device == Some(d),
+            Match::Class(c) => class == Some(c),
+        })
     }
 }
 

@@ -36,6 +36,16 @@ fn a_full_file_says_what_it_means() {
 }
 
 #[test]
+fn a_driver_may_be_for_all_devices_of_a_class() {
+    let text = "name = 'a'\nprogram = '/bin/a'\npci = '1af4:1001, class:010802'";
+    let pci = Unit::parse("x.toml", text).unwrap().pci.unwrap();
+    assert!(pci.covers("vendor=1b36 device=0010 class=010802"));
+    assert!(pci.covers("vendor=1af4 device=1001 class=010000"));
+    assert!(!pci.covers("vendor=1b36 device=0010 class=010601"));
+    assert!(!pci.covers("vendor=1af4 device=1042"));
+}
+
+#[test]
 fn what_is_left_out_has_the_least_rights() {
     let unit = Unit::parse("x.toml", "name = 'a'\nprogram = '/bin/a'").unwrap();
 
@@ -78,6 +88,7 @@ fn what_no_service_can_be_is_refused_with_a_reason() {
     assert!(with("machine = ['io 3f8 as x']").contains("is no part of the machine"));
     assert!(with("machine = ['io 3g8 8 as x']").contains("hexadecimal"));
     assert!(with("pci = '1af4'").contains("PCI functions"));
+    assert!(with("pci = 'class:0108'").contains("PCI functions"));
     assert!(with("priority = 8").contains("above 7"));
     assert!(with("schemes = ['a:b']").contains("cannot be a scheme's name"));
     assert!(with("schemes = ['memory']").contains("exists already"));
