@@ -37,6 +37,10 @@ pub(crate) enum Firmware {
 pub(crate) enum Bus {
     /// virtio-blk.
     Virtio,
+    /// NVMe, a controller each.
+    Nvme,
+    /// SATA, at ports of an AHCI adapter.
+    Ahci,
     /// SCSI, by an adapter that the firmware knows and the system does not.
     Scsi,
 }
@@ -45,7 +49,8 @@ impl Bus {
     /// The adapter that all disks need, if they do.
     const fn adapter(self) -> Option<&'static str> {
         match self {
-            Self::Virtio => None,
+            Self::Virtio | Self::Nvme => None,
+            Self::Ahci => Some("ich9-ahci,id=ahci"),
             Self::Scsi => Some("lsi53c895a,id=scsi"),
         }
     }
@@ -54,6 +59,8 @@ impl Bus {
     fn device(self, index: usize) -> String {
         match self {
             Self::Virtio => format!("virtio-blk-pci,drive=disk{index}"),
+            Self::Nvme => format!("nvme,drive=disk{index},serial=disk{index}"),
+            Self::Ahci => format!("ide-hd,drive=disk{index},bus=ahci.{index}"),
             Self::Scsi => format!("scsi-hd,drive=disk{index},bus=scsi.0"),
         }
     }

@@ -1,4 +1,4 @@
-//! The disk driver, against what the host knows to be on the disk.
+//! The disk drivers, against what the host knows to be on the disks.
 
 use std::path::{Path, PathBuf};
 
@@ -9,20 +9,28 @@ use crate::{
     failure::Result,
     files,
     guest::{Case, Group, Length, check, failed, plain},
-    qemu::{Config, Machine},
+    qemu::{Bus, Config, Machine},
     workspace,
 };
 
-pub(super) const GROUP: Group = Group {
+pub(super) const VIRTIO: Group = Group {
     name: "disk",
     length: Length::Short,
-    machine: with_second_disk,
+    machine: |image| machine(image, Bus::Virtio),
     begin: Machine::log_in,
-    cases: &[
-        Case { name: "disk:0 shows the image's first sectors", run: first_sectors },
-        Case { name: "1,000 random reads of disk:1 equal the host's copy", run: random_reads },
-    ],
+    cases: CASES,
 };
+
+pub(super) const NVME: Group =
+    Group { name: "disk-nvme", machine: |image| machine(image, Bus::Nvme), ..VIRTIO };
+
+pub(super) const AHCI: Group =
+    Group { name: "disk-ahci", machine: |image| machine(image, Bus::Ahci), ..VIRTIO };
+
+const CASES: &[Case] = &[
+    Case { name: "disk:0 shows the image's first sectors", run: first_sectors },
+    Case { name: "1,000 random reads of disk:1 equal the host's copy", run: random_reads },
+];
 
 /// The size of the second disk.
 const SIZE: usize = 16 << 20;
@@ -35,12 +43,14 @@ fn random_disk() -> PathBuf {
     workspace::target().join("run/random.img")
 }
 
-fn with_second_disk(image: &Path) -> Result<Config> {
+/// A machine with the image and a disk of random bytes on this bus.
+fn machine(image: &Path, bus: Bus) -> Result<Config> {
     let mut random = Random(SEED);
     let data: Vec<u8> = (0..SIZE >> 3).flat_map(|_word| random.next().to_le_bytes()).collect();
     files::update(&random_disk(), &data)?;
     let mut config = plain(image)?;
     config.disks.push(random_disk());
+    config.bus = bus;
     Ok(config)
 }
 

@@ -1,7 +1,7 @@
-//! The block layer: the `disk:` scheme over any disk driver.
+//! The block layer: a scheme over any disk driver.
 //!
 //! ```text
-//!  client ─▶ disk: (scheme) ─▶ Engine ─────────▶ trait Disk ─▶ device
+//!  client ─▶ scheme ──────────▶ Engine ─────────▶ trait Disk ─▶ device
 //!            names, clipping,   bounce memory,    submit,
 //!            partitions         splitting, order  finish
 //! ```
@@ -33,6 +33,7 @@ mod unit;
 
 pub use disk::{Access, Disk, Durability, Info, Op, Submitted, WriteCache};
 pub use engine::{Client, Engine};
+pub use name::Name;
 pub use plan::Task;
 pub use scheme::{Disks, serve};
 pub use unit::{patience, patience_of};

@@ -1,17 +1,20 @@
-//! The names beneath `disk:`: `0` a disk, `0p1` a partition of it.
+//! The names of disks: `0` a disk, `0p1` a partition of it.
 
 use core::fmt;
 
 /// A disk or a partition, by its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Name {
-    pub(crate) disk: u32,
-    pub(crate) partition: Option<u32>,
+pub struct Name {
+    /// The disk's number, from 0.
+    pub disk: u32,
+    /// The partition's number, from 1; none: the whole disk.
+    pub partition: Option<u32>,
 }
 
 impl Name {
     /// Reads a name; each thing has one only, so `00` and `0p01` are none.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let (disk, partition) = match text.split_once('p') {
             Some((disk, partition)) => (disk, Some(partition.parse().ok()?)),
             None => (text, None),
@@ -21,7 +24,8 @@ impl Name {
     }
 
     /// A number that a successor of this daemon finds it by.
-    pub(crate) fn cookie(self) -> u64 {
+    #[must_use]
+    pub fn cookie(self) -> u64 {
         u64::from(self.disk) << 32 | u64::from(self.partition.unwrap_or(0))
     }
 }

@@ -1,4 +1,4 @@
-//! The virtio block driver: serves all its devices as `disk:`.
+//! The virtio block driver: serves all its devices.
 //!
 //! `disk` is the device, `facts` what its configuration says; names, partitions, unaligned
 //! requests and their order are `anode-block`'s.
@@ -21,5 +21,5 @@ fn main() -> ExitCode {
         let started = disk::open(&device);
         started.inspect_err(|why| eprintln!("virtio-blk: a disk was left out: {why}")).ok()
     };
-    anode_block::serve("disk", devices.into_iter().filter_map(start))
+    anode_block::serve("virtio-blk", devices.into_iter().filter_map(start))
 }
