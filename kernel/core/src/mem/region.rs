@@ -7,10 +7,12 @@ use crate::prelude::*;
 /// Frames for tables that a region may need at its two ends, where they are shared with others.
 const EDGES: u64 = 8;
 
+/// What is true of a mapping; the first five are the bits that `fmap` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapFlags(u64);
+
 bitflags! {
-    /// What is true of a mapping; the first five are the bits that `fmap` takes.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct MapFlags: u64 {
+    impl MapFlags: u64 {
         /// The pages are the source's own; else copies of them, or zeroed ones.
         const SHARED = 1;
         /// No frames are promised, until its rights change.

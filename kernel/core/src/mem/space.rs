@@ -103,9 +103,19 @@ impl Space {
             memory.frames.promise(region.promise());
             region.source.inspect(|(window, _)| memory.objects.retain(window.object));
         }
-        for region in self.regions.splice(old, new) {
+        // `Vec` can only be asked for what is plainly there, else it could panic.
+        for _ in old.clone() {
+            if old.start >= self.regions.len() {
+                break;
+            }
+            let region = self.regions.remove(old.start);
             memory.frames.unpromise(region.promise());
             region.source.inspect(|(window, _)| memory.release(window.object));
+        }
+        for (at, region) in (old.start..).zip(new) {
+            if at <= self.regions.len() {
+                self.regions.insert(at, region);
+            }
         }
     }
 

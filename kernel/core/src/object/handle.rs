@@ -10,10 +10,12 @@ pub type DescriptionId = Id<Description>;
 /// Most handles of one process.
 pub const MAX_HANDLES: usize = 1024;
 
+/// What a handle may be used for; rights are only ever taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rights(u8);
+
 bitflags! {
-    /// What a handle may be used for; rights are only ever taken away.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct Rights: u8 {
+    impl Rights: u8 {
         /// Reading.
         const READ = 1;
         /// Writing.
