@@ -7,6 +7,9 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::ast::{Redirect, RedirectKind};
 use super::shell::{Outcome, Shell, Stop, nothing};
@@ -73,7 +76,14 @@ impl Shell {
             }
             other => other,
         };
-        started.map_err(|error| self.fail(126, &format!("{name}: {}", reason(&error))))
+        let started =
+            started.map_err(|error| self.fail(126, &format!("{name}: {}", reason(&error))))?;
+        if self.interrupt.load(Ordering::Relaxed) {
+            // What came before the new process was another program, its copy of our handler took.
+            // It may have ended by itself since.
+            let _gone = kill_process(Pid::from_child(&started), Signal::INT);
+        }
+        Ok(started)
     }
 
     /// Becomes the program; comes back only with the reason why not.
