@@ -56,7 +56,8 @@ fn in_directory<T>(
     mut action: impl FnMut(&At<'_>) -> Result<T>,
 ) -> Result<T> {
     let mut buffer = [0_u8; PATH_MAX];
-    let path = path::follow(path.to_bytes(), 0, Leads::Away, b"./", &mut buffer).ok_or(ENAMETOOLONG)?;
+    let path =
+        path::follow(path.to_bytes(), 0, Leads::Away, b"./", &mut buffer).ok_or(ENAMETOOLONG)?;
     act(&At { dir, path }, last, &mut action)
 }
 

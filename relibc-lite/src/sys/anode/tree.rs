@@ -5,8 +5,8 @@ use crate::c::{int, word};
 use crate::path::cwd;
 use crate::sys::{At, Id, Last};
 use anode_abi::number::{
-    NONE, SYS_DUP, SYS_FLINK, SYS_FPATH, SYS_FRENAME, SYS_NS_BIND, SYS_NS_ENTER, SYS_NS_NEW, SYS_OPENAT,
-    SYS_UNLINKAT,
+    NONE, SYS_DUP, SYS_FLINK, SYS_FPATH, SYS_FRENAME, SYS_NS_BIND, SYS_NS_ENTER, SYS_NS_NEW,
+    SYS_OPENAT, SYS_UNLINKAT,
 };
 use core::ffi::{CStr, c_int};
 use core::sync::atomic::Ordering;
