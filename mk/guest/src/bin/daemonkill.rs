@@ -3,6 +3,7 @@
 //!
 //! The reader may see success or `EIO`, after which it opens again; nothing else, and no hang.
 #![forbid(unsafe_code)]
+#![expect(clippy::large_stack_frames, reason = "a program has megabytes of stack")]
 
 use std::{
     fs::{self, File, OpenOptions},
