@@ -74,7 +74,7 @@ pub const SYS_NS_NEW: usize = ANODE | 49;
 pub const SYS_NS_BIND: usize = ANODE | 50;
 /// `ns_enter(ns)`: the caller's process moves to that namespace.
 pub const SYS_NS_ENTER: usize = ANODE | 51;
-/// `ring_new(owner, entries, info)`: the ring of a scheme; fills a [`crate::packet::RingInfo`].
+/// `ring_new(owner, entries, address)`: the ring of a scheme; writes the address of its mapping.
 pub const SYS_RING_NEW: usize = ANODE | 52;
 /// `ring_wait(ring, seen_tail, deadline)`: reply-and-wait; gives the new tail of the queue.
 pub const SYS_RING_WAIT: usize = ANODE | 53;

@@ -68,7 +68,7 @@ pub struct Inode {
     pub record: u8,
     /// A directory: where it lies.
     pub parent: u64,
-    /// Bits; see [`FLAG_ORPHAN`].
+    /// Bits; the one in use is `FLAG_ORPHAN`.
     pub flags: u32,
 }
 
