@@ -35,17 +35,19 @@ impl Space {
         mut budget: u32,
     ) -> Result<Option<u64>> {
         let mut at = from;
-        // The child's regions, as another thread may have changed ours meanwhile.
-        while let Some(region) = child.first(at).copied().filter(|_| budget > 0) {
-            let range = (at.max(region.start), region.end);
-            at = region.end;
-            if !region.flags.contains(MapFlags::SHARED) {
+        // What is private in both, as another thread may have changed ours meanwhile.
+        while budget > 0
+            && let Some((region, own)) = child.first(at).copied().zip(self.first(at))
+        {
+            let range = (at.max(region.start).max(own.start), region.end.min(own.end));
+            at = range.1;
+            if !(region.flags | own.flags).contains(MapFlags::SHARED) {
                 let share = |memory: &mut _, page, entry| child.share_page(memory, page, entry);
                 at = self.tree.visit(memory, range, &mut budget, share)?;
             }
         }
         memory.machine.flush(self.tree.root, None);
-        Ok(child.first(at).map(|_| at))
+        Ok(child.first(at).and(self.first(at)).map(|_| at))
     }
 
     /// Takes the parent's page into this space; gives the parent's new entry.

@@ -39,7 +39,8 @@ impl<M: Machine> Kernel<M> {
             }
             _ => return Err(EINVAL),
         };
-        self.open_target(me, target, O_RDWR | call.d)
+        let mode = self.process(me)?.handles.get(call.a)?.mode();
+        self.open_target(me, target, mode | call.d & !O_RDWR)
     }
 
     fn physical(

@@ -66,11 +66,11 @@ impl<M: Machine> Kernel<M> {
 
     /// A process becomes another program: what is pending waits for its next page.
     pub(crate) fn leave_page(&mut self, id: ProcessId) {
-        if let Some(page) = self.page(id) {
-            let pending = word(&page, PENDING).load(SeqCst);
-            self.processes
-                .update(id, |process| (process.signals, process.pending) = (None, pending));
-        }
+        let pending = self.page(id).map_or(0, |page| word(&page, PENDING).load(SeqCst));
+        self.processes.update(id, |process| {
+            process.signals = None;
+            process.pending |= pending;
+        });
     }
 
     /// Sends a signal to a process.
@@ -223,8 +223,9 @@ impl<M: Machine> Kernel<M> {
         if call.a & 0xFFF != 0 || call.b >= USER_END {
             return Err(EINVAL);
         }
+        let (space, memory) = self.space(me)?;
+        space.frame_at(memory, call.a, MapFlags::WRITE)?;
         self.process(me)?.signals = Some((call.a, call.b));
-        self.page(self.owner(me)?).ok_or(EFAULT)?;
         self.threads.update(me, |thread| thread.signalled = true);
         self.give(me, 0)
     }

@@ -184,7 +184,7 @@ impl<M: Machine> Kernel<M> {
     fn inherit(&mut self, parent: ProcessId, child: ProcessId) -> Result<()> {
         let Self { processes, memory, descriptions, .. } = self;
         let (parent, child) = processes.get2_mut(parent, child).ok_or(EAGAIN)?;
-        (child.borrowing, child.signals) = (true, parent.signals);
+        child.borrowing = true;
         let space = child.space.insert(Space::new(memory)?);
         parent.space.as_ref().ok_or(EAGAIN)?.fork_regions(memory, space)?;
         for (number, handle) in parent.handles.iter() {
@@ -227,6 +227,9 @@ impl<M: Machine> Kernel<M> {
         let thread = self.make_thread(child, &regs, signal_word)?;
         let copy = self.threads.get(thread).ok_or(EAGAIN)?.context;
         self.memory.machine.copy_vector(context, copy);
+        // Not before: what is sent to it meanwhile must not make pages that are still to come.
+        let signals = self.process(me)?.signals;
+        self.processes.update(child, |child| child.signals = signals);
         Ok(())
     }
 }

@@ -1,12 +1,12 @@
 //! What a hostile program may try against the kernel or its neighbours.
 
-use anode_abi::info::id;
+use anode_abi::info::{id, part};
 use anode_abi::number::{
     SYS_EXIT, SYS_FMAP, SYS_FORK, SYS_FTRUNCATE, SYS_FUNMAP, SYS_KILL, SYS_MPROTECT, SYS_SETID,
-    SYS_THREAD_CREATE, SYS_YIELD,
+    SYS_SIGNAL_PAGE, SYS_THREAD_CREATE, SYS_YIELD,
 };
 
-use crate::error::{EACCES, EAGAIN, EBADF, EPERM, encode};
+use crate::error::{EACCES, EAGAIN, EBADF, EFAULT, EPERM, encode};
 use crate::mem::object::Window;
 use crate::mem::region::MapFlags;
 use crate::num::wide;
@@ -82,16 +82,27 @@ fn second_thread(world: &mut World) -> ThreadId {
     world.child()
 }
 
-/// Starts a fork of init that takes several traps, and stops in the midst of it.
-fn half_a_fork(world: &mut World, bytes: u64) {
-    let init = world.init;
-    let big = world.map(init, bytes, RW | PRIVATE).unwrap();
+/// Memory of init's whose pages are all there.
+fn filled(world: &mut World, bytes: u64) -> u64 {
+    let big = world.map(world.init, bytes, RW | PRIVATE).unwrap();
     for page in 0..bytes / 4096 {
-        world.poke(init, big + page * 4096, b"x");
+        world.poke(world.init, big + page * 4096, b"x");
     }
-    world.start(init, SYS_FORK, &[]);
-    let then = world.kernel.threads.get(init).unwrap().sleep.then;
+    big
+}
+
+/// Starts a fork of init that takes several traps, and stops in the midst of it.
+fn half_a_fork(world: &mut World) {
+    world.start(world.init, SYS_FORK, &[]);
+    let then = world.kernel.threads.get(world.init).unwrap().sleep.then;
     assert!(matches!(then, Then::Fork(..)));
+}
+
+/// Lets init's fork go on to its end.
+fn end_of_fork(world: &mut World, other: ThreadId) {
+    while world.kernel.cpus[0].current != Some(world.init) {
+        world.call(other, SYS_YIELD, &[]);
+    }
 }
 
 #[test]
@@ -99,11 +110,10 @@ fn a_child_that_is_killed_before_it_is_made_lets_go_of_its_names_once() {
     let mut world = World::new();
     let init = world.init;
     let other = second_thread(&mut world);
-    half_a_fork(&mut world, 1200 * 4096);
+    filled(&mut world, 1200 * 4096);
+    half_a_fork(&mut world);
     world.call(other, SYS_KILL, &[2, 9]);
-    while world.kernel.cpus[0].current != Some(init) {
-        world.call(other, SYS_YIELD, &[]);
-    }
+    end_of_fork(&mut world, other);
     assert_eq!(world.result(init), Some(encode(EAGAIN)));
     let names = world.kernel.processes.iter().next().unwrap().1.who.namespace;
     assert!(world.kernel.namespaces.get(names).is_some());
@@ -185,4 +195,69 @@ fn children_that_nobody_waits_for_leave_root_able_to_act() {
     }
     assert!(zombies > 8);
     world.ok(init, SYS_FORK, &[]);
+}
+
+#[test]
+fn a_signal_to_a_child_that_is_being_made_loses_no_frame() {
+    let mut world = World::new();
+    let init = world.init;
+    let other = second_thread(&mut world);
+    let last_page = filled(&mut world, 1200 * 4096) + 1199 * 4096;
+    world.ok(init, SYS_SIGNAL_PAGE, &[last_page, 0x20_0123]);
+    half_a_fork(&mut world);
+    world.ok(other, SYS_KILL, &[2, 10]);
+    end_of_fork(&mut world, other);
+    assert_eq!(world.result(init), Some(2));
+    world.kernel.check();
+}
+
+#[test]
+fn what_takes_the_place_of_memory_during_a_fork_is_not_the_childs() {
+    let mut world = World::new();
+    let init = world.init;
+    let other = second_thread(&mut world);
+    let secret = world.map(init, 64 * 4096, RW | PRIVATE).unwrap();
+    for page in 0..64 {
+        world.poke(init, secret + page * 4096, b"secret");
+    }
+    let last_page = filled(&mut world, 1200 * 4096) + 1199 * 4096;
+    let registers = world.part(init, 4, &[wide(part::UNCACHED), 0xFEB0_0000, 4096]).unwrap();
+    half_a_fork(&mut world);
+    world.ok(other, SYS_FUNMAP, &[secret, 64 * 4096]);
+    for (n, word) in (0u64..).zip([0, 4096, RW | SHARED | 4, last_page]) {
+        world.poke(other, BASE + n * 8, &word.to_le_bytes());
+    }
+    world.ok(other, SYS_FMAP, &[registers, BASE, 32]);
+    world.touch(other, last_page, MapFlags::WRITE);
+    end_of_fork(&mut world, other);
+    let child = world.child();
+    let (space, memory) = world.kernel.space(child).unwrap();
+    let table = space.tree.lowest(&memory.machine, last_page >> 12).unwrap();
+    assert_eq!(table.find(&memory.machine, last_page >> 12), Some(0));
+    world.kernel.check();
+}
+
+#[test]
+fn a_signal_page_is_the_programs_that_registered_it_and_no_later_ones() {
+    let mut world = World::new();
+    let init = world.init;
+    let (page, process) = (BASE + 0x2000, world.kernel.owner(init).unwrap());
+    assert_eq!(world.refused(init, SYS_SIGNAL_PAGE, &[0x7000_0000, 0]), EFAULT);
+    assert_eq!(world.kernel.process(init).unwrap().signals, None);
+    world.ok(init, SYS_SIGNAL_PAGE, &[page, 0x20_0123]);
+    world.ok(init, SYS_FUNMAP, &[page, 4096]);
+    world.kernel.post_signal(process, 10);
+    world.kernel.leave_page(process);
+    let left = world.kernel.process(init).unwrap();
+    assert_eq!((left.signals, left.pending), (None, 1 << 9));
+}
+
+#[test]
+fn a_part_of_the_machine_has_no_right_that_the_whole_had_not() {
+    let mut world = World::new();
+    let init = world.init;
+    let process = world.kernel.process(init).unwrap();
+    process.handles.get_mut(4).unwrap().rights.remove(Rights::WRITE);
+    let ports = world.part(init, 4, &[wide(part::PORTS), 0x70, 2]).unwrap();
+    assert_eq!(world.write(init, ports, b"x"), Some(encode(EBADF)));
 }
