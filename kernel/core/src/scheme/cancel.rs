@@ -48,9 +48,12 @@ impl<M: Machine> Kernel<M> {
         self.nudge(id);
     }
 
-    /// The client of a request gave up. The daemon still owes an answer.
+    /// The client of a request gave up, and its memory is for other things now. The daemon still
+    /// owes an answer.
     pub(crate) fn abandon(&mut self, id: RingId, number: u16) {
-        if let Some(slot) = self.rings.get_mut(id).and_then(|ring| ring.slot(number)) {
+        let Self { rings, memory, .. } = self;
+        if let Some(slot) = rings.get_mut(id).and_then(|ring| ring.slot(number)) {
+            slot.pins.clear(memory);
             slot.client = None;
             slot.cancel = true;
             self.nudge(id);

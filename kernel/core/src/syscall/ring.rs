@@ -73,9 +73,10 @@ impl<M: Machine> Kernel<M> {
         let Call { a: number, b: seen, c: deadline, .. } = call;
         let id = self.own_ring(me, number)?;
         let heir = self.take_answers(id);
-        // The daemon itself is here, so nobody sleeps in the ring; a violation ends it.
-        let woken = self.pump(id);
-        debug_assert_eq!(woken, None);
+        // What is new is news for another thread that sleeps in the ring too.
+        if let Some(other) = self.pump(id) {
+            self.enqueue(other, Place::Last);
+        }
         let next = heir.map_or(Next::Pick, Next::To);
         let Some(ring) = self.rings.get(id) else { return Ok(next) };
         let (tail, idle) = (u64::from(ring.producer.tail()), ring.idle);

@@ -1,5 +1,6 @@
 //! Tests of the whole core through its one entry, in the words of programs.
 
+mod daemon;
 mod device;
 #[expect(clippy::arithmetic_side_effects, reason = "small numbers of tests")]
 mod hostile;

@@ -15,18 +15,18 @@ use crate::testing::{BASE, READ_WRITE, World};
 use crate::trap::{Resume, Trap};
 
 /// A daemon's side of a ring, reading the shared pages as the daemon would.
-struct Daemon {
-    thread: ThreadId,
-    handle: u64,
-    ring: RingId,
-    requests: SqConsumer,
+pub(super) struct Daemon {
+    pub(super) thread: ThreadId,
+    pub(super) handle: u64,
+    pub(super) ring: RingId,
+    pub(super) requests: SqConsumer,
     answers: CqProducer,
     seen: u64,
 }
 
 impl Daemon {
     /// init makes `test:`, forks, and the child serves it.
-    fn serving(world: &mut World) -> Self {
+    pub(super) fn serving(world: &mut World) -> Self {
         let init = world.init;
         world.poke(init, BASE, b"test");
         let owner = world.ok(init, SYS_SCHEME_NEW, &[wide(NONE), BASE, 4, 0]);
@@ -49,7 +49,7 @@ impl Daemon {
     }
 
     /// Reply-and-wait without sleeping: what came in.
-    fn takes(&mut self, world: &mut World) -> Option<Sqe> {
+    pub(super) fn takes(&mut self, world: &mut World) -> Option<Sqe> {
         self.seen = world.ok(self.thread, SYS_RING_WAIT, &[self.handle, self.seen, 0]);
         let ring = world.kernel.rings.get(self.ring)?;
         let control: &Page = &ring.kernel_pages[0];
@@ -60,7 +60,7 @@ impl Daemon {
         taken
     }
 
-    fn answers(&mut self, world: &mut World, tag: u32, result: u64) {
+    pub(super) fn answers(&mut self, world: &mut World, tag: u32, result: u64) {
         self.answers_as(world, 0, tag, result);
     }
 
@@ -77,7 +77,7 @@ impl Daemon {
     }
 
     /// Fills the output slot of a tag.
-    fn fills(&self, world: &World, tag: u32, byte: u8) {
+    pub(super) fn fills(&self, world: &World, tag: u32, byte: u8) {
         let ring = world.kernel.rings.get(self.ring).unwrap();
         let (frame, _) = ring.pages_of(u16::try_from(tag & 0xFFFF).unwrap()).unwrap().1;
         let page = crate::machine::Machine::share(&world.kernel.memory.machine, frame).unwrap();
@@ -86,7 +86,7 @@ impl Daemon {
     }
 }
 
-fn opened(world: &mut World, daemon: &mut Daemon) -> u64 {
+pub(super) fn opened(world: &mut World, daemon: &mut Daemon) -> u64 {
     let init = world.init;
     assert_eq!(world.open(init, "test:a/b", READ_WRITE), None);
     let request = daemon.takes(world).unwrap();
