@@ -181,8 +181,8 @@ impl Shell {
             let line = self.streams.input.line();
             let line = line.map_err(|error| self.fail(1, &format!("input: {}", reason(&error))))?;
             if self.was_interrupted() {
+                // The terminal has dropped what was typed before, so this line came after.
                 text.clear();
-                continue;
             }
             let ended = line.is_none();
             text.push_str(&String::from_utf8_lossy(&line.unwrap_or_default()));
