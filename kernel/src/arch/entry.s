@@ -100,7 +100,9 @@ resume:
 # Stack: vector, error, rip, cs, rflags, rsp, ss.
     .balign 16
 interrupt:
-    cld
+# Flags as after SYSCALL: a gate leaves the user's DF, and AC, which lifts SMAP.
+    push 2
+    popfq
     test byte ptr [rsp + 24], 3
     jz 2f
     swapgs
