@@ -146,10 +146,6 @@ impl<H: Host> Scheme for Acpi<H> {
         }
     }
 
-    fn size(&mut self, open: &mut Open) -> Result<u64> {
-        Ok(self.stat(open)?.st_size)
-    }
-
     fn stat(&mut self, open: &mut Open) -> Result<Stat> {
         let (mode, size) = match open {
             Open::Root | Open::Tables => (MODE_DIR | 0o555, 0),

@@ -30,6 +30,10 @@ pub enum Durability {
     Forced,
 }
 
+/// The most bytes that a driver need be able to move at once: the largest request of a client,
+/// at an offset that is no block's.
+pub const MAX_BYTES: u32 = (1 << 20) + 2 * 65536;
+
 /// The facts of a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Info {

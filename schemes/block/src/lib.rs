@@ -31,7 +31,7 @@ pub mod table;
 mod tests;
 mod unit;
 
-pub use disk::{Access, Disk, Durability, Info, Op, Submitted, WriteCache};
+pub use disk::{Access, Disk, Durability, Info, MAX_BYTES, Op, Submitted, WriteCache};
 pub use engine::{Client, Engine};
 pub use name::Name;
 pub use plan::Task;

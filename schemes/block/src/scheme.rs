@@ -323,10 +323,6 @@ impl<D: Disk, M: SharedMemory + AsFd> Scheme for Disks<D, M> {
         }
     }
 
-    fn size(&mut self, open: &mut Open) -> Result<u64> {
-        Ok(self.stat(open)?.st_size)
-    }
-
     fn stat(&mut self, open: &mut Open) -> Result<Stat> {
         let Open::Extent(extent) = open else {
             return Ok(Stat { st_mode: MODE_DIR | 0o555, st_nlink: 2, ..Stat::default() });

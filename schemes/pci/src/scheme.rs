@@ -293,10 +293,6 @@ impl<A: Access, P: Platform> Scheme for Pci<A, P> {
         }
     }
 
-    fn size(&mut self, open: &mut Open) -> Result<u64> {
-        Ok(self.stat(open)?.st_size)
-    }
-
     fn stat(&mut self, open: &mut Open) -> Result<Stat> {
         let (mode, size) = match *open {
             Open::Root | Open::Function(_) => (MODE_DIR | 0o555, 0),

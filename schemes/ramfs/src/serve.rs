@@ -140,10 +140,6 @@ impl<L: AsRef<[u8]>> Scheme for Ramfs<L> {
         self.tree.write(open.for_writing()?, at, buf)
     }
 
-    fn size(&mut self, open: &mut Open) -> Result<u64> {
-        self.tree.stat(open.ino).map(|stat| stat.size)
-    }
-
     fn stat(&mut self, open: &mut Open) -> Result<Stat> {
         let stat = self.tree.stat(open.ino)?;
         Ok(Stat {

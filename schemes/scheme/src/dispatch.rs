@@ -299,8 +299,6 @@ impl<S: Scheme> Call<'_, S> {
         let scheme = &mut *self.scheme;
         let narrow = |value: u64| u32::try_from(value & 0xFFFF_FFFF).map_err(|_| Error::new(EIO));
         let value = match self.sqe.opcode {
-            op::SIZE => scheme.size(open)?,
-            op::FCNTL => scheme.fcntl(open, first, second)?,
             op::EVENT => scheme.readiness(open, first, &context)?,
             op::SYNC => scheme.sync(open).map(|()| 0)?,
             op::TRUNCATE => scheme.truncate(open, first).map(|()| 0)?,

@@ -14,14 +14,10 @@ pub const CANCEL: u8 = Opcode::Cancel as u8;
 pub const READ: u8 = Opcode::Read as u8;
 /// Writes bytes.
 pub const WRITE: u8 = Opcode::Write as u8;
-/// Asks for the size.
-pub const SIZE: u8 = Opcode::Fsize as u8;
 /// Changes the mode.
 pub const CHMOD: u8 = Opcode::Fchmod as u8;
 /// Changes the owner.
 pub const CHOWN: u8 = Opcode::Fchown as u8;
-/// `fcntl` with a command that the kernel does not know.
-pub const FCNTL: u8 = Opcode::Fcntl as u8;
 /// Asks for readiness, now and later.
 pub const EVENT: u8 = Opcode::Fevent as u8;
 /// Passes a handle to the daemon.

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use redox::data::{Stat, StatVfs, TimeSpec};
-use redox::error::{EINVAL, ENOTDIR, ENOTTY, EOPNOTSUPP, EPERM, ESPIPE, Error, Result};
+use redox::error::{EINVAL, ENOTDIR, ENOTTY, EOPNOTSUPP, EPERM, Error, Result};
 use redox::flag::{EventFlags, MODE_CHR};
 
 use crate::link::{Link, NEVER};
@@ -115,7 +115,7 @@ impl Control {
 /// # Errors
 ///
 /// An error is an errno as POSIX has it for the call. What a scheme does not know is answered
-/// by the defaults: `EINVAL` for reading, writing, truncating and dup, `ESPIPE` for the size,
+/// by the defaults: `EINVAL` for reading, writing, truncating and dup,
 /// `ENOTDIR` for what needs a directory, `ENOTTY` for calls, `EOPNOTSUPP` for passed handles,
 /// `EPERM` for changing names, modes, owners and times.
 #[expect(clippy::missing_errors_doc, reason = "said above for all methods together")]
@@ -177,11 +177,6 @@ pub trait Scheme {
         _context: &Context,
     ) -> Result<usize> {
         Err(Error::new(EINVAL))
-    }
-
-    /// The size in bytes, for seeking from the end.
-    fn size(&mut self, _open: &mut Self::Open) -> Result<u64> {
-        Err(Error::new(ESPIPE))
     }
 
     /// What it is; by default a character device that everybody may use.
@@ -275,11 +270,6 @@ pub trait Scheme {
         _context: &Context,
     ) -> Result<()> {
         Err(Error::new(EPERM))
-    }
-
-    /// `fcntl` with a command that the kernel does not know.
-    fn fcntl(&mut self, _open: &mut Self::Open, _command: u64, _argument: u64) -> Result<u64> {
-        Err(Error::new(EINVAL))
     }
 
     /// What of the wanted mask it is ready for now. Later changes go by [`Control::ready`],

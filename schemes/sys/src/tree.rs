@@ -233,10 +233,6 @@ impl<K: Kernel> Scheme for System<K> {
         Ok(buf.len())
     }
 
-    fn size(&mut self, _: &mut Open) -> Result<u64> {
-        Ok(0)
-    }
-
     fn stat(&mut self, open: &mut Open) -> Result<Stat> {
         let mode = match open.node {
             Node::System | Node::Processes | Node::Process(_) | Node::Interrupts => {

@@ -1,13 +1,10 @@
 //! What a disk says of itself. All of it is the device's word.
 
-use anode_block::{Access, Durability, Info, WriteCache};
+use anode_block::{Access, Durability, Info, MAX_BYTES, WriteCache};
 
 use crate::failure::Failure;
 use crate::hba::Queueing;
 use crate::tables::{MAX_DISCARD, MAX_SLOTS};
-
-/// The most that is asked for at once: the largest request of a client, unaligned.
-const MAX_BYTES: u32 = (1 << 20) + 2 * 65536;
 
 // Words of the answer.
 const CONFIGURATION: usize = 0;

@@ -1,11 +1,9 @@
 //! What a controller and its namespaces say of themselves. All of it is the device's word.
 
-use anode_block::{Access, Durability, Info, WriteCache};
+use anode_block::{Access, Durability, Info, MAX_BYTES, WriteCache};
 
 /// Bytes of each answer.
 pub(crate) const BYTES: usize = 4096;
-/// The most that is asked for at once: the largest request of a client, unaligned.
-const MAX_BYTES: u32 = (1 << 20) + 2 * 65536;
 /// The most blocks of a discard, so that none takes long.
 const MAX_DISCARD: u32 = 1 << 22;
 /// The most blocks that a command can name.

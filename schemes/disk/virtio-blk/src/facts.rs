@@ -1,6 +1,6 @@
 //! What the configuration of a virtio block device says.
 
-use anode_block::{Access, Durability, Info, WriteCache};
+use anode_block::{Access, Durability, Info, MAX_BYTES, WriteCache};
 
 // Feature bits.
 pub(crate) const SIZE_MAX: u64 = 1 << 1;
@@ -19,8 +19,6 @@ pub(crate) const WANTED: u64 =
 pub(crate) const CONFIG_BYTES: usize = 60;
 /// The unit of the device's numbers, whatever its block is.
 pub(crate) const SECTOR: u32 = 512;
-/// The most that is asked for at once: the largest request of a client, unaligned.
-const MAX_BYTES: u32 = (1 << 20) + 2 * 65536;
 
 const CAPACITY_AT: usize = 0;
 const SIZE_MAX_AT: usize = 8;

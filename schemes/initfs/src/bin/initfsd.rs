@@ -131,10 +131,6 @@ impl Scheme for Initfs {
         Err(Error::new(EROFS))
     }
 
-    fn size(&mut self, open: &mut Self::Open) -> Result<u64> {
-        Ok(open.size())
-    }
-
     fn stat(&mut self, open: &mut Self::Open) -> Result<Stat> {
         Ok(Stat {
             st_dev: 2,

@@ -55,10 +55,6 @@ impl Scheme for Late {
         None
     }
 
-    fn size(&mut self, (): &mut ()) -> Result<u64> {
-        Ok(5)
-    }
-
     fn pass(
         &mut self,
         (): &mut (),
@@ -115,7 +111,7 @@ fn outcome(answer: Option<Result<Answer>>) -> Option<Result<Vec<u8>>> {
 #[test]
 fn kept_requests_are_answered_in_any_order() {
     let (mut late, id, [first, second, third]) = three_reads();
-    assert_eq!(late.request(op::SIZE, id, [0; 4], &[]).unwrap().value, 5, "others go on");
+    assert_eq!(late.request(op::EVENT, id, [5, 0, 0, 0], &[]).unwrap().value, 5, "others go on");
     let last = late.scheme().kept.pop().unwrap();
     assert_eq!((last.len(), last.offset(), last.context().id), (8, 16, id));
     last.answer_bytes(b"more than eight");
@@ -174,12 +170,12 @@ fn a_full_ring_takes_requests_again_when_some_are_answered() {
     let id = late.open("", 0).unwrap();
     let tags: Vec<Tag> = std::iter::from_fn(|| late.ask(op::READ, id, [0, 1, 0, 0], &[])).collect();
     assert_eq!(tags.len(), 8);
-    let busy = late.request(op::SIZE, id, [0; 4], &[]);
+    let busy = late.request(op::EVENT, id, [5, 0, 0, 0], &[]);
     assert_eq!(busy.map(|_| ()), error(EINPROGRESS));
     late.scheme().kept.clear();
     late.turn();
     assert!(tags.iter().all(|tag| outcome(late.answer(*tag)) == Some(error(EIO))));
-    assert_eq!(late.request(op::SIZE, id, [0; 4], &[]).unwrap().value, 5);
+    assert_eq!(late.request(op::EVENT, id, [5, 0, 0, 0], &[]).unwrap().value, 5);
 }
 
 #[test]

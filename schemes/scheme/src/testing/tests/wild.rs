@@ -29,7 +29,7 @@ impl Scheme for Anything {
         Ok(buf.len().wrapping_mul(2))
     }
 
-    fn size(&mut self, _: &mut u64) -> Result<u64> {
+    fn readiness(&mut self, _: &mut u64, _: u64, _: &Context) -> Result<u64> {
         Ok(u64::MAX)
     }
 
