@@ -147,10 +147,9 @@ enum Room {
 fn room(package: &Package) -> Option<Room> {
     if package.folder.starts_with("mk/guest") {
         Some(Room::Test)
-    } else if package.folder.starts_with("init") || package.folder.starts_with("schemes") {
-        Some(Room::System)
     } else {
-        None
+        let system = ["init", "schemes", "filesystem"];
+        system.iter().any(|folder| package.folder.starts_with(folder)).then_some(Room::System)
     }
 }
 
