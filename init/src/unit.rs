@@ -10,7 +10,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use toml::Spanned;
 
 /// Schemes of the kernel.
-pub(crate) const KERNEL: [&str; 6] = ["debug", "event", "memory", "pipe", "rand", "time"];
+pub(crate) const KERNEL: [&str; 5] = ["debug", "event", "memory", "pipe", "rand"];
 /// Schemes that every program may see; std itself needs some of them.
 const HARMLESS: [&str; 6] = ["event", "memory", "pipe", "rand", "sys", "time"];
 

@@ -6,9 +6,9 @@
 //! number; Anode's own calls are `ANODE | n`. What each call means: `mk/book/abi.md`.
 
 pub use redox::number::{
-    SYS_CALL, SYS_CLOCK_GETTIME, SYS_CLOSE, SYS_FCHOWN, SYS_FCNTL, SYS_FLINK, SYS_FMAP, SYS_FPATH,
-    SYS_FRENAME, SYS_FSTAT, SYS_FSYNC, SYS_FUNMAP, SYS_LSEEK, SYS_MPROTECT, SYS_READ, SYS_READ2,
-    SYS_UNLINKAT, SYS_WRITE, SYS_WRITE2, SYS_YIELD,
+    SYS_CALL, SYS_CLOSE, SYS_FCHOWN, SYS_FCNTL, SYS_FLINK, SYS_FMAP, SYS_FPATH, SYS_FRENAME,
+    SYS_FSTAT, SYS_FSYNC, SYS_FUNMAP, SYS_LSEEK, SYS_MPROTECT, SYS_READ, SYS_READ2, SYS_UNLINKAT,
+    SYS_WRITE, SYS_WRITE2, SYS_YIELD,
 };
 
 /// Class of Anode's own calls.
@@ -59,8 +59,10 @@ pub const SYS_SET_TLS: usize = ANODE | 26;
 pub const SYS_SIGNAL_PAGE: usize = ANODE | 27;
 /// `thread_kill(thread, signal)`: a signal to one thread of the own process.
 pub const SYS_THREAD_KILL: usize = ANODE | 29;
-/// `clock_settime(clock, time)`.
+/// `clock_settime(clock, ns)`: sets the wall clock, for uid 0.
 pub const SYS_CLOCK_SETTIME: usize = ANODE | 30;
+/// `clock_gettime(clock)`: gives its time in ns.
+pub const SYS_CLOCK_GETTIME: usize = ANODE | 32;
 /// `sleep(deadline, mask)`: until then, or a signal; blocks just those signals, or ([`NONE`]) what it did.
 pub const SYS_SLEEP: usize = ANODE | 31;
 /// `futex(address, op, value, deadline)`: sleeps on a word of memory, or wakes its sleepers.

@@ -16,6 +16,7 @@ pub(crate) trait Kernel {
     fn power(&self, how: usize) -> Result<()>;
     fn cpus(&self) -> Result<usize>;
     fn monotonic(&self) -> u64;
+    fn wall_time(&self) -> u64;
 }
 
 /// The real one.
@@ -58,5 +59,9 @@ impl Kernel for Real {
 
     fn monotonic(&self) -> u64 {
         sys::monotonic()
+    }
+
+    fn wall_time(&self) -> u64 {
+        sys::wall_time()
     }
 }

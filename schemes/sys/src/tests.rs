@@ -1,15 +1,16 @@
 //! The three schemes over a made-up kernel, asked through their whole loop.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use anode_abi::counters::Counters;
 use anode_abi::info::{fact, power};
 use anode_scheme::sys::ProcessInfo;
 use anode_scheme::testing::{Answer, Fake};
-use anode_scheme::{Context, Scheme as _};
+use anode_scheme::{Context, Scheme as _, op};
 use redox::error::{EINVAL, EIO, ENOENT, ENOTDIR, EPERM, ESRCH, Error, Result};
 
+use crate::clock::Clocks;
 use crate::kernel::Kernel;
 use crate::tree::{Node, System};
 
@@ -17,6 +18,7 @@ use crate::tree::{Node, System};
 #[derive(Clone, Debug, Default)]
 struct Fixed {
     acts: Rc<RefCell<Vec<String>>>,
+    passed: Rc<Cell<u64>>,
 }
 
 impl Kernel for Fixed {
@@ -67,7 +69,11 @@ impl Kernel for Fixed {
     }
 
     fn monotonic(&self) -> u64 {
-        12345
+        self.passed.get().saturating_add(12345)
+    }
+
+    fn wall_time(&self) -> u64 {
+        self.passed.get().saturating_add(1_700_000_000_000_000_000)
     }
 }
 
@@ -173,4 +179,51 @@ fn interrupts_in_use_are_files_of_their_count() {
     assert_eq!(irq.list(id, 4096).unwrap(), ["11", "4"]);
     assert_eq!(text(&mut irq, "4"), "17\n");
     assert_eq!(irq.open("5", 0), Err(Error::new(ENOENT)));
+}
+
+/// A `TimeSpec`.
+fn time(seconds: u64, nanos: u64) -> Vec<u8> {
+    [seconds, nanos].map(u64::to_le_bytes).concat()
+}
+
+#[test]
+fn an_alarm_is_told_once_when_it_is_due_and_a_read_takes_it_back() {
+    let kernel = Fixed::default();
+    let mut clocks = Fake::new(Clocks::new(kernel.clone()));
+    let ids = ["1", "4"].map(|path| clocks.open(path, 0).unwrap());
+    let read = |clocks: &mut Fake<_>, id| clocks.request(op::EVENT, id, [3, 0, 0, 0], &[]).unwrap();
+    assert_eq!(clocks.read(ids[0], 16, 0), Ok(time(1_700_000_000, 0)));
+    assert_eq!(clocks.write(ids[0], &time(1_700_000_000, 100), 0), Ok(16));
+    assert_eq!(clocks.write(ids[1], &time(0, 12345 + 200), 0), Ok(16));
+    assert_eq!((clocks.ready(), read(&mut clocks, ids[0]).value), (vec![], 0));
+    assert_eq!(clocks.scheme().deadline(), 12345 + 100);
+
+    kernel.passed.set(100);
+    clocks.turn();
+    clocks.turn();
+    assert_eq!((clocks.ready(), read(&mut clocks, ids[0]).value), (vec![(ids[0], 1)], 1));
+    assert_eq!(clocks.scheme().deadline(), 12345 + 200);
+    assert_eq!(clocks.read(ids[0], 16, 0), Ok(time(1_700_000_000, 100)));
+    assert_eq!(read(&mut clocks, ids[0]).value, 0);
+
+    clocks.close(ids[1]);
+    kernel.passed.set(300);
+    clocks.turn();
+    assert_eq!(clocks.ready(), []);
+    assert_eq!(clocks.write(ids[0], &time(5, 0), 0), Ok(16));
+    clocks.turn();
+    assert_eq!(clocks.ready(), [(ids[0], 1)], "a time that has passed is due at once");
+}
+
+#[test]
+fn what_is_no_time_or_no_clock_is_refused() {
+    let mut clocks = Fake::new(Clocks::new(Fixed::default()));
+    for path in ["", "2", "x", "4/1"] {
+        assert_eq!(clocks.open(path, 0), Err(Error::new(ENOENT)), "{path}");
+    }
+    let id = clocks.open("4", 0).unwrap();
+    assert_eq!(clocks.read(id, 15, 0), Err(Error::new(EINVAL)));
+    for bad in [&time(0, 1_000_000_000), &time(u64::MAX, 0), &time(0, 0)[..15].to_vec()] {
+        assert_eq!(clocks.write(id, bad, 0), Err(Error::new(EINVAL)));
+    }
 }

@@ -72,7 +72,7 @@ impl<M: Machine> Kernel<M> {
             irqs: Slab::new(256)?,
             cpus: core::array::from_fn(|_cpu| CpuState::default()),
             schedule: Schedule::default(),
-            timers: Timers::new(threads.saturating_add(descriptions))?,
+            timers: Timers::new(threads)?,
             random: Random::new(boot.seed),
             grave: Grave::new(processes)?,
             contexts,

@@ -1,4 +1,4 @@
-//! Readiness: from interrupts, alarms, pipes and daemons to whoever subscribed.
+//! Readiness: from interrupts, pipes and daemons to whoever subscribed.
 
 use crate::prelude::*;
 
@@ -84,13 +84,5 @@ impl<M: Machine> Kernel<M> {
         }
         self.wake_all(Channel::Irq(id), u64::MAX);
         self.notify(Source::Irq(id), ready::READ);
-    }
-
-    /// The alarm of a `time:` handle is due.
-    pub(crate) fn alarm(&mut self, id: DescriptionId, at: u64) {
-        let armed = self.descriptions.get(id).map(|description| description.target);
-        if matches!(armed, Some(Target::Clock(_, alarm)) if alarm == at) {
-            self.notify(Source::Clock(id), ready::READ);
-        }
     }
 }

@@ -21,7 +21,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn set_sleep(&mut self, me: ThreadId, sleep: Sleep) {
         self.threads.update(me, |thread| thread.sleep = sleep);
         if sleep.deadline != u64::MAX {
-            self.timers.set(Due::Thread(me), sleep.deadline);
+            self.timers.set(me, sleep.deadline);
         }
     }
 
@@ -86,13 +86,10 @@ impl<M: Machine> Kernel<M> {
         woken
     }
 
-    /// Whatever is due by `now` happens.
+    /// The waits that are over by `now` end.
     pub(crate) fn expire(&mut self, now: u64) {
-        while let Some((at, due)) = self.timers.pop(now) {
-            match due {
-                Due::Thread(id) => self.time_out(id, at),
-                Due::Alarm(id) => self.alarm(id, at),
-            }
+        while let Some((at, id)) = self.timers.pop(now) {
+            self.time_out(id, at);
         }
     }
 

@@ -22,8 +22,6 @@ pub enum Source {
     Pipe(PipeId, End),
     /// An interrupt line.
     Irq(IrqId),
-    /// An alarm: the `time:` description.
-    Clock(DescriptionId),
     /// Another event queue.
     Queue(QueueId),
 }

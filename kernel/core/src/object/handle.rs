@@ -58,8 +58,6 @@ pub enum Target {
     Pipe(PipeId, End),
     /// An event queue.
     Queue(QueueId),
-    /// A clock, with the time of its alarm (0: none).
-    Clock(u64, u64),
     /// Random bytes.
     Rand,
     /// The console.

@@ -64,7 +64,7 @@ impl<const N: usize> core::fmt::Display for Name<N> {
 }
 
 /// The kernel's own schemes.
-pub const BUILTINS: [&str; 6] = ["debug", "event", "memory", "pipe", "rand", "time"];
+pub const BUILTINS: [&str; 5] = ["debug", "event", "memory", "pipe", "rand"];
 
 /// What a name is bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

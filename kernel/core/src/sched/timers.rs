@@ -1,24 +1,15 @@
-//! What is due when.
+//! Which thread's wait is over when.
 
 use crate::prelude::*;
 
-/// What a deadline belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Due {
-    /// The end of a thread's wait.
-    Thread(ThreadId),
-    /// The alarm of a `time:` handle.
-    Alarm(DescriptionId),
-}
-
-/// Deadlines of threads and alarms, at most one each, the latest first.
+/// When the waits of threads are over, at most one time each, the latest first.
 #[derive(Debug)]
 pub struct Timers {
-    list: Vec<(u64, Due)>,
+    list: Vec<(u64, ThreadId)>,
 }
 
 impl Timers {
-    /// Room for `capacity` deadlines: one for each thread and description.
+    /// Room for `capacity` deadlines: one for each thread.
     ///
     /// # Errors
     ///
@@ -32,17 +23,17 @@ impl Timers {
         self.list.last().map(|(at, _)| *at)
     }
 
-    /// Sets when something is due, in place of what was said before; `u64::MAX`: never.
-    pub fn set(&mut self, due: Due, at: u64) {
-        self.list.retain(|(_, other)| *other != due);
+    /// Sets a thread's deadline, in place of what was said before; `u64::MAX`: never.
+    pub fn set(&mut self, thread: ThreadId, at: u64) {
+        self.list.retain(|(_, other)| *other != thread);
         if at != u64::MAX {
             let place = self.list.partition_point(|(other, _)| *other >= at);
-            self.list.insert(place, (at, due));
+            self.list.insert(place, (at, thread));
         }
     }
 
     /// Takes out the earliest deadline if it is not after `now`.
-    pub fn pop(&mut self, now: u64) -> Option<(u64, Due)> {
+    pub fn pop(&mut self, now: u64) -> Option<(u64, ThreadId)> {
         self.list.pop_if(|(at, _)| *at <= now)
     }
 }
@@ -58,7 +49,7 @@ mod tests {
         let mut seed = 7u64;
         for _ in 0..64 {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            timers.set(Due::Thread(slab.insert((), 0).unwrap()), seed >> 40);
+            timers.set(slab.insert((), 0).unwrap(), seed >> 40);
         }
         let first = timers.first().unwrap();
         assert_eq!(timers.pop(first.wrapping_sub(1)), None);
@@ -73,7 +64,7 @@ mod tests {
     #[test]
     fn a_new_deadline_replaces_the_old_one() {
         let mut slab = Slab::<(), Thread>::new(2).unwrap();
-        let [one, other] = [(); 2].map(|()| Due::Thread(slab.insert((), 0).unwrap()));
+        let [one, other] = [(); 2].map(|()| slab.insert((), 0).unwrap());
         let mut timers = Timers::new(2).unwrap();
         for at in [3, 9, 5] {
             timers.set(one, at);

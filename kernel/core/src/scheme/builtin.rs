@@ -4,7 +4,6 @@ use anode_abi::number::{SYS_CALL, SYS_FPATH, SYS_FSTAT, SYS_FSYNC, SYS_FTRUNCATE
 
 use crate::prelude::*;
 use crate::syscall::io::DIRENT_HEADER;
-use crate::syscall::time::{CLOCK_MONOTONIC, CLOCK_REALTIME};
 
 /// `st_mode` of a directory, readable by all.
 const DIRECTORY: u64 = 0x4000 | 0o555;
@@ -32,8 +31,6 @@ impl<M: Machine> Kernel<M> {
             ("event", "") => Target::Queue(self.queues.insert(Queue, uid)?),
             ("pipe", "") => Target::Pipe(self.new_pipe(None, uid)?, End::Read),
             ("pipe", "log") => Target::Pipe(self.new_pipe(Some(0), uid)?, End::Read),
-            ("time", "1") => Target::Clock(CLOCK_REALTIME, 0),
-            ("time", "4") => Target::Clock(CLOCK_MONOTONIC, 0),
             ("rand", "") => Target::Rand,
             ("debug", "") => Target::Debug,
             _ => return Err(ENOENT),
@@ -49,7 +46,6 @@ impl<M: Machine> Kernel<M> {
             }
             Target::Pipe(pipe, _) => self.read_pipe(pipe, transfer),
             Target::Queue(queue) => self.read_events(queue, transfer),
-            Target::Clock(clock, alarm) => self.read_clock((clock, alarm), transfer),
             Target::Rand => self.read_random(transfer),
             Target::Debug => self.give(transfer.me, 0),
             Target::Irq(irq) => self.read_irq(irq, transfer),
@@ -64,7 +60,6 @@ impl<M: Machine> Kernel<M> {
             Target::Pipe(pipe, _) => self.write_pipe(pipe, transfer),
             Target::Queue(queue) => self.subscribe(Sink::Queue(queue), transfer),
             Target::Ring(ring) => self.subscribe(Sink::Ring(ring), transfer),
-            Target::Clock(clock, _) => self.arm_clock(clock, transfer),
             Target::Debug => self.write_console(transfer),
             Target::Irq(irq) => self.acknowledge(irq, transfer),
             Target::Ports(first, count) => {
@@ -171,11 +166,7 @@ impl<M: Machine> Kernel<M> {
                 self.drop_namespace(namespace);
             }
             Target::Ring(ring) => self.close_ring(ring),
-            Target::Clock(..)
-            | Target::Rand
-            | Target::Debug
-            | Target::Ports(..)
-            | Target::Machine => {}
+            Target::Rand | Target::Debug | Target::Ports(..) | Target::Machine => {}
         }
     }
 }

@@ -13,12 +13,11 @@ impl<M: Machine> Kernel<M> {
             return Err(EINVAL);
         }
         let [number, flags, data] = self.words(me, transfer.range.start())?;
-        let (handle, target) = self.named_handle(me, number, Rights::empty())?;
+        let (_, target) = self.named_handle(me, number, Rights::empty())?;
         let source = match target {
             Target::Scheme(open) => Source::Scheme(open),
             Target::Pipe(pipe, end) => Source::Pipe(pipe, end),
             Target::Irq(irq) => Source::Irq(irq),
-            Target::Clock(..) => Source::Clock(handle.description),
             Target::Queue(queue) if !self.nests(queue, sink) => Source::Queue(queue),
             _ => return Err(EPERM),
         };
@@ -37,7 +36,7 @@ impl<M: Machine> Kernel<M> {
             }
             return asked;
         }
-        self.tell(id, self.readiness(source, target));
+        self.tell(id, self.readiness(source));
         self.give(me, RECORD)
     }
 
@@ -52,15 +51,12 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// What a source of the kernel's own is ready for just now.
-    fn readiness(&self, source: Source, target: Target) -> u64 {
-        let readable = match (source, target) {
-            (Source::Pipe(id, end), _) => return self.pipes.get(id).map_or(0, |p| p.ready(end)),
-            (Source::Irq(id), _) => self.irqs.get(id).is_some_and(|irq| irq.count > 0),
-            (Source::Queue(id), _) => self.untold(Sink::Queue(id)).is_some(),
-            (Source::Clock(_), Target::Clock(_, alarm)) => {
-                alarm != 0 && alarm <= self.memory.machine.now()
-            }
-            _ => false,
+    fn readiness(&self, source: Source) -> u64 {
+        let readable = match source {
+            Source::Pipe(id, end) => return self.pipes.get(id).map_or(0, |p| p.ready(end)),
+            Source::Irq(id) => self.irqs.get(id).is_some_and(|irq| irq.count > 0),
+            Source::Queue(id) => self.untold(Sink::Queue(id)).is_some(),
+            Source::Scheme(_) | Source::Gone => false,
         };
         if readable { ready::READ } else { 0 }
     }

@@ -102,10 +102,6 @@ impl<M: Machine> Kernel<M> {
             return;
         }
         self.descriptions.remove(id);
-        if let Target::Clock(..) = target {
-            self.timers.set(Due::Alarm(id), u64::MAX);
-            self.unsubscribe(|subscription| subscription.source == Source::Clock(id));
-        }
         self.drop_target(target);
     }
 

@@ -79,7 +79,7 @@ impl<M: Machine> Kernel<M> {
         Err(EIO)
     }
 
-    fn only_root(&mut self, me: ThreadId) -> Result<()> {
+    pub(crate) fn only_root(&mut self, me: ThreadId) -> Result<()> {
         if self.process(me)?.who.uid == 0 { Ok(()) } else { Err(EPERM) }
     }
 }

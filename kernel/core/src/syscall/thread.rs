@@ -109,7 +109,7 @@ impl<M: Machine> Kernel<M> {
     fn drop_thread(&mut self, id: ThreadId) {
         self.forget_requests(id);
         self.unblock(id);
-        self.timers.set(Due::Thread(id), u64::MAX);
+        self.timers.set(id, u64::MAX);
         if self.threads.get(id).is_some_and(|thread| thread.state == State::Running) {
             self.charge(Some(id));
         }

@@ -87,7 +87,7 @@ fn of_subscriptions() {
         // The first two handles behind init's five are a queue and what it watches.
         if world.kernel.process(thread).is_ok_and(|process| process.handles.get(6).is_err()) {
             world.open(thread, "event:", READ_WRITE)?;
-            world.open(thread, "time:4", READ_WRITE)?;
+            world.open(thread, "pipe:", READ_WRITE)?;
         }
         let watched = world.call(thread, SYS_DUP, &[6, 0, 0, u64::MAX])?;
         for (at, word) in (BASE..).step_by(8).zip([watched, 1, 0]) {

@@ -13,6 +13,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use relibc_core::abi::Timespec;
 use relibc_core::consts::{CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME};
 use relibc_core::errno::{EINVAL, Result};
+use relibc_core::time::{from_nanos, to_nanos};
 
 const FUTEX_WAIT: usize = 0;
 const FUTEX_WAKE: usize = 1;
@@ -108,11 +109,9 @@ pub(crate) fn yield_now() {
 }
 
 pub(crate) fn clock_gettime(clock: c_int) -> Result<Timespec> {
-    let mut now = Timespec::default();
-    // SAFETY: the kernel's struct has the size of ours; its 32-bit nanoseconds fill the low
-    // half of a field that is zero.
-    unsafe { call(SYS_CLOCK_GETTIME, [word(clock), (&raw mut now).addr()]) }?;
-    Ok(now)
+    // SAFETY: no memory is touched.
+    let ns = unsafe { call(SYS_CLOCK_GETTIME, [word(clock)]) }?;
+    Ok(from_nanos(crate::c::wide(ns)))
 }
 
 pub(crate) fn clock_getres(clock: c_int) -> Result<Timespec> {
@@ -125,8 +124,11 @@ pub(crate) fn clock_getres(clock: c_int) -> Result<Timespec> {
 }
 
 pub(crate) fn clock_settime(clock: c_int, to: Timespec) -> Result<()> {
-    // SAFETY: the kernel reads the struct.
-    unsafe { call(SYS_CLOCK_SETTIME, [word(clock), (&raw const to).addr()]) }.map(drop)
+    if to.tv_sec < 0 {
+        return Err(EINVAL);
+    }
+    // SAFETY: no memory is touched.
+    unsafe { call(SYS_CLOCK_SETTIME, [word(clock), crate::c::narrow(to_nanos(to))]) }.map(drop)
 }
 
 /// Sleeps until `deadline` (monotonic, ns).

@@ -1,13 +1,13 @@
-//! What a program was started with: handles by number, the boot image; and the clock.
+//! What a program was started with: handles by number, the boot image; and the clocks.
 
 use std::os::fd::AsFd;
 
 use anode_abi::number::{SYS_CLOCK_GETTIME, SYS_FMAP};
-use redox::data::{Map, TimeSpec};
+use redox::data::Map;
 use redox::error::{EINVAL, Error, Result};
-use redox::flag::{CLOCK_MONOTONIC, MapFlags};
+use redox::flag::{CLOCK_MONOTONIC, CLOCK_REALTIME, MapFlags};
 
-use super::{input, number, output, raw, stat};
+use super::{input, number, raw, stat};
 
 /// The whole of the initfs image, for reading; it stays mapped until the process ends.
 ///
@@ -36,12 +36,18 @@ pub fn map_image(image: impl AsFd) -> Result<&'static [u8]> {
 /// The monotonic clock in ns, which [`Scheme::deadline`](crate::Scheme::deadline) counts in.
 #[must_use]
 pub fn monotonic() -> u64 {
-    let mut time = TimeSpec::default();
-    let (address, _len) = output(&mut time);
-    // SAFETY: point 1: the kernel writes the struct.
-    let read = unsafe { raw(SYS_CLOCK_GETTIME, [CLOCK_MONOTONIC, address, 0, 0, 0]) };
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    let rest = u64::try_from(time.tv_nsec).unwrap_or(0);
-    // Away from Anode there is no such clock, and all deadlines lie ahead.
-    read.map_or(0, |_| seconds.saturating_mul(1_000_000_000).saturating_add(rest))
+    clock(CLOCK_MONOTONIC)
+}
+
+/// The wall clock in ns since 1970-01-01 UTC.
+#[must_use]
+pub fn wall_time() -> u64 {
+    clock(CLOCK_REALTIME)
+}
+
+/// Away from Anode there are no such clocks, and all deadlines lie ahead.
+fn clock(number: usize) -> u64 {
+    // SAFETY: no address is passed.
+    let read = unsafe { raw(SYS_CLOCK_GETTIME, [number, 0, 0, 0, 0]) };
+    read.ok().and_then(|ns| u64::try_from(ns).ok()).unwrap_or(0)
 }

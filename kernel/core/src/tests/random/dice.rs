@@ -107,7 +107,7 @@ pub(super) const COMMON: [usize; 8] = [
     n::SYS_FORK,
 ];
 
-pub(super) const PATHS: [&str; 19] = [
+pub(super) const PATHS: [&str; 18] = [
     "test:",
     "test:a",
     "test:",
@@ -119,7 +119,6 @@ pub(super) const PATHS: [&str; 19] = [
     "pipe:",
     "pipe:log",
     "rand:",
-    "time:4",
     "debug:",
     "/scheme",
     "test:",
