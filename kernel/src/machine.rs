@@ -152,6 +152,12 @@ impl Machine for Hardware {
         unsafe { &mut (*lend(context)).regs }
     }
 
+    fn saved(&self, context: ContextId) -> &Regs {
+        // SAFETY: the context is of the pool; the entry code of another CPU would write it only
+        // while its thread runs there, and the core does not ask then.
+        unsafe { &(*Context::of(context)).regs }
+    }
+
     fn reset_vector(&mut self, context: ContextId) {
         // SAFETY: as in `regs`.
         unsafe { (*lend(context)).reset() };

@@ -7,6 +7,8 @@ use core::num::NonZeroU32;
 use core::ops::Deref;
 use core::sync::atomic::AtomicU64;
 
+use crate::trap::Call;
+
 /// Bytes in a page and in a frame.
 pub const PAGE_SIZE: usize = 4096;
 /// [`PAGE_SIZE`] as an address.
@@ -71,9 +73,23 @@ pub struct Regs {
     pub fs_base: u64,
 }
 
+impl Regs {
+    /// The call that they make.
+    pub fn call(&self) -> Call {
+        let [number, _, _, c, b, a, _, e, _, d, ..] = self.general;
+        Call { number, a, b, c, d, e }
+    }
+
+    /// Makes them those of that call.
+    pub fn set_call(&mut self, call: Call) {
+        let [number, _, _, c, b, a, _, e, _, d, ..] = &mut self.general;
+        (*number, *a, *b, *c, *d, *e) = (call.number, call.a, call.b, call.c, call.d, call.e);
+    }
+}
+
 /// Positions in [`Regs::general`].
 pub mod reg {
-    /// Result of a call.
+    /// Number and result of a call.
     pub const RAX: usize = 0;
     /// Second argument.
     pub const RSI: usize = 4;
@@ -139,6 +155,8 @@ pub trait Machine {
     fn contexts(&self) -> u32;
     /// The registers of a thread that is not running, or of the one that trapped.
     fn regs(&mut self, context: Context) -> &mut Regs;
+    /// The same as its last trap saved them, but for the FS base.
+    fn saved(&self, context: Context) -> &Regs;
     /// Give a context fresh vector state.
     fn reset_vector(&mut self, context: Context);
     /// Copy the vector state (which may be live on this CPU) of one context to another.

@@ -1,7 +1,7 @@
 //! From a trap to the core and back: the one place that takes the kernel's lock.
 //!
 //! ```text
-//!  entry.s saves the registers ─▶ syscall, interrupt ─▶ run: lock, core, switch, unlock ─▶ resume
+//!  entry.s saves the registers ─▶ syscall, interrupt ─▶ enter: lock, core, switch, unlock ─▶ resume
 //! ```
 //!
 //! The kernel has interrupts off, but for two windows: when a CPU idles, and when the core lets
@@ -17,7 +17,7 @@ use anode_kernel::kernel::Kernel;
 use anode_kernel::machine::{Context as ContextId, Frame as PageFrame, Regs, USER_END};
 use anode_kernel::mem::region::MapFlags;
 use anode_kernel::trap::{Call, Resume, Trap};
-use spin::mutex::TicketMutex;
+use spin::mutex::{TicketMutex, TicketMutexGuard};
 use x86_64::instructions::interrupts;
 use x86_64::registers::control::Cr2;
 use x86_64::registers::rflags::RFlags;
@@ -62,7 +62,9 @@ const _: () = assert!(offset_of!(Context, regs) == 0 && offset_of!(Regs, general
 /// rbp (9), vector (10), error code, rip, cs, rflags (14), rsp, ss.
 pub(crate) type Frame = [u64; 17];
 
-/// The kernel. Locked only by [`run`], whose `assume_init` [`start`] makes true.
+type Guard = TicketMutexGuard<'static, MaybeUninit<Kernel<Hardware>>>;
+
+/// The kernel. Locked only by [`enter`] and [`wait`], whose `assume_init` [`start`] makes true.
 static KERNEL: TicketMutex<MaybeUninit<Kernel<Hardware>>> = TicketMutex::new(MaybeUninit::uninit());
 
 /// Hands the kernel over to the traps and runs the first thread.
@@ -73,7 +75,7 @@ static KERNEL: TicketMutex<MaybeUninit<Kernel<Hardware>>> = TicketMutex::new(May
 #[expect(clippy::large_stack_frames, reason = "the kernel's value passes through, once")]
 pub(crate) unsafe fn start(kernel: Kernel<Hardware>) -> ! {
     KERNEL.lock().write(kernel);
-    let first = run(Some(Trap::Again));
+    let first = enter(|| Some(Trap::Again));
     // SAFETY: `run` gives a context that is loaded; `resume` of entry.s never returns.
     unsafe {
         core::arch::asm!("jmp resume", in("rax") first, options(noreturn));
@@ -81,7 +83,7 @@ pub(crate) unsafe fn start(kernel: Kernel<Hardware>) -> ! {
 }
 
 extern "sysv64" fn syscall(a: u64, b: u64, c: u64, d: u64, e: u64, number: u64) -> *mut Context {
-    run(Some(Trap::Call(Call { number, a, b, c, d, e })))
+    enter(|| Some(Trap::Call(Call { number, a, b, c, d, e })))
 }
 
 extern "sysv64" fn interrupt(vector: u64, error: u64) -> *mut Context {
@@ -95,13 +97,10 @@ extern "sysv64" fn interrupt(vector: u64, error: u64) -> *mut Context {
                 error if error & 2 != 0 => MapFlags::WRITE,
                 _ => MapFlags::READ,
             };
-            run(Some(Trap::Fault { address: Cr2::read_raw(), access }))
+            enter(|| Some(Trap::Fault { address: Cr2::read_raw(), access }))
         }
-        0..EXCEPTIONS => run(Some(Trap::Exception { vector: vector8 })),
-        _ => {
-            PerCpu::here().kept.set(vector8);
-            run(None)
-        }
+        0..EXCEPTIONS => enter(|| Some(Trap::Exception { vector: vector8 })),
+        _ => enter(|| ioapic::deliver(vector8)),
     }
 }
 
@@ -120,33 +119,31 @@ extern "sysv64" fn kernel_interrupt(frame: &mut Frame) {
     }
 }
 
-/// Lets the core handle a trap, or without one the interrupt that is kept; gives the context to
-/// run, which is loaded.
+/// Lets the core handle a trap, if it turns out to be one; gives the context to run, which is
+/// loaded.
 #[inline(always)]
-fn run(mut first: Option<Trap>) -> *mut Context {
+fn enter(trap: impl FnOnce() -> Option<Trap>) -> *mut Context {
     let cpu = PerCpu::here();
-    let mut again = None;
+    let mut guard = KERNEL.lock();
+    let Some(trap) = trap() else { return cpu.current.get() };
+    // SAFETY: traps come from userspace, which `start` enters after it put the kernel there.
+    let kernel = unsafe { guard.assume_init_mut() };
+    match kernel.handle(cpu.cpu, trap) {
+        Resume::Run { context, root, value } => switch(cpu, context, root, value),
+        other => wait(cpu, guard, other == Resume::Again),
+    }
+}
+
+/// Nothing is to run: lets go of the lock and lets interrupts in, until something is.
+#[cold]
+fn wait(cpu: &PerCpu, mut guard: Guard, mut again: bool) -> *mut Context {
     loop {
-        let mut guard = KERNEL.lock();
-        // SAFETY: traps come from userspace, which `start` enters after it put the kernel there.
-        let kernel = unsafe { guard.assume_init_mut() };
-        // For the core, any trap is as good as `Again`.
-        let trap = first.take().or_else(|| ioapic::deliver(cpu.kept.take())).or(again.take());
-        match trap.map(|trap| kernel.handle(cpu.cpu, trap)) {
-            Some(Resume::Run { context, root, value }) => {
-                switch(cpu, context, root, value);
-                return cpu.current.get();
-            }
-            Some(Resume::Again) => again = Some(Trap::Again),
-            None if !cpu.current.get().is_null() => return cpu.current.get(),
-            Some(Resume::Idle) | None => {}
-        }
         // Off this CPU with the thread, and with its page tables, as they may be freed.
         unload(cpu);
         // SAFETY: the kernel's own tables.
         unsafe { cpu.use_root(info().root) };
         drop(guard);
-        if again.is_some() {
+        if again {
             interrupts::enable();
             // They come in only after the instruction that follows STI.
             x86_64::instructions::nop();
@@ -154,13 +151,22 @@ fn run(mut first: Option<Trap>) -> *mut Context {
             interrupts::enable_and_hlt();
         }
         interrupts::disable();
+        guard = KERNEL.lock();
+        // SAFETY: as in `enter`.
+        let kernel = unsafe { guard.assume_init_mut() };
+        // For the core, any trap is as good as `Again`.
+        let trap = ioapic::deliver(cpu.kept.take()).unwrap_or(Trap::Again);
+        match kernel.handle(cpu.cpu, trap) {
+            Resume::Run { context, root, value } => return switch(cpu, context, root, value),
+            other => again = other == Resume::Again,
+        }
     }
 }
 
-/// Makes `context` the one that is loaded on this CPU. The lock is held: a thread that another
-/// CPU may take up next is saved before the lock is free.
+/// Makes `context` the one that is loaded on this CPU, and gives it. The lock is held: a thread
+/// that another CPU may take up next is saved before the lock is free.
 #[inline(always)]
-fn switch(cpu: &PerCpu, context: ContextId, root: PageFrame, value: Option<u64>) {
+fn switch(cpu: &PerCpu, context: ContextId, root: PageFrame, value: Option<u64>) -> *mut Context {
     let new = Context::of(context);
     // SAFETY: the context is of the pool, and the core runs it on no other CPU; it is loaded if
     // it is not live. The root is a space's that `adopt_root` has prepared.
@@ -178,6 +184,7 @@ fn switch(cpu: &PerCpu, context: ContextId, root: PageFrame, value: Option<u64>)
         }
         cpu.use_root(root.address());
     }
+    new
 }
 
 /// Takes the thread off this CPU; its state is in memory then.

@@ -24,7 +24,7 @@ impl<M: Machine> Kernel<M> {
         subscription.ready |= told;
         match subscription.sink {
             Sink::Queue(queue) => {
-                self.wake_all(Channel::Queue(queue), u64::MAX);
+                self.wake_all(Channel::Queue(queue));
                 if fresh {
                     self.notify(Source::Queue(queue), ready::READ);
                 }
@@ -82,7 +82,7 @@ impl<M: Machine> Kernel<M> {
         if irq.message.is_none() {
             self.memory.machine.irq(line, IrqOp::Mask);
         }
-        self.wake_all(Channel::Irq(id), u64::MAX);
+        self.wake_all(Channel::Irq(id));
         self.notify(Source::Irq(id), ready::READ);
     }
 }

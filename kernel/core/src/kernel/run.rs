@@ -10,40 +10,54 @@ impl<M: Machine> Kernel<M> {
     /// Does what a trap asks for and says what this CPU does next.
     pub fn handle(&mut self, cpu: Cpu, trap: Trap) -> Resume {
         count(&mut self.counters.traps);
-        if let Some(context) = self.cpu(cpu).stale.take() {
+        let state = self.cpu(cpu);
+        let me = state.current;
+        if let Some(context) = state.stale.take() {
             self.contexts.push(context);
         }
         if !self.is_settled() {
             self.reap(REAP_BUDGET);
         }
-        let me = self.cpu(cpu).current;
-        let stay = me.map_or(Next::Pick, Next::To);
-        let next = match (trap, me) {
+        let mut next = match (trap, me) {
             (Trap::Call(call), Some(me)) => {
                 count(&mut self.counters.calls);
                 let outcome = self.call(me, call);
                 self.settle(me, outcome)
             }
+            (trap, me) => self.event(cpu, trap, me),
+        };
+        loop {
+            let Some(id) = self.choose(next) else { return self.rest(cpu, me, next) };
+            match self.enter(cpu, me, id) {
+                Ok(resume) => return resume,
+                Err(then) => next = self.go_on(id, then),
+            }
+        }
+    }
+
+    /// A trap that is not a call.
+    fn event(&mut self, cpu: Cpu, trap: Trap, me: Option<ThreadId>) -> Next {
+        match (trap, me) {
             (Trap::Fault { address, access }, Some(me)) => {
                 count(&mut self.counters.faults);
-                self.user_fault(me, address, access)
+                return self.user_fault(me, address, access);
             }
-            (Trap::Exception { vector }, Some(me)) => self.exception(me, vector),
+            (Trap::Exception { vector }, Some(me)) => return self.exception(me, vector),
             (Trap::Irq { line }, _) => {
                 count(&mut self.counters.interrupts);
                 self.interrupt(line);
-                stay
             }
             (Trap::Tick, _) => {
                 count(&mut self.counters.ticks);
                 self.cpu(cpu).armed = None;
-                self.tick(me)
+                return self.tick(me);
             }
-            (_, _) => stay,
-        };
-        self.resume(cpu, me, next)
+            (_, _) => {}
+        }
+        me.map_or(Next::Pick, Next::To)
     }
 
+    #[inline]
     pub(crate) fn cpu(&mut self, cpu: Cpu) -> &mut CpuState {
         let at = usize::from(cpu.0) % crate::kernel::MAX_CPUS;
         let [first, rest @ ..] = &mut self.cpus;
@@ -51,6 +65,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Who runs next after a call; a refusal becomes the caller's result.
+    #[inline]
     fn settle(&mut self, me: ThreadId, outcome: Outcome) -> Next {
         outcome.or_else(|errno| self.give(me, encode(errno))).unwrap_or(Next::Pick)
     }
@@ -73,49 +88,8 @@ impl<M: Machine> Kernel<M> {
         Next::To(me)
     }
 
-    /// Gives the CPU to whoever runs next.
-    fn resume(&mut self, cpu: Cpu, me: Option<ThreadId>, mut next: Next) -> Resume {
-        loop {
-            let Some(id) = self.choose(next) else { return self.rest(cpu, me, next) };
-            self.cpu(cpu).current = Some(id);
-            let outcome = match self.begin(id) {
-                None => Ok(Next::Pick),
-                Some(Then::Return(value)) => return self.run(cpu, me, id, value),
-                Some(Then::Retry(call) | Then::Resume(call)) => self.call(id, call),
-                Some(Then::Transfer(call, done)) => self.go_on_with(id, call, done),
-                Some(Then::Fork(child, page)) => self.go_on_forking(id, child, page),
-            };
-            next = self.settle(id, outcome);
-        }
-    }
-
-    /// A thread is on its CPU now: what it is to do, once its signals are seen to. None: it
-    /// ended by one.
-    fn begin(&mut self, id: ThreadId) -> Option<Then> {
-        let Self { threads, processes, memory, .. } = self;
-        let thread = threads.get_mut(id)?;
-        thread.state = State::Running;
-        // What is done from now on is done for this one: only root may have the last frames.
-        memory.frames.serve(processes.get(thread.process)?.who.uid);
-        if thread.signalled && matches!(thread.sleep.then, Then::Return(_) | Then::Retry(_)) {
-            self.deliver(id);
-        }
-        self.threads.get_mut(id).map(|thread| core::mem::take(&mut thread.sleep.then))
-    }
-
-    /// No thread is to run: long work lets go of the lock, something is owed to the dead, or
-    /// there is nothing to do.
-    fn rest(&mut self, cpu: Cpu, me: Option<ThreadId>, next: Next) -> Resume {
-        self.cpu(cpu).current = None;
-        self.charge(me);
-        if next == Next::Pause || !self.is_settled() {
-            return Resume::Again;
-        }
-        self.arm(cpu, u64::MAX);
-        Resume::Idle
-    }
-
     /// The thread that `next` means, unless one of higher priority is ready.
+    #[inline]
     fn choose(&mut self, next: Next) -> Option<ThreadId> {
         match next {
             Next::Pause => return None,
@@ -131,44 +105,101 @@ impl<M: Machine> Kernel<M> {
         self.schedule.pop(&mut self.threads)
     }
 
-    fn run(&mut self, cpu: Cpu, me: Option<ThreadId>, id: ThreadId, value: Option<u64>) -> Resume {
-        let switched = (me != Some(id)).then(|| {
-            count(&mut self.counters.switches);
-            self.charge(me)
-        });
-        let Self { threads, processes, .. } = self;
-        let Some(thread) = threads.get_mut(id) else { return Resume::Again };
-        if let Some(now) = switched {
+    /// Gives the CPU, which ran `me`, to a thread, or says what that has to do before.
+    #[inline]
+    fn enter(&mut self, cpu: Cpu, me: Option<ThreadId>, id: ThreadId) -> Result<Resume, Then> {
+        self.cpu(cpu).current = Some(id);
+        let signalled = |thread: &Thread| {
+            thread.signalled && matches!(thread.then, Then::Return(_) | Then::Retry)
+        };
+        if self.threads.get(id).is_some_and(signalled) {
+            self.serve(id);
+            self.deliver(id);
+        }
+        let leaves = me != Some(id);
+        let now = if leaves { self.charge(me) } else { 0 };
+        let Self { threads, processes, memory, schedule, timers, counters, .. } = self;
+        // It may have ended, by a signal or by what was done for it: then another one runs.
+        let gone = Then::default();
+        let thread = threads.get_mut(id).ok_or(gone)?;
+        let process = processes.get(thread.process).ok_or(gone)?;
+        thread.state = State::Running;
+        // What is done from now on is done for this one: only root may have the last frames.
+        memory.frames.serve(process.who.uid);
+        if leaves {
+            count(&mut counters.switches);
             thread.since = now;
             thread.refill();
         }
-        let (context, slice_end) = (thread.context, thread.since.saturating_add(thread.left));
-        let process = processes.get(thread.process);
-        let root = process.and_then(|process| process.space.as_ref()).map(|space| space.tree.root);
-        let Some(root) = root else { return Resume::Again };
-        self.arm(cpu, slice_end);
-        Resume::Run { context, root, value }
+        let value = match core::mem::take(&mut thread.then) {
+            Then::Return(value) => value,
+            then => return Err(then),
+        };
+        let root = process.space.as_ref().ok_or(gone)?.tree.root;
+        let slice = if schedule.highest().is_some() {
+            thread.since.saturating_add(thread.left)
+        } else {
+            u64::MAX
+        };
+        let (context, wanted) = (thread.context, timers.first().unwrap_or(u64::MAX).min(slice));
+        self.arm(cpu, wanted);
+        Ok(Resume::Run { context, root, value })
     }
 
-    /// Charges a running thread and its process for the time since the last charge; gives the time.
+    /// What is done from now on is done for that thread: only root may have the last frames.
+    #[inline]
+    fn serve(&mut self, id: ThreadId) {
+        if let Ok(Process { who, .. }) = self.process(id) {
+            let uid = who.uid;
+            self.memory.frames.serve(uid);
+        }
+    }
+
+    /// A thread that is on its CPU goes on with its call.
+    fn go_on(&mut self, id: ThreadId, then: Then) -> Next {
+        let Some(thread) = self.threads.get(id) else { return Next::Pick };
+        let call = self.memory.machine.saved(thread.context).call();
+        let outcome = match then {
+            Then::Return(_) => Ok(Next::Pick),
+            Then::Retry | Then::Resume => self.call(id, call),
+            Then::Transfer(done) => self.go_on_with(id, &call, done),
+            Then::Fork(child, page) => self.go_on_forking(id, child, page),
+        };
+        self.settle(id, outcome)
+    }
+
+    /// No thread is to run: long work lets go of the lock, something is owed to the dead, or
+    /// there is nothing to do.
+    fn rest(&mut self, cpu: Cpu, me: Option<ThreadId>, next: Next) -> Resume {
+        self.cpu(cpu).current = None;
+        self.charge(me);
+        if next == Next::Pause || !self.is_settled() {
+            return Resume::Again;
+        }
+        self.arm(cpu, self.timers.first().unwrap_or(u64::MAX));
+        Resume::Idle
+    }
+
+    /// Charges a running thread for the time since the last charge; gives the time.
     pub(crate) fn charge(&mut self, thread: Option<ThreadId>) -> u64 {
         let now = self.memory.machine.now();
         if let Some(thread) = thread.and_then(|id| self.threads.get_mut(id)) {
-            let used = now.saturating_sub(thread.since);
+            // Time never goes back, and is 584 years of ns long.
+            let used = now.wrapping_sub(thread.since);
             (thread.left, thread.since) = (thread.left.saturating_sub(used), now);
-            self.processes.update(thread.process, |process| {
-                process.cpu_ns = process.cpu_ns.saturating_add(used);
-            });
+            thread.cpu_ns = thread.cpu_ns.wrapping_add(used);
         }
         now
     }
 
-    /// Arms the timer for the next deadline, and for the slice's end where somebody else waits.
-    fn arm(&mut self, cpu: Cpu, slice_end: u64) {
-        let slice = self.schedule.highest().map_or(u64::MAX, |_others| slice_end);
-        let wanted = self.timers.first().unwrap_or(u64::MAX).min(slice);
+    /// Has the timer go off at that time or before.
+    #[inline]
+    fn arm(&mut self, cpu: Cpu, wanted: u64) {
+        if wanted == u64::MAX {
+            return;
+        }
         let state = self.cpu(cpu);
-        if wanted != u64::MAX && state.armed.is_none_or(|armed| wanted < armed) {
+        if state.armed.is_none_or(|armed| wanted < armed) {
             state.armed = Some(wanted);
             self.memory.machine.arm(cpu, wanted);
         }

@@ -4,24 +4,30 @@ use crate::prelude::*;
 
 impl<M: Machine> Kernel<M> {
     /// Ends a call with a value. Where it ended its own caller, there is nobody to give it to.
+    #[inline]
     pub(crate) fn give(&mut self, me: ThreadId, value: u64) -> Outcome {
-        self.threads.update(me, |thread| thread.sleep.then = Then::Return(Some(value)));
+        self.threads.update(me, |thread| thread.then = Then::give(value));
         Ok(Next::To(me))
     }
 
-    /// Puts the running thread to sleep on a channel.
-    pub(crate) fn sleep(&mut self, me: ThreadId, channel: Channel, sleep: Sleep) -> Outcome {
-        self.set_sleep(me, sleep);
-        let state = State::Blocked(Blocked::On(channel));
-        self.schedule.add(&mut self.threads, me, state, Place::Last);
+    /// Puts the running thread to sleep on a channel; `then`: what it does at the deadline.
+    pub(crate) fn sleep(
+        &mut self,
+        me: ThreadId,
+        channel: Channel,
+        then: Then,
+        deadline: u64,
+    ) -> Outcome {
+        self.set_deadline(me, then, deadline);
+        self.schedule.add(&mut self.threads, me, State::On(channel), Place::Last);
         Ok(Next::Pick)
     }
 
-    /// Notes how a thread sleeps, and its deadline.
-    pub(crate) fn set_sleep(&mut self, me: ThreadId, sleep: Sleep) {
-        self.threads.update(me, |thread| thread.sleep = sleep);
-        if sleep.deadline != u64::MAX {
-            self.timers.set(me, sleep.deadline);
+    /// What a thread does once a deadline has passed (`u64::MAX`: never).
+    pub(crate) fn set_deadline(&mut self, me: ThreadId, then: Then, deadline: u64) {
+        self.threads.update(me, |thread| (thread.then, thread.deadline) = (then, deadline));
+        if deadline != u64::MAX {
+            self.timers.set(me, deadline);
         }
     }
 
@@ -32,7 +38,7 @@ impl<M: Machine> Kernel<M> {
 
     /// Lets long work go on later, as `then` says: others get the lock first.
     pub(crate) fn pause(&mut self, me: ThreadId, then: Then) -> Outcome {
-        self.threads.update(me, |thread| thread.sleep.then = then);
+        self.threads.update(me, |thread| thread.then = then);
         self.enqueue(me, Place::First);
         Ok(Next::Pause)
     }
@@ -53,34 +59,32 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Ends a thread's wait; it is in no queue afterwards but the run queue.
-    pub(crate) fn wake(&mut self, id: ThreadId) {
+    pub(crate) fn wake(&mut self, id: ThreadId, then: Then) {
         self.unblock(id);
-        self.threads.update(id, |thread| thread.sleep.deadline = u64::MAX);
+        self.threads.update(id, |thread| (thread.then, thread.deadline) = (then, u64::MAX));
         self.enqueue(id, Place::Last);
-    }
-
-    /// Ends a thread's wait with a value.
-    pub(crate) fn wake_with(&mut self, id: ThreadId, value: u64) {
-        self.threads.update(id, |thread| thread.sleep = Sleep::over(value));
-        self.wake(id);
     }
 
     /// Takes a thread off whatever it waits for.
     pub(crate) fn unblock(&mut self, id: ThreadId) {
-        let state = self.threads.get(id).map(|thread| thread.state);
-        if let Some(State::Blocked(Blocked::Ring(ring))) = state {
+        if let Some(State::Ring(ring)) = self.threads.get(id).map(|thread| thread.state) {
             self.rings.update(ring, |ring| ring.idle = None);
         }
         self.schedule.remove(&mut self.threads, id);
     }
 
+    /// Has all who wait on a channel make their calls again.
+    pub(crate) fn wake_all(&mut self, channel: Channel) {
+        self.wake_some(channel, u64::MAX, Then::Retry);
+    }
+
     /// Wakes up to `most` threads that wait on a channel; gives how many.
-    pub(crate) fn wake_all(&mut self, channel: Channel, most: u64) -> u64 {
+    pub(crate) fn wake_some(&mut self, channel: Channel, most: u64, then: Then) -> u64 {
         let mut woken = 0;
         while woken < most
             && let Some(id) = self.schedule.sleeper(&self.threads, channel)
         {
-            self.wake(id);
+            self.wake(id, then);
             woken = woken.wrapping_add(1);
         }
         woken
@@ -94,23 +98,19 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn time_out(&mut self, id: ThreadId, at: u64) {
-        let thread = self.threads.get(id).filter(|thread| thread.sleep.deadline == at);
-        let Some(Thread { sleep, state, .. }) = thread else { return };
-        let late = sleep.late;
-        if let State::Blocked(Blocked::Reply(ring, slot)) = *state {
+        let thread = self.threads.get(id).filter(|thread| thread.deadline == at);
+        let Some(&Thread { then, state, .. }) = thread else { return };
+        if let State::Reply(ring, slot) = state {
             self.abandon(ring, slot);
         }
-        match late {
-            Some(value) => self.wake_with(id, value),
-            None => self.wake(id),
-        }
+        self.wake(id, then);
     }
 
     /// A caught signal came: a sleeping call ends with `EINTR`.
     pub(crate) fn interrupt_sleep(&mut self, id: ThreadId) {
         match self.threads.get(id).map(|thread| thread.state) {
-            Some(State::Blocked(Blocked::Reply(ring, slot))) => self.cancel(ring, slot, id),
-            Some(State::Blocked(_)) => self.wake_with(id, encode(EINTR)),
+            Some(State::Reply(ring, slot)) => self.cancel(ring, slot, id),
+            Some(State::On(_) | State::Ring(_)) => self.wake(id, Then::give(encode(EINTR))),
             Some(State::Running | State::Ready(_)) | None => {}
         }
     }

@@ -75,7 +75,8 @@ impl Pins {
 
     /// Gives the references back.
     pub fn clear(&mut self, memory: &mut Memory<impl Machine>) {
-        self.frames.drain(..).for_each(|frame| memory.frames.release(frame));
+        self.frames.iter().for_each(|frame| memory.frames.release(*frame));
+        self.frames.clear();
         self.len = 0;
     }
 
@@ -97,14 +98,15 @@ impl Pins {
             return Err(ENOMEM);
         }
         (self.offset, self.len) = (offset, range.len);
-        let first = range.start & !0xFFF;
-        let pinned = (0..pages).try_for_each(|page| {
-            let frame = space.frame_at(memory, first.saturating_add(wide(page) << 12), access)?;
-            memory.frames.retain(frame)?;
+        let mut address = range.start & !0xFFF;
+        for _ in 0..pages {
+            let pinned = space.frame_at(memory, address, access);
+            let retained = pinned.and_then(|frame| memory.frames.retain(frame).and(Ok(frame)));
+            let frame = retained.inspect_err(|_| self.clear(memory))?;
             self.frames.push(frame);
-            Ok(())
-        });
-        pinned.inspect_err(|_| self.clear(memory))
+            address = address.wrapping_add(PAGE);
+        }
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 //! The shared pages are written from here and never believed: indices go through
 //! `anode_ring`, an answer is read once and checked against the slot that it names.
 
-use anode_ring::{CqConsumer, Layout, SqProducer};
+use anode_ring::{CqConsumer, Layout, Page, SqProducer, Violation};
 use redox::schemev2::{Cqe, Sqe};
 
 use crate::prelude::*;
@@ -171,24 +171,56 @@ impl<M: Machine> Ring<M> {
         self.slots.get_mut(usize::from(number))
     }
 
-    /// A free slot for a client, if there is room for its packet: while half of them are free nobody counts, then each process
-    /// has its share (0: a quarter of all).
-    pub fn slot_for(&self, process: ProcessId, share: usize) -> Option<u16> {
+    /// A free slot for a client, if there is room for its packet: while half of them are free
+    /// nobody counts, then each process has its share (0: a quarter of all).
+    ///
+    /// # Errors
+    ///
+    /// The daemon's head of the queue is impossible.
+    #[inline]
+    pub fn slot_for(&mut self, process: ProcessId, share: usize) -> Result<Option<u16>, Violation> {
+        if !self.producer.has_room() {
+            self.look()?;
+        }
         let entries = self.slots.len();
-        let share = if share == 0 { entries / 4 } else { share };
-        let own = |slot: &&Slot| slot.process == Some(process);
-        let fits = self.free.len().saturating_mul(2) >= entries
-            || self.slots.iter().filter(own).count() < share;
-        self.free.last().copied().filter(|_| fits && self.producer.has_room())
+        let crowded = self.free.len() < entries / 2 && {
+            let share = if share == 0 { entries / 4 } else { share };
+            self.slots.iter().filter(|slot| slot.process == Some(process)).count() >= share
+        };
+        Ok(self.free.last().copied().filter(|_| !crowded && self.producer.has_room()))
     }
 
-    /// The slot that a daemon's tag names, if an answer is owed, and what that leads to.
+    /// How much room the daemon left in its queue.
+    ///
+    /// # Errors
+    ///
+    /// Its head of the queue is impossible.
+    pub fn look(&mut self) -> Result<u32, Violation> {
+        let control: Option<&Page> = self.daemon_pages.first().map(Deref::deref);
+        control.map_or(Ok(0), |control| self.producer.refresh(control))
+    }
+
+    /// Lets the daemon see all that is in its queue. Gives its sleeping thread, if there is one
+    /// and something new for it: it is to run now, is in no queue, and must be given to the CPU
+    /// or enqueued.
     #[inline]
-    pub fn open_slot(&self, tag: u32) -> Option<(u16, Finish)> {
+    pub fn show(&mut self, threads: &mut Threads) -> Option<ThreadId> {
+        let control: &Page = self.kernel_pages.first()?;
+        if !self.producer.publish(control) {
+            return None;
+        }
+        let daemon = self.idle.take()?;
+        let thread = threads.get_mut(daemon)?;
+        (thread.then, thread.deadline) = (Then::give(self.producer.tail().into()), u64::MAX);
+        Some(daemon)
+    }
+
+    /// The slot that a daemon's tag names, if an answer is owed, and its number.
+    #[inline]
+    pub fn open_slot(&mut self, tag: u32) -> Option<(u16, &mut Slot)> {
         let number = u16::try_from(tag & 0xFFFF).ok()?;
-        let slot = self.slots.get(usize::from(number))?;
-        let open = slot.process.is_some() && slot.sqe.tag == tag;
-        open.then_some((number, slot.finish))
+        let slot = self.slots.get_mut(usize::from(number))?;
+        (slot.process.is_some() && slot.sqe.tag == tag).then_some((number, slot))
     }
 
     /// A slot's pages for input and output, each with its address in the daemon.

@@ -9,19 +9,19 @@ pub enum State {
     Running,
     /// In the run queue of that priority.
     Ready(u8),
-    /// Waiting, as state: there is no stack to park.
-    Blocked(Blocked),
+    /// Waiting on a channel, in one of [`crate::sched`]'s queues; there is no stack to park.
+    On(Channel),
+    /// Waiting for a daemon's answer to the request in that slot.
+    Reply(RingId, u16),
+    /// Waiting for packets of its ring.
+    Ring(RingId),
 }
 
-/// What a thread waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blocked {
-    /// Something on a channel: one of [`crate::sched`]'s queues.
-    On(Channel),
-    /// A daemon's answer to the request in that slot.
-    Reply(RingId, u16),
-    /// Packets for its ring.
-    Ring(RingId),
+impl State {
+    /// Whether it waits.
+    pub fn waits(self) -> bool {
+        !matches!(self, Self::Running | Self::Ready(_))
+    }
 }
 
 /// What can be waited for together.
@@ -47,17 +47,20 @@ pub enum Channel {
 }
 
 /// What a thread does when it runs next: what its call came to, so far.
+///
+/// While it waits, this is what it does once its deadline has passed. A call that goes on finds
+/// its arguments where the trap saved them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
     /// Goes on in its program, with that in rax if it is the result of a call.
     Return(Option<u64>),
     /// Makes the call again, unless a signal comes before.
-    Retry(Call),
+    Retry,
     /// Goes on with long work by making the call again; no signal comes between.
-    Resume(Call),
+    Resume,
     /// Goes on with a long read or write, of which so many bytes are done; no signal comes
     /// between.
-    Transfer(Call, usize),
+    Transfer(usize),
     /// Goes on with a fork: the child, and the page to go on at; no signal comes between.
     Fork(ProcessId, u64),
 }
@@ -68,36 +71,10 @@ impl Default for Then {
     }
 }
 
-/// How a thread sleeps.
-#[derive(Clone, Copy, Debug)]
-pub struct Sleep {
-    /// What it does when it is woken.
-    pub then: Then,
-    /// When its wait is over (ns; `u64::MAX`: never).
-    pub deadline: u64,
-    /// What its call gives then; none: as when it is woken.
-    pub late: Option<u64>,
-}
-
-impl Sleep {
-    /// Not at all: its call gives this value.
-    pub fn over(value: u64) -> Self {
-        Self { then: Then::Return(Some(value)), deadline: u64::MAX, late: None }
-    }
-
-    /// Until woken; then the call is made again.
-    pub fn retry(call: Call) -> Self {
-        Self::retry_until(call, u64::MAX)
-    }
-
-    /// The same, with a deadline that the call will see.
-    pub fn retry_until(call: Call, deadline: u64) -> Self {
-        Self { then: Then::Retry(call), deadline, late: None }
-    }
-
-    /// Until woken, or a deadline that gives this value.
-    pub fn until(deadline: u64, value: u64) -> Self {
-        Self { deadline, late: Some(value), ..Self::over(0) }
+impl Then {
+    /// The call gives a value.
+    pub fn give(value: u64) -> Self {
+        Self::Return(Some(value))
     }
 }
 
@@ -120,11 +97,15 @@ pub struct Thread {
     /// What it is doing.
     pub state: State,
     /// How its call goes on.
-    pub sleep: Sleep,
+    pub then: Then,
+    /// When its wait is over (ns; `u64::MAX`: never).
+    pub deadline: u64,
     /// Its word in the signal page.
     pub signal_word: usize,
     /// Whether that page may hold a signal for it.
     pub signalled: bool,
+    /// How long it has run, in ns.
+    pub cpu_ns: u64,
     /// Until when it was charged, while it runs.
     pub since: u64,
     /// What is left of its slice, in ns: it is kept while the thread waits.
@@ -142,9 +123,11 @@ impl Thread {
             process,
             context,
             state: State::Running,
-            sleep: Sleep { then: Then::Return(None), ..Sleep::over(0) },
+            then: Then::default(),
+            deadline: u64::MAX,
             signal_word,
             signalled: true,
+            cpu_ns: 0,
             since: 0,
             left: SLICE,
             maker: None,

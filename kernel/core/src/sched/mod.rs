@@ -94,8 +94,8 @@ impl Schedule {
     fn queue(&mut self, state: State) -> Option<&mut Queue> {
         match state {
             State::Ready(priority) => self.ready.get_mut(usize::from(priority)),
-            State::Blocked(Blocked::On(channel)) => self.waiting.get_mut(bucket(channel)),
-            State::Running | State::Blocked(_) => None,
+            State::On(channel) => self.waiting.get_mut(bucket(channel)),
+            State::Running | State::Reply(..) | State::Ring(_) => None,
         }
     }
 
@@ -133,7 +133,7 @@ impl Schedule {
         let mut at = self.waiting.get(bucket(channel))?.first;
         while let Some(id) = at {
             let thread = threads.get(id)?;
-            if thread.state == State::Blocked(Blocked::On(channel)) {
+            if thread.state == State::On(channel) {
                 return Some(id);
             }
             at = thread.link.next;
@@ -171,7 +171,7 @@ impl Schedule {
             assert_eq!(queue.last, before, "I5: a broken end of a queue");
         }
         for (id, thread) in threads.iter() {
-            let wanted = matches!(thread.state, State::Ready(_) | State::Blocked(Blocked::On(_)));
+            let wanted = matches!(thread.state, State::Ready(_) | State::On(_));
             assert_eq!(queued.contains(&id.index()), wanted, "I5: {id:?} is {:?}", thread.state);
         }
         let busy = self

@@ -32,22 +32,28 @@ fn first_words<M: Machine, const N: usize>(memory: &Memory<M>, frame: Frame) -> 
 }
 
 impl<M: Machine> Ring<M> {
-    /// The next answer. If there is none, the places of those before are given back.
-    fn next_answer(&mut self) -> Result<Option<Cqe>, Violation> {
-        if let Some(cqe) = self.unfinished.take() {
-            return Ok(Some(cqe));
+    /// Looks at how many answers there are.
+    ///
+    /// # Errors
+    ///
+    /// The daemon's tail of the queue is impossible.
+    #[inline]
+    fn look_at_answers(&mut self) -> Result<u32, Violation> {
+        let control: Option<&Page> = self.daemon_pages.first().map(Deref::deref);
+        control.map_or(Ok(0), |control| self.consumer.refresh(control))
+    }
+
+    /// The next answer of those that there were; its place is given back.
+    #[inline]
+    fn next_answer(&mut self) -> Option<Cqe> {
+        if self.unfinished.is_some() {
+            return self.unfinished.take();
         }
-        let Some((control, entries)) = self.daemon_pages.split_first() else { return Ok(None) };
-        let (control, entries): (&Page, _) = (control, Pages(entries));
-        if let Some(entry) = self.consumer.take(&entries) {
-            return Ok(Some(unpack(entry)));
-        }
-        if self.consumer.refresh(control)? == 0 {
-            let own: Option<&Page> = self.kernel_pages.first().map(Deref::deref);
-            own.into_iter().for_each(|own| self.consumer.publish(own));
-            return Ok(None);
-        }
-        Ok(self.consumer.take(&entries).map(unpack))
+        let (_, entries) = self.daemon_pages.split_first()?;
+        let entry = self.consumer.take(&Pages(entries))?;
+        let own: &Page = self.kernel_pages.first()?;
+        self.consumer.publish(own);
+        Some(unpack(entry))
     }
 
     /// Copies an answer's bytes to the client, as many as the lock may be kept for. Gives the
@@ -87,16 +93,16 @@ impl<M: Machine> Kernel<M> {
     /// so that the CPU may go to it directly; others are enqueued.
     pub(crate) fn take_answers(&mut self, id: RingId) -> Option<ThreadId> {
         let mut heir = None;
+        if self.rings.get_mut(id)?.look_at_answers().is_err() {
+            self.end_violator(id);
+            return None;
+        }
         for taken in 0..BATCH {
             let Some(ring) = self.rings.get_mut(id) else { break };
             if taken > 0 && ring.unfinished.is_some() {
                 break;
             }
-            let Ok(answer) = ring.next_answer() else {
-                self.end_violator(id);
-                break;
-            };
-            let Some(cqe) = answer else { break };
+            let Some(cqe) = ring.next_answer() else { break };
             count(&mut self.counters.answers);
             let client = self.answer(id, &cqe);
             if let Some(earlier) = client.and_then(|client| heir.replace(client)) {
@@ -123,11 +129,11 @@ impl<M: Machine> Kernel<M> {
             self.notify(Source::Scheme(Open { scheme, epoch, id }), cqe.tag.into());
             return None;
         }
-        let Some((number, finish)) = ring.open_slot(cqe.tag) else {
+        let Some((number, slot)) = ring.open_slot(cqe.tag) else {
             count(&mut self.counters.stray_answers);
             return None;
         };
-        let value = match (cqe.result.cast_signed(), finish) {
+        let value = match (cqe.result.cast_signed(), slot.finish) {
             (-4095..0, _) => Ok(cqe.result),
             // A negative that is no errno is the daemon's fault.
             (..0, _) => Err(EIO),

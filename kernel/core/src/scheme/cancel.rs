@@ -22,7 +22,8 @@ impl<M: Machine> Kernel<M> {
         if let Some(held) = finish.held() {
             self.drop_description(held);
         }
-        self.threads.get_mut(client?)?.sleep = Sleep::over(value);
+        let thread = self.threads.get_mut(client?)?;
+        (thread.then, thread.deadline) = (Then::give(value), u64::MAX);
         client
     }
 
@@ -42,8 +43,8 @@ impl<M: Machine> Kernel<M> {
         slot.cancel = true;
         let grace = if stream { STREAM_GRACE } else { GRACE };
         let deadline = self.memory.machine.now().saturating_add(grace);
-        if self.threads.get(client).is_some_and(|thread| thread.sleep.deadline == u64::MAX) {
-            self.set_sleep(client, Sleep::until(deadline, encode(EINTR)));
+        if self.threads.get(client).is_some_and(|thread| thread.deadline == u64::MAX) {
+            self.set_deadline(client, Then::give(encode(EINTR)), deadline);
         }
         self.nudge(id);
     }
@@ -63,8 +64,8 @@ impl<M: Machine> Kernel<M> {
     /// A thread ends: its request, and the fork that it had under way.
     pub(crate) fn forget_requests(&mut self, id: ThreadId) {
         let Some(thread) = self.threads.get_mut(id) else { return };
-        let then = core::mem::take(&mut thread.sleep.then);
-        if let State::Blocked(Blocked::Reply(ring, slot)) = thread.state {
+        let then = core::mem::take(&mut thread.then);
+        if let State::Reply(ring, slot) = thread.state {
             self.abandon(ring, slot);
         }
         if let Then::Fork(child, _) = then {
@@ -107,6 +108,6 @@ impl<M: Machine> Kernel<M> {
         objects.into_iter().for_each(|window| self.memory.release(window.object));
         self.memory.release(object);
         self.drop_scheme(scheme);
-        self.wake_all(Channel::Scheme(scheme), u64::MAX);
+        self.wake_all(Channel::Scheme(scheme));
     }
 }

@@ -29,7 +29,7 @@ impl<M: Machine> Kernel<M> {
         let uid = self.process(me)?.who.uid;
         let id = self.subscriptions.insert(subscription, uid)?;
         if let Source::Scheme(open) = source {
-            let asked = Request::new(transfer.call, open, op::FEVENT, [flags, 0, 0, 0]);
+            let asked = Request::new(open, op::FEVENT, [flags, 0, 0, 0]);
             let asked = self.submit(me, &Request { finish: Finish::Subscribe(id), ..asked });
             if asked.is_err() {
                 self.subscriptions.remove(id);
@@ -75,7 +75,7 @@ impl<M: Machine> Kernel<M> {
         if bytes != 0 || self.is_past(call.d) {
             return self.give(me, bytes);
         }
-        self.sleep(me, Channel::Queue(queue), Sleep::retry_until(call, call.d))
+        self.sleep(me, Channel::Queue(queue), Then::Retry, call.d)
     }
 
     /// Writes ready events as records; gives the bytes.

@@ -35,7 +35,7 @@ impl<M: Machine> Kernel<M> {
 
     /// A pipe changed so that one end may go on.
     fn pipe_moved(&mut self, id: PipeId, end: End) {
-        self.wake_all(Channel::Pipe(id), u64::MAX);
+        self.wake_all(Channel::Pipe(id));
         let ready = self.pipes.get(id).map_or(0, |pipe| pipe.ready(end));
         self.notify(Source::Pipe(id, end), ready);
     }

@@ -1,7 +1,7 @@
 //! Filling a daemon's queue: notes first, then requests in order, as far as there is room.
 
 use anode_abi::packet::NOTE_EVENT;
-use anode_ring::{Page, Pages, pack};
+use anode_ring::{Pages, pack};
 use redox::schemev2::{Sqe, SqeFlags};
 
 use crate::prelude::*;
@@ -11,31 +11,23 @@ impl<M: Machine> Kernel<M> {
     /// in no queue and must be given to the CPU or enqueued.
     pub(crate) fn pump(&mut self, id: RingId) -> Option<ThreadId> {
         let ring = self.rings.get_mut(id)?;
-        let control: &Page = ring.daemon_pages.first()?;
-        let Ok(room) = ring.producer.refresh(control) else {
+        let Ok(room) = ring.look() else {
             self.end_violator(id);
             return None;
         };
-        let ring = if ring.notes {
+        if ring.notes {
             self.post_notes(id, room.div_ceil(2));
-            self.rings.get_mut(id)?
-        } else {
-            ring
-        };
-        let control: &Page = ring.kernel_pages.first()?;
-        if !ring.producer.publish(control) {
-            return None;
         }
-        let daemon = ring.idle.take()?;
-        self.threads.get_mut(daemon)?.sleep = Sleep::over(ring.producer.tail().into());
-        Some(daemon)
+        self.rings.get_mut(id)?.show(&mut self.threads)
     }
 
     /// Wakes as many of those who wait for a slot as there are slots, once there is room.
     pub(crate) fn let_in(&mut self, id: RingId) {
-        let Some(ring) = self.rings.get(id).filter(|ring| ring.producer.has_room()) else { return };
+        let Some(ring) = self.rings.get_mut(id).filter(|ring| ring.producer.has_room()) else {
+            return;
+        };
         let (scheme, most) = (ring.scheme, wide(ring.free.len()));
-        let woken = self.wake_all(Channel::Scheme(scheme), most);
+        let woken = self.wake_some(Channel::Scheme(scheme), most, Then::Retry);
         self.rings.update(id, |ring| ring.crowded = woken == most);
     }
 

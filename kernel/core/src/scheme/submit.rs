@@ -55,15 +55,13 @@ pub struct Request {
     pub finish: Finish,
     /// Whether to refuse rather than wait for a slot.
     pub nonblocking: bool,
-    /// The call, to be made again when it must wait for a slot.
-    pub call: Call,
 }
 
 impl Request {
     /// A request of numbers alone, answered by a value.
-    pub fn new(call: Call, open: Open, opcode: u8, args: [u64; 4]) -> Self {
+    pub fn new(open: Open, opcode: u8, args: [u64; 4]) -> Self {
         let (buffer, finish) = (Buffer::None, Finish::Value);
-        Self { open, opcode, args, buffer, finish, nonblocking: false, call }
+        Self { open, opcode, args, buffer, finish, nonblocking: false }
     }
 }
 
@@ -76,52 +74,58 @@ impl<M: Machine> Kernel<M> {
     /// daemon is dead, or the one that opened this is; `EFAULT`, `ENOMEM`: the buffer, or no room
     /// for what is to be opened.
     pub(crate) fn submit(&mut self, me: ThreadId, request: &Request) -> Outcome {
-        let Self { rings, threads, processes, schemes, memory, scratch, counters, .. } = self;
+        let Self { rings, threads, processes, schemes, descriptions, memory, .. } = self;
         let Open { scheme: id, epoch, .. } = request.open;
         let scheme = schemes.get(id).ok_or(ENODEV)?;
         if epoch != 0 && epoch != scheme.epoch {
             return Err(EIO);
         }
-        let Some(door) = scheme.ring else {
+        let Some((door, ring)) = scheme.ring.and_then(|door| Some((door, rings.get_mut(door)?)))
+        else {
             let until = scheme.orphaned_until;
-            if self.is_past(until) {
-                return Err(EIO);
-            }
-            return self.sleep(me, Channel::Scheme(id), Sleep::retry_until(request.call, until));
+            let late = self.is_past(until);
+            return if late { Err(EIO) } else { self.queue_up(me, id, until) };
         };
         let client = threads.get_mut(me).ok_or(ESRCH)?;
-        let ring = rings.get_mut(door).ok_or(ENODEV)?;
+        let caller = processes.get_mut(client.process).ok_or(ESRCH)?;
         if ring.process == client.process {
             return Err(EDEADLK);
         }
-        let Some(number) = ring.slot_for(client.process, scheme.per_client) else {
-            if request.nonblocking {
-                return Err(EAGAIN);
-            }
-            ring.crowded = true;
-            return self.sleep(me, Channel::Scheme(id), Sleep::retry(request.call));
+        let Ok(number) = ring.slot_for(client.process, scheme.per_client) else {
+            self.end_violator(door);
+            return Err(EIO);
         };
-        let caller = processes.get_mut(client.process).ok_or(ESRCH)?;
-        if matches!(request.finish, Finish::Open { .. })
-            && !self.descriptions.has_room(caller.who.uid)
-        {
+        let Some(number) = number else {
+            ring.crowded = true;
+            return if request.nonblocking { Err(EAGAIN) } else { self.queue_up(me, id, u64::MAX) };
+        };
+        let opens = matches!(request.finish, Finish::Open { .. });
+        if opens && !descriptions.has_room(caller.who.uid) {
             return Err(ENOMEM);
         }
-        ring.fill(number, request, caller, (memory, scratch))?;
+        ring.fill(number, request, caller, (memory, &self.scratch))?;
         // Nothing below refuses: the request exists from here on.
         ring.accept(number, (me, client.process));
-        count(&mut counters.packets);
-        client.state = State::Blocked(Blocked::Reply(door, number));
-        client.sleep.deadline = u64::MAX;
+        count(&mut self.counters.packets);
+        (client.state, client.deadline) = (State::Reply(door, number), u64::MAX);
         if let Some(held) = request.finish.held() {
-            self.descriptions.retain(held);
+            descriptions.retain(held);
         }
-        Ok(self.pump(door).map_or(Next::Pick, Next::To))
+        if ring.notes {
+            return Ok(self.pump(door).map_or(Next::Pick, Next::To));
+        }
+        Ok(ring.show(threads).map_or(Next::Pick, Next::To))
+    }
+
+    /// Waits for a daemon, or for a slot of it, and makes the call again.
+    fn queue_up(&mut self, me: ThreadId, scheme: SchemeId, until: u64) -> Outcome {
+        self.sleep(me, Channel::Scheme(scheme), Then::Retry, until)
     }
 }
 
 impl<M: Machine> Ring<M> {
     /// Fills a free slot, and its input page; if this fails, it is as free as before.
+    #[inline]
     fn fill(
         &mut self,
         number: u16,
@@ -133,35 +137,34 @@ impl<M: Machine> Ring<M> {
         let ((frame, input), (_, output)) = self.pages_of(number).ok_or(ENODEV)?;
         let slot = self.slot(number).ok_or(ENODEV)?;
         let [first, second, third, fourth] = request.args;
-        slot.output = false;
         let mut flags = SqeFlags::empty();
-        let (address, len) = match &request.buffer {
-            Buffer::None => (first, second),
+        // What is copied into the slot, and what is pinned for later.
+        let (copied, pinned, address, len) = match &request.buffer {
+            Buffer::None => (None, None, first, second),
             Buffer::Path(part) => {
                 memory.machine.write(frame, 0, scratch.get(part.clone()).unwrap_or_default());
-                (input, wide(part.len()))
+                (None, None, input, wide(part.len()))
             }
             Buffer::In(range) if range.len() > PAGE_SIZE => {
-                slot.pins.pin((space, *range), memory, MapFlags::READ)?;
                 flags = SqeFlags::from_bits_retain(BIG);
-                (0, wide(range.len()))
+                (None, Some((*range, MapFlags::READ)), 0, wide(range.len()))
             }
-            Buffer::In(range) => {
-                memory.copy((space, *range), frame, range.len())?;
-                (input, wide(range.len()))
-            }
+            Buffer::In(range) => (Some(*range), None, input, wide(range.len())),
             Buffer::Out(range) => {
-                slot.pins.pin((space, *range), memory, MapFlags::WRITE)?;
-                slot.output = true;
-                (output, wide(range.len()))
+                (None, Some((*range, MapFlags::WRITE)), output, wide(range.len()))
             }
             Buffer::Both(range) => {
-                memory.copy((&mut *space, *range), frame, range.len())?;
-                slot.pins.pin((space, *range), memory, MapFlags::WRITE)?;
-                slot.output = true;
-                (input, wide(range.len()))
+                (Some(*range), Some((*range, MapFlags::WRITE)), input, wide(range.len()))
             }
         };
+        slot.output = false;
+        if let Some(range) = copied {
+            memory.copy((&mut *space, range), frame, range.len())?;
+        }
+        if let Some((range, access)) = pinned {
+            slot.pins.pin((space, range), memory, access)?;
+            slot.output = access == MapFlags::WRITE;
+        }
         let credentials = u64::from(caller.who.uid) | u64::from(caller.who.gid) << 32;
         slot.finish = request.finish;
         slot.sqe.opcode = request.opcode;
@@ -172,6 +175,7 @@ impl<M: Machine> Ring<M> {
     }
 
     /// A slot that was filled becomes a request: its packet is in the queue.
+    #[inline]
     fn accept(&mut self, number: u16, (client, process): (ThreadId, ProcessId)) {
         let Self { slots, producer, kernel_pages, free, .. } = self;
         free.pop();

@@ -30,7 +30,7 @@ impl<M: Machine> Kernel<M> {
                     buffer: Buffer::Path(0..len),
                     // No right that the handle has not.
                     finish: Finish::Open { flags: exec | handle.mode(), at },
-                    ..Request::new(call, open, op::DUP, [0; 4])
+                    ..Request::new(open, op::DUP, [0; 4])
                 },
             ),
             Target::Pipe(pipe, End::Read) if self.path(0..len)? == "write" => {
@@ -82,7 +82,7 @@ impl<M: Machine> Kernel<M> {
         let (_, target) = self.named_handle(me, call.a, Rights::empty())?;
         let Target::Scheme(open) = target else { return Err(ENOTDIR) };
         let (passed, _) = self.named_handle(me, call.b, Rights::PASS)?;
-        let request = Request::new(call, open, op::SENDFD, [call.c, call.d, 1, 0]);
+        let request = Request::new(open, op::SENDFD, [call.c, call.d, 1, 0]);
         self.submit(me, &Request { finish: Finish::Pass(passed), ..request })
     }
 

@@ -29,9 +29,9 @@ impl<M: Machine> Kernel<M> {
         match call.b {
             WAIT if value != low(call.c) => Err(EAGAIN),
             WAIT if self.is_past(call.d) => Err(ETIMEDOUT),
-            WAIT => self.sleep(me, channel, Sleep::until(call.d, encode(ETIMEDOUT))),
+            WAIT => self.sleep(me, channel, Then::give(encode(ETIMEDOUT)), call.d),
             WAKE => {
-                let woken = self.wake_all(channel, call.c);
+                let woken = self.wake_some(channel, call.c, Then::give(0));
                 self.give(me, woken)
             }
             _ => Err(ENOSYS),
@@ -42,7 +42,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn clear_word(&mut self, me: ThreadId, address: u64) {
         if let Ok((channel, frame, _)) = self.futex_word(me, address) {
             self.memory.machine.write(frame, size(address & 0xFFF), &[0; 4]);
-            self.wake_all(channel, u64::MAX);
+            self.wake_some(channel, u64::MAX, Then::give(0));
         }
     }
 }

@@ -51,7 +51,7 @@ impl<M: Machine> Kernel<M> {
         let mut threads = self.threads.iter().filter(|(_, thread)| thread.process == id);
         let state = match process.life {
             Life::Ended(_) => b'Z',
-            Life::Alive if threads.all(|(_, t)| matches!(t.state, State::Blocked(_))) => b'S',
+            Life::Alive if threads.all(|(_, t)| t.state.waits()) => b'S',
             Life::Alive => b'R',
         };
         Ok([
@@ -63,7 +63,7 @@ impl<M: Machine> Kernel<M> {
             state.into(),
             process.threads.into(),
             process.space.as_ref().map_or(0, |space| space.resident),
-            process.cpu_ns,
+            self.cpu_time(id)?,
             process.who.priority.into(),
             wide(process.handles.iter().count()),
         ])

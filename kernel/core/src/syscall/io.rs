@@ -32,18 +32,16 @@ pub(crate) struct Transfer {
     pub(crate) moves: bool,
     /// Whether to refuse rather than wait.
     pub(crate) nonblocking: bool,
-    /// The call.
-    pub(crate) call: Call,
 }
 
 impl<M: Machine> Kernel<M> {
     /// `read`, `read2`, `write` and `write2`.
-    pub(crate) fn transfer(&mut self, me: ThreadId, call: Call) -> Outcome {
+    pub(crate) fn transfer(&mut self, me: ThreadId, call: &Call) -> Outcome {
         self.go_on_with(me, call, 0)
     }
 
     /// The same, of which some bytes are done.
-    pub(crate) fn go_on_with(&mut self, me: ThreadId, call: Call, done: usize) -> Outcome {
+    pub(crate) fn go_on_with(&mut self, me: ThreadId, call: &Call, done: usize) -> Outcome {
         let number = size(call.number);
         let writes = matches!(number, SYS_WRITE | SYS_WRITE2);
         let (at, given) = match number {
@@ -52,50 +50,46 @@ impl<M: Machine> Kernel<M> {
         };
         let rights = if writes { Rights::WRITE } else { Rights::READ };
         let (handle, description) = self.described(me, call.a, rights)?;
-        let (target, attached) = (description.target, description.attached);
+        let target = description.target;
         let positioned = description.offset != u64::MAX || matches!(target, Target::Ports(..));
-        if at != OWN_OFFSET && !positioned {
+        let own = at == OWN_OFFSET;
+        if !own && !positioned {
             return Err(ESPIPE);
         }
         let status = |flag, bit| if description.flags & wide(flag) == 0 { 0 } else { bit };
         let flags = given | status(O_NONBLOCK, NONBLOCK) | status(O_APPEND, APPEND);
+        let nonblocking = flags & NONBLOCK != 0;
+        let range = UserSlice::new(call.b, call.c)?.cut(MAX_BYTES);
+        let offset = if own { description.offset } else { at };
+        let attached = description.attached.filter(|_| !writes);
+        if let (Target::Scheme(open), None) = (target, attached) {
+            let (opcode, buffer) = match writes {
+                true => (op::WRITE, Buffer::In(range)),
+                false => (op::READ, Buffer::Out(range)),
+            };
+            let finish = match own && positioned {
+                true => Finish::Advance(handle.description),
+                false => Finish::Value,
+            };
+            let args = [0, 0, offset, flags];
+            return self.submit(me, &Request { open, opcode, args, buffer, finish, nonblocking });
+        }
         let transfer = Transfer {
             me,
             description: handle.description,
-            range: UserSlice::new(call.b, call.c)?.cut(MAX_BYTES).skip(done),
+            range: range.skip(done),
             done,
-            offset: if at == OWN_OFFSET { description.offset } else { at }
-                .saturating_add(wide(done)),
-            moves: at == OWN_OFFSET && positioned,
-            nonblocking: flags & NONBLOCK != 0,
-            call,
+            offset: offset.saturating_add(wide(done)),
+            moves: own && positioned,
+            nonblocking,
         };
-        match (target, attached) {
-            (Target::Scheme(_), Some(window)) if !writes => {
+        match attached {
+            Some(window) => {
                 count(&mut self.counters.warm_reads);
                 self.read_window(window, &transfer)
             }
-            (Target::Scheme(open), _) => {
-                let (opcode, buffer) = match writes {
-                    true => (op::WRITE, Buffer::In(transfer.range)),
-                    false => (op::READ, Buffer::Out(transfer.range)),
-                };
-                let args = [0, 0, transfer.offset, flags];
-                self.submit(
-                    me,
-                    &Request {
-                        buffer,
-                        finish: match transfer.moves {
-                            true => Finish::Advance(transfer.description),
-                            false => Finish::Value,
-                        },
-                        nonblocking: transfer.nonblocking,
-                        ..Request::new(call, open, opcode, args)
-                    },
-                )
-            }
-            _ if writes => self.write_builtin(target, &transfer),
-            _ => self.read_builtin(target, &transfer),
+            None if writes => self.write_builtin(target, &transfer),
+            None => self.read_builtin(target, &transfer),
         }
     }
 
@@ -116,7 +110,7 @@ impl<M: Machine> Kernel<M> {
             return self.advance(transfer, len);
         }
         let done = transfer.done.saturating_add(part);
-        self.pause(transfer.me, Then::Transfer(transfer.call, done))
+        self.pause(transfer.me, Then::Transfer(done))
     }
 
     /// Ends a transfer with its last `len` bytes.
@@ -133,7 +127,7 @@ impl<M: Machine> Kernel<M> {
         if transfer.nonblocking {
             return Err(EAGAIN);
         }
-        self.sleep(transfer.me, channel, Sleep::retry(transfer.call))
+        self.sleep(transfer.me, channel, Then::Retry, u64::MAX)
     }
 
     /// Libc asks for the size where it is to count from the end.
@@ -173,6 +167,6 @@ impl<M: Machine> Kernel<M> {
             _ => return Err(EINVAL),
         };
         let args = [call.b, call.c, third, fourth];
-        self.submit(me, &Request { buffer, ..Request::new(call, open, opcode, args) })
+        self.submit(me, &Request { buffer, ..Request::new(open, opcode, args) })
     }
 }

@@ -24,7 +24,7 @@ impl<M: Machine> Kernel<M> {
     /// Does a system call of the running thread.
     pub(crate) fn call(&mut self, me: ThreadId, call: Call) -> Outcome {
         match size(call.number) {
-            n::SYS_READ | n::SYS_READ2 | n::SYS_WRITE | n::SYS_WRITE2 => self.transfer(me, call),
+            n::SYS_READ | n::SYS_READ2 | n::SYS_WRITE | n::SYS_WRITE2 => self.transfer(me, &call),
             n::SYS_RING_WAIT => self.ring_wait(me, call),
             n::SYS_RING_COPY => self.ring_copy(me, call),
             n::SYS_FUTEX => self.futex(me, call),

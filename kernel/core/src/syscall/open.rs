@@ -74,7 +74,7 @@ impl<M: Machine> Kernel<M> {
                 &Request {
                     buffer: Buffer::Path(path),
                     finish: Finish::Open { flags, at: None },
-                    ..Request::new(call, open, op::OPEN_AT, [0, 0, flags & !O_CLOEXEC, 0])
+                    ..Request::new(open, op::OPEN_AT, [0, 0, flags & !O_CLOEXEC, 0])
                 },
             ),
             Base::Beneath(names @ Target::Names(namespace)) => {
@@ -147,7 +147,7 @@ impl<M: Machine> Kernel<M> {
             SYS_FLINK => (named()?, op::FLINK, directory.id),
             _ => return Err(EINVAL),
         };
-        let request = Request::new(call, open, opcode, [0, 0, last, 0]);
+        let request = Request::new(open, opcode, [0, 0, last, 0]);
         self.submit(me, &Request { buffer: Buffer::Path(path), ..request })
     }
 }

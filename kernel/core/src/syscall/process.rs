@@ -52,7 +52,7 @@ impl<M: Machine> Kernel<M> {
 
     fn tell_parent(&mut self, parent: ProcessId) {
         self.post_signal(parent, SIGCHLD);
-        self.wake_all(Channel::Child(parent), u64::MAX);
+        self.wake_all(Channel::Child(parent));
     }
 
     /// Gives the children of a process that ended to init.
@@ -84,6 +84,6 @@ impl<M: Machine> Kernel<M> {
         if call.b & wide(WAIT_NO_HANG) != 0 {
             return self.give(me, 0);
         }
-        self.sleep(me, Channel::Child(parent), Sleep::retry(call))
+        self.sleep(me, Channel::Child(parent), Then::Retry, u64::MAX)
     }
 }

@@ -40,7 +40,7 @@ impl<M: Machine> Kernel<M> {
         });
         let base = self.rings.get(id).map_or(0, |ring| ring.base);
         self.put_words(me, call.c, [base]).inspect_err(|_| self.close_ring(id))?;
-        self.wake_all(Channel::Scheme(scheme), u64::MAX);
+        self.wake_all(Channel::Scheme(scheme));
         self.open_target(me, Target::Ring(id), O_RDWR | O_CLOEXEC)
     }
 
@@ -73,32 +73,41 @@ impl<M: Machine> Kernel<M> {
         let Call { a: number, b: seen, c: deadline, .. } = call;
         let id = self.own_ring(me, number)?;
         let heir = self.take_answers(id);
-        // What is new is news for another thread that sleeps in the ring too.
-        if let Some(other) = self.pump(id) {
-            self.enqueue(other, Place::Last);
-        }
         let next = heir.map_or(Next::Pick, Next::To);
-        let Some(ring) = self.rings.get(id) else { return Ok(next) };
-        let (tail, idle) = (u64::from(ring.producer.tail()), ring.idle);
-        let unfinished = ring.unfinished.is_some();
-        if ring.crowded {
-            self.let_in(id);
+        // What is new is news for another thread that sleeps in the ring too.
+        if let Some(ring) = self.rings.get(id)
+            && (ring.notes || ring.idle.is_some() || ring.crowded)
+        {
+            self.serve_ring(id);
         }
-        let waits = tail == seen && !unfinished && !self.is_past(deadline);
-        if waits && idle.is_none() {
-            self.rings.update(id, |ring| ring.idle = Some(me));
-            self.set_sleep(me, Sleep::retry_until(call, deadline));
-            self.threads.update(me, |thread| thread.state = State::Blocked(Blocked::Ring(id)));
+        let Some(ring) = self.rings.get_mut(id) else { return Ok(next) };
+        let tail = u64::from(ring.producer.tail());
+        let unfinished = ring.unfinished.is_some();
+        let waits =
+            tail == seen && !unfinished && (deadline == u64::MAX || !self.is_past(deadline));
+        let Some(ring) = self.rings.get_mut(id) else { return Ok(next) };
+        if waits && ring.idle.is_none() {
+            ring.idle = Some(me);
+            self.threads.update(me, |thread| thread.state = State::Ring(id));
+            self.set_deadline(me, Then::Retry, deadline);
             return Ok(next);
         }
         if let Some(heir) = heir {
             self.enqueue(heir, Place::Last);
         }
         match (unfinished, waits) {
-            (true, _) => self.pause(me, Then::Resume(call)),
+            (true, _) => self.pause(me, Then::Resume),
             (_, true) => Err(EBUSY),
             _ => self.give(me, tail),
         }
+    }
+
+    /// Does for a ring what there is room for: notes, and clients who wait.
+    fn serve_ring(&mut self, id: RingId) {
+        if let Some(daemon) = self.pump(id) {
+            self.enqueue(daemon, Place::Last);
+        }
+        self.let_in(id);
     }
 
     /// Answers of a daemon that does something else for long are taken at the tick.
@@ -109,8 +118,7 @@ impl<M: Machine> Kernel<M> {
             if let Some(heir) = self.take_answers(id) {
                 self.enqueue(heir, Place::Last);
             }
-            self.nudge(id);
-            self.let_in(id);
+            self.serve_ring(id);
             last = Some(id);
         }
     }
@@ -122,9 +130,8 @@ impl<M: Machine> Kernel<M> {
         let range = UserSlice::new(address, len & !TO_CLIENT)?.cut(COPY_BYTES);
         let process = self.owner(me)?;
         let Self { rings, processes, memory, counters, .. } = self;
-        let ring = rings.get(id).ok_or(EINVAL)?;
-        let (number, _) = ring.open_slot(low(tag)).ok_or(EINVAL)?;
-        let slot = ring.slots.get(usize::from(number)).ok_or(EINVAL)?;
+        let ring = rings.get_mut(id).ok_or(EINVAL)?;
+        let (_, slot) = ring.open_slot(low(tag)).ok_or(EINVAL)?;
         let space = processes.get_mut(process).and_then(|p| p.space.as_mut()).ok_or(ESRCH)?;
         let end = size(offset).checked_add(range.len()).ok_or(EINVAL)?;
         if slot.output != to_client || end > slot.pins.len() {
@@ -160,12 +167,9 @@ impl<M: Machine> Kernel<M> {
         let id = self.own_ring(me, call.a)?;
         self.process(me)?.handles.reserve(0)?;
         let ring = self.rings.get_mut(id).ok_or(EINVAL)?;
-        let Some((number, Finish::Pass(passed))) = ring.open_slot(low(call.b)) else {
-            return Err(EINVAL);
-        };
-        if let Some(slot) = ring.slot(number) {
-            slot.finish = Finish::Value;
-        }
+        let (_, slot) = ring.open_slot(low(call.b)).ok_or(EINVAL)?;
+        let Finish::Pass(passed) = slot.finish else { return Err(EINVAL) };
+        slot.finish = Finish::Value;
         let process = self.owner(me)?;
         let number = self.install(process, None, Handle { close_on_exec: true, ..passed })?;
         self.give(me, number)

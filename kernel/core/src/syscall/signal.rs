@@ -203,8 +203,8 @@ impl<M: Machine> Kernel<M> {
         address: u64,
     ) -> Result<()> {
         let thread = self.threads.get_mut(me).ok_or(ESRCH)?;
-        if matches!(thread.sleep.then, Then::Retry(_)) {
-            thread.sleep.then = Then::Return(Some(encode(EINTR)));
+        if matches!(thread.then, Then::Retry) {
+            thread.then = Then::give(encode(EINTR));
         }
         let (context, at) = (thread.context, thread.signal_word);
         let Regs { rip, rsp, rflags, .. } = *self.memory.machine.regs(context);
@@ -275,6 +275,6 @@ impl<M: Machine> Kernel<M> {
         if self.is_past(deadline) {
             return self.give(me, 0);
         }
-        self.sleep(me, Channel::Time, Sleep::until(deadline, 0))
+        self.sleep(me, Channel::Time, Then::give(0), deadline)
     }
 }

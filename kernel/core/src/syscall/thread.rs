@@ -92,9 +92,11 @@ impl<M: Machine> Kernel<M> {
         Ok(Next::Pick)
     }
 
-    /// Lets long work go on later: the call is made again, and others get the lock first.
+    /// Lets long work go on later: that call is made then, and others get the lock first.
     pub(crate) fn again(&mut self, me: ThreadId, call: Call) -> Outcome {
-        self.pause(me, Then::Resume(call))
+        let context = self.threads.get(me).ok_or(ESRCH)?.context;
+        self.memory.machine.regs(context).set_call(call);
+        self.pause(me, Then::Resume)
     }
 
     /// Ends the threads of a process, but for the one with that context.
@@ -119,6 +121,7 @@ impl<M: Machine> Kernel<M> {
             maker.left = maker.left.saturating_add(thread.left).min(SLICE);
         }
         self.processes.update(thread.process, |process| {
+            process.cpu_ns = process.cpu_ns.saturating_add(thread.cpu_ns);
             process.threads = process.threads.saturating_sub(1);
         });
         let free = match self.cpus.iter_mut().find(|cpu| cpu.current == Some(id)) {

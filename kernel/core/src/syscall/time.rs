@@ -17,11 +17,18 @@ impl<M: Machine> Kernel<M> {
             CLOCK_MONOTONIC => now,
             CLOCK_PROCESS_CPUTIME => {
                 self.charge(Some(me));
-                self.process(me)?.cpu_ns
+                self.cpu_time(self.owner(me)?)?
             }
             _ => return Err(EINVAL),
         };
         self.give(me, time)
+    }
+
+    /// How long the threads of a process have run, those of old too.
+    pub(crate) fn cpu_time(&self, id: ProcessId) -> Result<u64> {
+        let past = self.processes.get(id).ok_or(ESRCH)?.cpu_ns;
+        let threads = self.threads.iter().filter(|(_, thread)| thread.process == id);
+        Ok(threads.fold(past, |sum, (_, thread)| sum.saturating_add(thread.cpu_ns)))
     }
 
     pub(crate) fn clock_settime(&mut self, me: ThreadId, call: Call) -> Outcome {

@@ -150,16 +150,16 @@ impl Kernel<Fake> {
                     let on = self.cpus.iter().filter(|cpu| cpu.current == Some(id)).count();
                     assert_eq!(on, 1, "I5: {id:?} runs on {on} CPUs");
                 }
-                State::Blocked(Blocked::Reply(ring, slot)) => {
+                State::Reply(ring, slot) => {
                     let ring = self.rings.get(ring).expect("I5: a thread waits for a dead ring");
                     let slot = &ring.slots[usize::from(slot)];
                     assert_eq!(slot.client, Some(id), "I5: {id:?} waits for another's answer");
                 }
-                State::Blocked(Blocked::Ring(ring)) => {
+                State::Ring(ring) => {
                     let ring = self.rings.get(ring).expect("I5: a daemon waits in a dead ring");
                     assert_eq!(ring.idle, Some(id), "I5: {id:?} waits in a ring unknown to it");
                 }
-                State::Ready(_) | State::Blocked(Blocked::On(_)) => {}
+                State::Ready(_) | State::On(_) => {}
             }
         }
         self.schedule.check(&self.threads);

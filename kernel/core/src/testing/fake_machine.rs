@@ -118,6 +118,9 @@ impl Machine for Fake {
     fn regs(&mut self, context: Context) -> &mut Regs {
         &mut self.regs[usize::try_from(context.0).unwrap()]
     }
+    fn saved(&self, context: Context) -> &Regs {
+        &self.regs[usize::try_from(context.0).unwrap()]
+    }
     fn reset_vector(&mut self, _context: Context) {}
     fn copy_vector(&mut self, _from: Context, _to: Context) {}
     fn irq(&mut self, line: u32, op: IrqOp) -> bool {

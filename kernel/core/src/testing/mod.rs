@@ -15,7 +15,7 @@ use anode_abi::number::{NONE, SYS_CALL, SYS_FMAP, SYS_FSTAT, SYS_OPENAT, SYS_REA
 
 use crate::error::Errno;
 use crate::kernel::{Boot, Kernel};
-use crate::machine::{Cpu, Machine};
+use crate::machine::{Context, Cpu, Machine};
 use crate::mem::region::MapFlags;
 use crate::mem::user::UserSlice;
 use crate::num::{size, wide};
@@ -133,18 +133,19 @@ impl World {
         let context = self.kernel.threads.get(thread).unwrap().context.0;
         self.results.remove(&context);
         if let Some(thread) = self.kernel.threads.get_mut(thread) {
-            thread.sleep.then = Then::default();
+            thread.then = Then::default();
         }
         let at = |n: usize| args.get(n).copied().unwrap_or(0);
         let call = Call { number: wide(number), a: at(0), b: at(1), c: at(2), d: at(3), e: at(4) };
+        self.kernel.memory.machine.regs(Context(context)).set_call(call);
         self.trap(Trap::Call(call))
     }
 
     /// What the last call of a thread came to, if it did.
     pub(crate) fn result(&mut self, thread: ThreadId) -> Option<u64> {
         let content = self.kernel.threads.get(thread)?;
-        match content.sleep.then {
-            _ if matches!(content.state, State::Blocked(_)) => None,
+        match content.then {
+            _ if content.state.waits() => None,
             Then::Return(Some(value)) => Some(value),
             _ => self.results.get(&content.context.0).copied(),
         }

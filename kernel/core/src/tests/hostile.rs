@@ -94,7 +94,7 @@ fn filled(world: &mut World, bytes: u64) -> u64 {
 /// Starts a fork of init that takes several traps, and stops in the midst of it.
 fn half_a_fork(world: &mut World) {
     world.start(world.init, SYS_FORK, &[]);
-    let then = world.kernel.threads.get(world.init).unwrap().sleep.then;
+    let then = world.kernel.threads.get(world.init).unwrap().then;
     assert!(matches!(then, Then::Fork(..)));
 }
 
