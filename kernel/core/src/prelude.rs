@@ -22,9 +22,7 @@ pub(crate) use crate::object::event::{Irq, IrqId, Queue, QueueId, Sink, Source, 
 pub(crate) use crate::object::handle::{
     Description, DescriptionId, Handle, Handles, Open, Rights, Target,
 };
-pub(crate) use crate::object::namespace::{
-    Binding, Name, Namespace, NamespaceId, Scheme, SchemeId,
-};
+pub(crate) use crate::object::namespace::{Namespace, NamespaceId, Scheme, SchemeId};
 pub(crate) use crate::object::pipe::{End, Pipe, PipeId};
 pub(crate) use crate::object::process::{Life, Process, ProgramName, Who};
 pub(crate) use crate::object::ring::{COPY_BYTES, Finish, MAX_BYTES, Ring};

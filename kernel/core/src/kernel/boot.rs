@@ -3,7 +3,7 @@
 use anode_abi::boot_info::{Extent, FrameRange};
 
 use crate::kernel::Grave;
-use crate::object::namespace::BUILTINS;
+use crate::object::namespace::{BUILTINS, checked_name};
 use crate::prelude::*;
 
 /// What the core is started with.
@@ -86,12 +86,12 @@ impl<M: Machine> Kernel<M> {
     fn start_init(&mut self, boot: &Boot<'_>) -> Result<()> {
         let mut names = Namespace::default();
         for name in BUILTINS {
-            names.bind(Name::new(name.as_bytes())?, Binding::Builtin(name))?;
+            names.bind(checked_name(name)?, self.describe(Target::Builtin(name), 0, 0)?)?;
         }
         let namespace = self.namespaces.insert(names, 0)?;
         let (program, initfs) = (self.loaded(boot.init)?, self.loaded(boot.initfs)?);
         let args = self.loaded(boot.args)?;
-        let name = ProgramName::cut(b"/sbin/init");
+        let name = ProgramName::from("/sbin/init").unwrap_or_default();
         let process = self.new_process(&Who {
             pid: 0,
             parent: 0,

@@ -58,6 +58,8 @@ pub enum Target {
     Pipe(PipeId, End),
     /// An event queue.
     Queue(QueueId),
+    /// One of the kernel's own schemes.
+    Builtin(&'static str),
     /// Random bytes.
     Rand,
     /// The console.

@@ -1,5 +1,7 @@
 //! Names: what a path's first word means to a process, and the schemes behind it.
 
+use arrayvec::ArrayString;
+
 use crate::prelude::*;
 
 /// Names a namespace.
@@ -10,107 +12,56 @@ pub type SchemeId = Id<Scheme>;
 /// Most names that one namespace may have.
 pub const MAX_NAMES: usize = 128;
 
-/// A short name, held in place.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Name<const N: usize = 31> {
-    len: u8,
-    bytes: [u8; N],
-}
+/// A name: short, held in place.
+pub type Name = ArrayString<31>;
 
-impl<const N: usize> Name<N> {
-    /// A name of 1 to N bytes without `/` or `:`.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL`: it is none.
-    pub fn new(text: &[u8]) -> Result<Self> {
-        let bad = |byte: &u8| matches!(byte, b'/' | b':' | b'=' | 0..=32 | 127..);
-        if text.is_empty() || text.len() > N || text.iter().any(bad) {
-            return Err(EINVAL);
-        }
-        Ok(Self::cut(text))
-    }
-
-    /// The first N bytes of a text, whatever they are.
-    pub fn cut(text: &[u8]) -> Self {
-        let mut bytes = [0; N];
-        let mut len = 0u8;
-        for (to, from) in bytes.iter_mut().zip(text) {
-            *to = *from;
-            len = len.saturating_add(1);
-        }
-        Self { len, bytes }
-    }
-
-    /// Its bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or(&self.bytes)
-    }
-}
-
-impl<const N: usize> core::fmt::Debug for Name<N> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        core::fmt::Display::fmt(self, f)
-    }
-}
-
-impl<const N: usize> core::fmt::Display for Name<N> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        for chunk in self.as_bytes().utf8_chunks() {
-            f.write_str(chunk.valid())?;
-        }
-        Ok(())
-    }
+/// A text as a name.
+///
+/// # Errors
+///
+/// `EINVAL`: it is empty or longer than a name, or has bytes that none has.
+pub fn checked_name(text: &str) -> Result<Name> {
+    let bad = |byte: u8| matches!(byte, b'/' | b':' | b'=' | 0..=32 | 127..);
+    let sound = !text.is_empty() && !text.bytes().any(bad);
+    Name::from(text).ok().filter(|_| sound).ok_or(EINVAL)
 }
 
 /// The kernel's own schemes.
 pub const BUILTINS: [&str; 5] = ["debug", "event", "memory", "pipe", "rand"];
 
-/// What a name is bound to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Binding {
-    /// A scheme of the kernel.
-    Builtin(&'static str),
-    /// The root of a daemon's scheme.
-    Scheme(SchemeId),
-    /// A directory of a daemon's scheme, which stays open for it.
-    Directory(DescriptionId),
-}
-
-/// A namespace: names and what they mean. Names are unique and sorted.
+/// A namespace: names and what they stand for, each held by a reference. Names are unique and
+/// sorted.
 #[derive(Debug, Default)]
 pub struct Namespace {
-    names: Vec<(Name, Binding)>,
+    names: Vec<(Name, DescriptionId)>,
 }
 
 impl Namespace {
-    /// What a name is bound to.
-    pub fn find(&self, name: &[u8]) -> Option<Binding> {
-        let at = self.names.binary_search_by(|(other, _)| other.as_bytes().cmp(name)).ok()?;
-        self.names.get(at).map(|(_, binding)| *binding)
+    /// What a name stands for.
+    pub fn find(&self, name: &str) -> Option<DescriptionId> {
+        let at = self.names.binary_search_by(|(other, _)| other.as_str().cmp(name)).ok()?;
+        self.names.get(at).map(|(_, bound)| *bound)
     }
 
-    /// Binds a name; gives what it was bound to before.
+    /// Binds a name; gives what it stood for before.
     ///
     /// # Errors
     ///
     /// `EMFILE`: the limit of names; `ENOMEM`.
-    pub fn bind(&mut self, name: Name, binding: Binding) -> Result<Option<Binding>> {
-        match self.names.binary_search_by(|(other, _)| other.as_bytes().cmp(name.as_bytes())) {
-            Ok(at) => {
-                Ok(self.names.get_mut(at).map(|entry| core::mem::replace(&mut entry.1, binding)))
-            }
+    pub fn bind(&mut self, name: Name, to: DescriptionId) -> Result<Option<DescriptionId>> {
+        match self.names.binary_search_by(|(other, _)| other.cmp(&name)) {
+            Ok(at) => Ok(self.names.get_mut(at).map(|(_, old)| core::mem::replace(old, to))),
             Err(_) if self.names.len() >= MAX_NAMES => Err(EMFILE),
             Err(at) => {
                 self.names.try_reserve(1).map_err(|_full| ENOMEM)?;
-                self.names.insert(at, (name, binding));
+                self.names.insert(at, (name, to));
                 Ok(None)
             }
         }
     }
 
-    /// Its names in order, from position `from` on.
-    pub fn iter(&self) -> impl Iterator<Item = &(Name, Binding)> {
+    /// Its names in order.
+    pub fn iter(&self) -> impl Iterator<Item = &(Name, DescriptionId)> {
         self.names.iter()
     }
 }

@@ -1,11 +1,12 @@
 //! Processes: a space, handles, who it is, and how it ended.
 
 use anode_abi::info::id;
+use arrayvec::ArrayString;
 
 use crate::prelude::*;
 
 /// A process's name: what `ps` and `sys:exe` show.
-pub type ProgramName = Name<127>;
+pub type ProgramName = ArrayString<127>;
 
 /// Whether a process runs, and how it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

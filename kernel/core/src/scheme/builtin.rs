@@ -166,7 +166,11 @@ impl<M: Machine> Kernel<M> {
                 self.drop_namespace(namespace);
             }
             Target::Ring(ring) => self.close_ring(ring),
-            Target::Rand | Target::Debug | Target::Ports(..) | Target::Machine => {}
+            Target::Builtin(_)
+            | Target::Rand
+            | Target::Debug
+            | Target::Ports(..)
+            | Target::Machine => {}
         }
     }
 }

@@ -2,15 +2,6 @@
 
 use crate::prelude::*;
 
-/// Where a path leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Base {
-    /// Into a scheme of the kernel.
-    Builtin(&'static str),
-    /// Beneath what a handle or a name stands for.
-    Beneath(Target),
-}
-
 /// Splits `/scheme/NAME/rest`, `/rest` and `NAME:rest` into a scheme's name and the rest; the
 /// name is empty for `/scheme` itself. `None`: neither `/` nor a scheme begins the path.
 pub fn parse(path: &str) -> Option<(&str, &str)> {
@@ -64,7 +55,7 @@ impl<M: Machine> Kernel<M> {
         me: ThreadId,
         directory: u64,
         (at, len): (u64, u64),
-    ) -> Result<(Base, Range<usize>)> {
+    ) -> Result<(Target, Range<usize>)> {
         let len = self.take_path(me, at, len)?;
         let own = self.process(me)?.who.namespace;
         let rooted = directory == wide(NONE) || self.path(0..len)?.starts_with('/');
@@ -73,23 +64,19 @@ impl<M: Machine> Kernel<M> {
         } else {
             match self.named_handle(me, directory, Rights::empty())?.1 {
                 Target::Names(names) => (names, parse_name(self.path(0..len)?)),
-                target => return Ok((Base::Beneath(target), 0..len)),
+                target => return Ok((target, 0..len)),
             }
         };
         let rest = len.saturating_sub(rest.len())..len;
         let names = self.namespaces.get(namespace).ok_or(ENOENT)?;
-        let base = match names.find(name.as_bytes()) {
-            None if name.is_empty() => Base::Beneath(Target::Names(namespace)),
-            None => return Err(ENOENT),
-            Some(Binding::Builtin(scheme)) => Base::Builtin(scheme),
-            Some(Binding::Scheme(scheme)) => {
-                Base::Beneath(Target::Scheme(Open { scheme, epoch: 0, id: 0 }))
-            }
-            Some(Binding::Directory(directory)) => {
-                Base::Beneath(self.descriptions.get(directory).ok_or(EBADF)?.target)
-            }
+        let target = match names.find(name) {
+            None if name.is_empty() => Target::Names(namespace),
+            bound => self.descriptions.get(bound.ok_or(ENOENT)?).ok_or(ENOENT)?.target,
         };
-        Ok((base, rest))
+        match target {
+            Target::Owner(scheme) => Ok((Target::Scheme(Open { scheme, epoch: 0, id: 0 }), rest)),
+            target => Ok((target, rest)),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use anode_abi::info::policy;
 
+use crate::object::namespace::{Name, checked_name};
 use crate::prelude::*;
 
 impl<M: Machine> Kernel<M> {
@@ -23,18 +24,15 @@ impl<M: Machine> Kernel<M> {
     }
 
     pub(crate) fn scheme_new(&mut self, me: ThreadId, call: Call) -> Outcome {
-        if self.process(me)?.who.uid != 0 {
-            return Err(EPERM);
-        }
+        self.only_root(me)?;
         let namespace = self.namespace_to_change(me, call.a)?;
         let len = self.take_path(me, call.b, call.c)?;
-        let name = Name::new(self.path(0..len)?.as_bytes())?;
-        if self.namespaces.get(namespace).is_none_or(|n| n.find(name.as_bytes()).is_some()) {
+        let name = checked_name(self.path(0..len)?)?;
+        if self.namespaces.get(namespace).is_none_or(|names| names.find(&name).is_some()) {
             return Err(EEXIST);
         }
         let [flags, orphan_ns, _tries, per_client] =
             if call.d == 0 { [0; 4] } else { self.words(me, call.d)? };
-        self.process(me)?.handles.reserve(0)?;
         let made = Scheme {
             ring: None,
             epoch: 0,
@@ -43,15 +41,13 @@ impl<M: Machine> Kernel<M> {
             stream: flags & policy::STREAM != 0,
             per_client: size(per_client),
         };
+        self.process(me)?.handles.reserve(0)?;
         let scheme = self.schemes.insert(made, 0)?;
-        let names = self.namespaces.get_mut(namespace).ok_or(ENOENT)?;
-        if let Err(errno) = names.bind(name, Binding::Scheme(scheme)) {
-            self.schemes.remove(scheme);
-            return Err(errno);
-        }
-        // The binding has one reference, the owner's handle another.
-        self.schemes.retain(scheme);
-        self.open_target(me, Target::Owner(scheme), O_RDWR | O_CLOEXEC)
+        let owner = self.describe(Target::Owner(scheme), 0, 0);
+        let owner = owner.inspect_err(|_full| self.drop_scheme(scheme))?;
+        let bound = self.bind(namespace, name, owner);
+        bound.inspect_err(|_| self.drop_description(owner))?;
+        self.hand_out(me, owner, O_RDWR | O_CLOEXEC)
     }
 
     pub(crate) fn ns_new(&mut self, me: ThreadId) -> Outcome {
@@ -65,34 +61,32 @@ impl<M: Machine> Kernel<M> {
         let len = self.take_path(me, call.b, call.c)?;
         let text = self.path(0..len)?;
         let (name, old) = text.split_once('=').unwrap_or((text, text));
-        let name = Name::new(name.as_bytes())?;
-        let old = Name::<31>::new(old.as_bytes())?;
-        let binding = if call.d == wide(NONE) {
+        let (name, old) = (checked_name(name)?, checked_name(old)?);
+        let bound = if call.d == wide(NONE) {
             let own = self.process(me)?.who.namespace;
-            let names = self.namespaces.get(own).ok_or(ENOENT)?;
-            names.find(old.as_bytes()).ok_or(ENOENT)?
+            self.namespaces.get(own).and_then(|names| names.find(&old)).ok_or(ENOENT)?
         } else {
-            let (handle, target) = self.named_handle(me, call.d, Rights::empty())?;
-            match target {
-                Target::Owner(scheme) => Binding::Scheme(scheme),
-                Target::Scheme(_) if handle.rights.contains(Rights::PASS) => {
-                    Binding::Directory(handle.description)
+            match self.named_handle(me, call.d, Rights::empty())? {
+                (Handle { description, .. }, Target::Owner(_)) => description,
+                (Handle { description, rights, .. }, Target::Scheme(_))
+                    if rights.contains(Rights::PASS) =>
+                {
+                    description
                 }
                 _ => return Err(EINVAL),
             }
         };
-        match binding {
-            Binding::Builtin(_) => {}
-            Binding::Scheme(scheme) => self.schemes.retain(scheme),
-            Binding::Directory(description) => self.descriptions.retain(description),
-        }
-        let bound = self.namespaces.get_mut(namespace).ok_or(ENOENT)?.bind(name, binding);
-        // What is not bound any more, or could not be, is let go.
-        if let Some(gone) = bound.unwrap_or(Some(binding)) {
-            self.drop_binding(gone);
-        }
-        bound?;
+        self.bind(namespace, name, bound)?;
         self.give(me, 0)
+    }
+
+    /// Has a name stand for what a description does.
+    fn bind(&mut self, namespace: NamespaceId, name: Name, to: DescriptionId) -> Result<()> {
+        let names = self.namespaces.get_mut(namespace).ok_or(ENOENT)?;
+        let old = names.bind(name, to)?;
+        self.descriptions.retain(to);
+        old.inspect(|old| self.drop_description(*old));
+        Ok(())
     }
 
     pub(crate) fn ns_enter(&mut self, me: ThreadId, call: Call) -> Outcome {
@@ -108,15 +102,7 @@ impl<M: Machine> Kernel<M> {
         if self.namespaces.release(id)
             && let Some(namespace) = self.namespaces.remove(id)
         {
-            namespace.iter().for_each(|(_, binding)| self.drop_binding(*binding));
-        }
-    }
-
-    fn drop_binding(&mut self, binding: Binding) {
-        match binding {
-            Binding::Builtin(_) => {}
-            Binding::Scheme(scheme) => self.drop_scheme(scheme),
-            Binding::Directory(description) => self.drop_description(description),
+            namespace.iter().for_each(|(_, bound)| self.drop_description(*bound));
         }
     }
 

@@ -4,7 +4,6 @@ use anode_abi::number::{SYS_FLINK, SYS_FRENAME, SYS_UNLINKAT};
 use redox::flag::{O_APPEND, O_NONBLOCK, O_RDONLY, O_WRONLY};
 
 use crate::prelude::*;
-use crate::scheme::route::Base;
 
 /// Close-on-exec, as libc and the kernel know it.
 pub(crate) const O_CLOEXEC: u64 = 0x0100_0000;
@@ -66,10 +65,10 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn openat(&mut self, me: ThreadId, call: Call) -> Outcome {
         let flags = call.d;
         self.process(me)?.handles.reserve(0)?;
-        let (base, path) = self.resolve(me, call.a, (call.b, call.c))?;
-        match base {
-            Base::Builtin(scheme) => self.open_builtin(me, scheme, path, flags),
-            Base::Beneath(Target::Scheme(open)) => self.submit(
+        let (target, path) = self.resolve(me, call.a, (call.b, call.c))?;
+        match target {
+            Target::Builtin(scheme) => self.open_builtin(me, scheme, path, flags),
+            Target::Scheme(open) => self.submit(
                 me,
                 &Request {
                     buffer: Buffer::Path(path),
@@ -77,11 +76,11 @@ impl<M: Machine> Kernel<M> {
                     ..Request::new(open, op::OPEN_AT, [0, 0, flags & !O_CLOEXEC, 0])
                 },
             ),
-            Base::Beneath(names @ Target::Names(namespace)) => {
+            Target::Names(namespace) => {
                 self.namespaces.retain(namespace);
-                self.open_target(me, names, flags)
+                self.open_target(me, target, flags)
             }
-            Base::Beneath(_) => Err(ENOTDIR),
+            _ => Err(ENOTDIR),
         }
     }
 
@@ -90,8 +89,14 @@ impl<M: Machine> Kernel<M> {
         let uid = self.process(me)?.who.uid;
         let description = self.describe(target, flags & wide(STATUS_FLAGS), uid);
         let description = description.inspect_err(|_full| self.drop_target(target))?;
-        let mut handle = Handle::opened(description, flags);
+        self.hand_out(me, description, flags)
+    }
+
+    /// Gives the caller a handle on a new description.
+    pub(crate) fn hand_out(&mut self, me: ThreadId, of: DescriptionId, flags: u64) -> Outcome {
+        let mut handle = Handle::opened(of, flags);
         // These are for their process alone: `spawn` may give them away, nothing else does.
+        let target = self.descriptions.get(of).ok_or(EBADF)?.target;
         handle.rights.set(Rights::PASS, !matches!(target, Target::Owner(_) | Target::Ring(_)));
         let process = self.owner(me)?;
         let number = self.install(process, None, handle)?;
@@ -131,12 +136,8 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn path_call(&mut self, me: ThreadId, call: Call) -> Outcome {
         let number = size(call.number);
         let directory = if number == SYS_UNLINKAT { call.a } else { call.d };
-        let (base, path) = self.resolve(me, directory, (call.b, call.c))?;
-        let directory = match base {
-            Base::Beneath(Target::Scheme(directory)) => directory,
-            Base::Beneath(_) => return Err(ENOTDIR),
-            Base::Builtin(_) => return Err(EPERM),
-        };
+        let (target, path) = self.resolve(me, directory, (call.b, call.c))?;
+        let Target::Scheme(directory) = target else { return Err(EPERM) };
         let mut named = || match self.named_handle(me, call.a, Rights::empty())?.1 {
             Target::Scheme(open) if open.scheme == directory.scheme => Ok(open),
             _ => Err(EXDEV),

@@ -123,7 +123,7 @@ impl<M: Machine> Kernel<M> {
         if let Some(Process { who: Who { name, pid, .. }, .. }) = self.processes.get(id) {
             let rip = self.memory.machine.regs(context).rip;
             log::warn!(
-                "{name} (pid {pid}) ended by signal {signal} at {rip:#x}, address {address:#x}"
+                "{name:?} (pid {pid}) ended by signal {signal} at {rip:#x}, address {address:#x}"
             );
         }
         self.end_process(id, signal);

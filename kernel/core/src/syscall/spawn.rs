@@ -97,13 +97,12 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn program_name(&mut self, me: ThreadId, at: u64, len: u64) -> Result<ProgramName> {
-        let range = UserSlice::new(at, len.min(4096))?;
-        let mut bytes = [0u8; 127];
+        let len = self.take_path(me, at, len)?;
+        let path = self.path(0..len)?;
         // What matters in a long path is its end.
-        let range = range.skip(range.len().saturating_sub(bytes.len()));
-        let name = bytes.get_mut(..range.len()).ok_or(EINVAL)?;
-        self.load(me, range, name)?;
-        Ok(ProgramName::cut(name))
+        let end = len.saturating_sub(ProgramName::new_const().capacity());
+        let end = path.get(path.ceil_char_boundary(end)..).unwrap_or_default();
+        ProgramName::from(end).map_err(|_long| ENAMETOOLONG)
     }
 
     pub(crate) fn exec(&mut self, me: ThreadId, call: Call) -> Outcome {

@@ -116,12 +116,7 @@ impl Kernel<Fake> {
             add(&mut namespaces, process.who.namespace.index());
         }
         for (_, namespace) in self.namespaces.iter() {
-            let bound = |(_, binding): &(Name, Binding)| match binding {
-                Binding::Builtin(_) => {}
-                Binding::Scheme(id) => add(&mut schemes, id.index()),
-                Binding::Directory(id) => add(&mut descriptions, id.index()),
-            };
-            namespace.iter().for_each(bound);
+            add_all(&mut descriptions, namespace.iter().map(|(_, bound)| bound.index()));
         }
         for (_, ring) in self.rings.iter() {
             add(&mut schemes, ring.scheme.index());

@@ -7,6 +7,7 @@
 mod dice;
 mod moves;
 
+use std::collections::BTreeSet;
 use std::string::String;
 
 use anode_abi::number as n;
@@ -182,13 +183,13 @@ fn bury(world: &mut World, seed: u64) {
 /// How much there is of everything that a worker may have made.
 fn counts(world: &World) -> [usize; 9] {
     let kernel = &world.kernel;
-    // A root worker may have bound a directory: the name keeps it.
+    // A root worker may have bound a directory, or made a scheme: the name keeps it.
     let names = kernel.namespaces.iter().flat_map(|(_, namespace)| namespace.iter());
-    let bound = names.filter(|(_, binding)| matches!(binding, Binding::Directory(_))).count();
+    let bound: BTreeSet<u32> = names.map(|(_, bound)| bound.index()).collect();
     [
         kernel.threads.len(),
         kernel.processes.len(),
-        kernel.descriptions.len() - bound,
+        kernel.descriptions.len() - bound.len(),
         kernel.namespaces.len(),
         kernel.rings.len(),
         kernel.pipes.len(),
