@@ -177,6 +177,59 @@ pub async fn read<D: BlockDevice>(device: &D, block: u64, blocks: u64) -> Result
     if bytes.len() == length { Ok(bytes) } else { Err(Failure::Io.into()) }
 }
 
+/// Reads many runs of blocks, each a block and how many, with many requests in flight; those that
+/// follow each other go as one. The results are in the order of `runs`.
+pub async fn read_all<D: BlockDevice>(device: &D, runs: &[(u64, u64)]) -> Vec<Result<Vec<u8>>> {
+    let most = u64::from(device.facts().max_transfer).min(LONGEST_RUN.div_euclid(wide(BLOCK)));
+    let mut flying = VecDeque::new();
+    let mut results = Vec::new();
+    let mut rest = runs;
+    while let Some((&(first, mut blocks), more)) = rest.split_first() {
+        let joins = more.iter().take_while(|(block, count)| {
+            let fits = first.checked_add(blocks) == Some(*block)
+                && blocks.checked_add(*count).is_some_and(|blocks| blocks <= most);
+            blocks = blocks.saturating_add(if fits { *count } else { 0 });
+            fits
+        });
+        let count = joins.count().saturating_add(1);
+        let Some((joined, others)) = rest.split_at_checked(count) else { break };
+        rest = others;
+        if wide(flying.len()) >= u64::from(device.facts().queue_depth.max(1)) {
+            land(device, &mut flying, &mut results).await;
+        }
+        let bytes = alloc::vec![0; size(blocks).saturating_mul(BLOCK)];
+        let transfer = Transfer::start(device, Request::Read { block: first, bytes });
+        flying.push_back((transfer, joined));
+    }
+    while !flying.is_empty() {
+        land(device, &mut flying, &mut results).await;
+    }
+    results
+}
+
+/// A transfer, and the runs that it fills.
+type Joined<'d, D> = (Transfer<'d, D>, &'d [(u64, u64)]);
+
+/// Ends the first transfer of joined runs; if it fails, each of them is tried alone.
+async fn land<D: BlockDevice>(
+    device: &D,
+    flying: &mut VecDeque<Joined<'_, D>>,
+    results: &mut Vec<Result<Vec<u8>>>,
+) {
+    let Some((transfer, joined)) = flying.pop_front() else { return };
+    let bytes = transfer.await.unwrap_or_default();
+    let mut rest = bytes.as_slice();
+    for (block, blocks) in joined {
+        match rest.split_at_checked(size(*blocks).saturating_mul(BLOCK)) {
+            Some((bytes, more)) => {
+                results.push(Ok(bytes.to_vec()));
+                rest = more;
+            }
+            None => results.push(read(device, *block, *blocks).await),
+        }
+    }
+}
+
 /// Puts everything that was written on the medium.
 ///
 /// # Errors

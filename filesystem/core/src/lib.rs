@@ -27,12 +27,14 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod cache;
 mod change;
 pub mod device;
 pub mod error;
 pub mod executor;
 mod format;
 pub mod fsck;
+mod lock;
 mod num;
 mod op;
 mod space;

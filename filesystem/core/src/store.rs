@@ -1,17 +1,17 @@
-//! The device with what is known about reading it: checksums, and nodes that were read before.
+//! The device with what is known about reading it: checksums, what was read before, and what is
+//! on its way to the device.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::ops::Range;
 
+use crate::cache::{Cache, Kept};
 use crate::device::{self, BlockDevice};
-use crate::error::{Flaw, Result};
+use crate::error::{Error, Flaw, Result};
 use crate::format::{Key, Node, Ptr, Super};
-
-/// How many nodes are kept: 16 MiB of them.
-const NODES: usize = 1024;
+use crate::tree::Written;
 
 /// A device that holds a volume.
 #[derive(Debug)]
@@ -23,7 +23,9 @@ pub(crate) struct Store<D> {
     pub(crate) area: Range<u64>,
     /// The last transaction that may have written anything.
     newest: Cell<u64>,
-    nodes: RefCell<Nodes>,
+    pub(crate) cache: RefCell<Cache>,
+    /// What a commit under way writes, by its first block: it is not on the device yet.
+    flying: RefCell<BTreeMap<u64, Arc<[u8]>>>,
 }
 
 /// What the parent says about a node.
@@ -45,7 +47,8 @@ impl<D: BlockDevice> Store<D> {
             seed: root.seed(),
             area: Super::area(root.blocks),
             newest: Cell::new(root.txg),
-            nodes: RefCell::new(Nodes::default()),
+            cache: RefCell::default(),
+            flying: RefCell::default(),
         }
     }
 
@@ -54,28 +57,70 @@ impl<D: BlockDevice> Store<D> {
         self.newest.set(txg);
     }
 
-    /// What a pointer leads to, checked by its sum.
-    pub(crate) async fn content(&self, ptr: &Ptr) -> Result<Vec<u8>> {
+    /// Why a pointer cannot lead anywhere.
+    fn check(&self, ptr: &Ptr) -> Result<()> {
         if !ptr.fits(&self.area) {
-            return Err(Flaw::Address.at(ptr.block));
+            Err(Flaw::Address.at(ptr.block))
+        } else if ptr.birth > self.newest.get() {
+            Err(Flaw::Birth.at(ptr.block))
+        } else {
+            Ok(())
         }
-        if ptr.birth > self.newest.get() {
-            return Err(Flaw::Birth.at(ptr.block));
-        }
-        let content = device::read(&self.device, ptr.block, ptr.blocks).await?;
+    }
+
+    /// What a pointer leads to on the device, checked by its sum.
+    pub(crate) async fn content(&self, ptr: &Ptr) -> Result<Arc<[u8]>> {
+        self.check(ptr)?;
+        let flying = self.flying.borrow().get(&ptr.block).cloned();
+        let content = match flying {
+            Some(content) => content,
+            None => device::read(&self.device, ptr.block, ptr.blocks).await?.into(),
+        };
         ptr.verify(self.seed, &content)?;
         Ok(content)
     }
 
+    /// The content of a record.
+    pub(crate) async fn record(&self, ptr: &Ptr) -> Result<Arc<[u8]>> {
+        let kept = self.cache.borrow_mut().get(ptr);
+        if let Some(Kept::Record(bytes)) = kept {
+            return Ok(bytes);
+        }
+        let content = self.content(ptr).await?;
+        self.keep(ptr, Kept::Record(Arc::clone(&content)));
+        Ok(content)
+    }
+
+    /// Reads records that are not kept yet, all at once. What fails is left to who needs it.
+    pub(crate) async fn fetch(&self, ptrs: &[Ptr]) -> Result<()> {
+        let known = |ptr: &Ptr| {
+            self.cache.borrow_mut().get(ptr).is_some()
+                || self.flying.borrow().contains_key(&ptr.block)
+        };
+        let unknown = |ptr: &&Ptr| self.check(ptr).is_ok() && !known(ptr);
+        let wanted: Vec<&Ptr> = ptrs.iter().filter(unknown).collect();
+        let runs: Vec<(u64, u64)> = wanted.iter().map(|ptr| (ptr.block, ptr.blocks)).collect();
+        for (ptr, content) in wanted.iter().zip(device::read_all(&self.device, &runs).await) {
+            match content {
+                Ok(content) if ptr.verify(self.seed, &content).is_ok() => {
+                    self.keep(ptr, Kept::Record(content.into()));
+                }
+                Err(gone @ Error::Device(crate::error::Failure::Gone)) => return Err(gone),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// The node that a pointer leads to, which has to play this role.
     pub(crate) async fn node(&self, ptr: &Ptr, role: Role) -> Result<Arc<Node>> {
-        let kept = self.nodes.borrow_mut().get(ptr);
+        let kept = self.cache.borrow_mut().get(ptr);
         let node = match kept {
-            Some(node) => node,
-            None => {
+            Some(Kept::Node(node)) => node,
+            _ => {
                 let content = self.content(ptr).await?;
                 let node = Arc::new(Node::decode(&content, ptr, role.level, role.owner)?);
-                self.keep(ptr, &node);
+                self.keep(ptr, Kept::Node(Arc::clone(&node)));
                 node
             }
         };
@@ -88,42 +133,22 @@ impl<D: BlockDevice> Store<D> {
         if first && last { Ok(node) } else { Err(Flaw::Order.at(ptr.block)) }
     }
 
-    /// Keeps a node that is on disk.
-    pub(crate) fn keep(&self, ptr: &Ptr, node: &Arc<Node>) {
-        self.nodes.borrow_mut().insert(ptr, Arc::clone(node));
-    }
-}
-
-/// Nodes by place and birth; a second chance for those that were asked for.
-#[derive(Debug, Default)]
-struct Nodes {
-    by_place: BTreeMap<(u64, u64), (Ptr, Arc<Node>, bool)>,
-    order: VecDeque<(u64, u64)>,
-}
-
-impl Nodes {
-    fn get(&mut self, ptr: &Ptr) -> Option<Arc<Node>> {
-        let (known, node, asked) = self.by_place.get_mut(&(ptr.block, ptr.birth))?;
-        *asked = true;
-        (*known == *ptr).then(|| Arc::clone(node))
+    /// Keeps what a pointer leads to.
+    pub(crate) fn keep(&self, ptr: &Ptr, kept: Kept) {
+        self.cache.borrow_mut().insert(ptr, kept);
     }
 
-    fn insert(&mut self, ptr: &Ptr, node: Arc<Node>) {
-        let place = (ptr.block, ptr.birth);
-        if self.by_place.insert(place, (*ptr, node, false)).is_none() {
-            self.order.push_back(place);
+    /// A commit begins to write this: until it [has landed](Self::landed) it is read from here.
+    pub(crate) fn takes_off(&self, written: &Written) {
+        let content = written.content.iter();
+        *self.flying.borrow_mut() = content.map(|(at, bytes)| (*at, Arc::clone(bytes))).collect();
+        for (ptr, kept) in &written.kept {
+            self.keep(ptr, kept.clone());
         }
-        while self.order.len() > NODES {
-            let Some(oldest) = self.order.pop_front() else { return };
-            match self.by_place.get_mut(&oldest) {
-                Some((_, _, asked @ true)) => {
-                    *asked = false;
-                    self.order.push_back(oldest);
-                }
-                _ => {
-                    self.by_place.remove(&oldest);
-                }
-            }
-        }
+    }
+
+    /// All that a commit wrote is on the device.
+    pub(crate) fn landed(&self) {
+        self.flying.borrow_mut().clear();
     }
 }

@@ -8,19 +8,25 @@ use siphasher::sip::SipHasher13;
 
 use crate::device::BlockDevice;
 use crate::error::{Error, Flaw, Result};
-use crate::format::{Inode, Key, Kind, Name, Tag, Value, decode_names};
+use crate::format::{Inode, Key, Kind, Name, Ptr, Tag, Value, decode_names};
 use crate::num::{size, wide};
 use crate::store::Store;
 use crate::tree::Tree;
 
-/// A volume at one moment.
+/// A volume at one moment. While it is there, no block that it leads to is used again: a view
+/// that is kept for long keeps space from those who delete.
 #[derive(Debug)]
 pub struct View<'s, D> {
     pub(crate) store: &'s Store<D>,
+    /// What the open transaction frees, and those behind it, stays for as long as this.
+    pub(crate) _pin: Arc<()>,
     /// Key of the hash of names.
     pub(crate) secret: [u8; 16],
     pub(crate) tree: Tree,
 }
+
+/// How many records are read at once: with the largest, four megabytes.
+const BATCH: usize = 32;
 
 /// The keys of a file's records from number `first` to before `end`.
 pub(crate) const fn records(ino: u64, first: u64, end: u64) -> (Key, Key) {
@@ -148,21 +154,61 @@ impl<D: BlockDevice> View<'_, D> {
         let mut next = offset.div_euclid(record);
         let end = offset.saturating_add(count).div_ceil(record);
         while next < end {
-            let (from, to) = records(ino, next, end);
-            let Some((key, value)) = self.tree.first(self.store, from, to).await? else { break };
-            let content = self.content(&value).await?;
-            let start = key.offset.checked_mul(record).ok_or(Flaw::Value.at(ino))?;
-            overlay(into, offset, &content, start);
-            next = key.offset.saturating_add(1);
+            let found = self.fetch(ino, next, end).await?;
+            let Some((last, _)) = found.last() else { break };
+            next = last.offset.saturating_add(1);
+            for (key, value) in &found {
+                let content = self.content(value).await?;
+                let start = key.offset.checked_mul(record).ok_or(Flaw::Value.at(ino))?;
+                overlay(into, offset, &content, start);
+            }
         }
         Ok(size(count))
     }
 
+    /// Reads ahead: what a file has of the bytes from `offset` on, so many, is kept for those who
+    /// will read it, as far as there is room.
+    ///
+    /// # Errors
+    ///
+    /// As [`View::read`], but not for what cannot be read: that is told to whoever wants it.
+    pub async fn prefetch(&self, ino: u64, offset: u64, count: u64) -> Result<()> {
+        let inode = self.inode(ino).await?;
+        if inode.kind != Kind::File {
+            return Err(Error::Invalid);
+        }
+        let record = inode.record_size();
+        let end = inode.size.min(offset.saturating_add(count)).div_ceil(record);
+        let mut next = offset.div_euclid(record);
+        while next < end {
+            let found = self.fetch(ino, next, end).await?;
+            let Some((last, _)) = found.last() else { break };
+            next = last.offset.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// The next records of a file from number `first` to before `end`, read all at once.
+    async fn fetch(&self, ino: u64, first: u64, end: u64) -> Result<Vec<(Key, Value)>> {
+        let (from, to) = records(ino, first, end);
+        let mut found = self.tree.range(self.store, from, to, BATCH).await?;
+        found.truncate(BATCH);
+        let on_disk = |value: &Value| match value {
+            Value::Stored(ptr) => Some(*ptr),
+            _ => None,
+        };
+        let ptrs: Vec<Ptr> = found.iter().filter_map(|(_, value)| on_disk(value)).collect();
+        if ptrs.len() > 1 {
+            self.store.fetch(&ptrs).await?;
+        }
+        Ok(found)
+    }
+
     /// The bytes of a record.
-    pub(crate) async fn content(&self, value: &Value) -> Result<Vec<u8>> {
+    pub(crate) async fn content(&self, value: &Value) -> Result<Arc<[u8]>> {
         match value {
-            Value::Stored(ptr) => self.store.content(ptr).await,
-            Value::Record(bytes) => Ok(bytes.to_vec()),
+            Value::Stored(ptr) => self.store.record(ptr).await,
+            Value::Record(bytes) => Ok(Arc::clone(bytes)),
             Value::Bytes(_) | Value::Child(_) => Err(Flaw::Role.at(0)),
         }
     }

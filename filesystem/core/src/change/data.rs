@@ -71,7 +71,7 @@ impl<D: BlockDevice> Change<'_, D> {
         if !whole {
             let key = Key::new(ino, Tag::Data, number);
             if let Some(value) = self.view.tree.get(self.view.store, key).await? {
-                content = self.view.content(&value).await?;
+                content = self.view.content(&value).await?.to_vec();
             } else if number == 0
                 && let Some(inline) = self.view.inline(ino).await?
             {
@@ -144,7 +144,7 @@ impl<D: BlockDevice> Change<'_, D> {
         if rest > 0
             && let Some(value) = self.view.tree.get(self.view.store, key).await?
         {
-            let mut content = self.view.content(&value).await?;
+            let mut content = self.view.content(&value).await?.to_vec();
             content.truncate(rest);
             content.resize(content.len().next_multiple_of(BLOCK), 0);
             self.put_record(ino, inode, number, Value::Record(content.into())).await?;

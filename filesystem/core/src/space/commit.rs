@@ -1,6 +1,7 @@
 //! Writing the maps, and the pool tree that leads to them.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::{Entry, Region, Space, key, pieces, regions};
@@ -11,11 +12,13 @@ use crate::num::wide;
 use crate::store::Store;
 use crate::tree::{Run, Written};
 
+/// How many transactions before the last one can still be mounted.
+const GENERATIONS: usize = 2;
+
 impl Space {
     /// How many blocks the next commit may need for maps and the pool tree.
     pub(crate) fn need(&self) -> u64 {
-        let [now, ..] = &self.held;
-        let touched = wide(self.regions.len()).saturating_add(wide(now.len()));
+        let touched = wide(self.regions.len()).saturating_add(wide(self.now.runs.len()));
         let maps = touched.min(self.numbers().end);
         let growth = self.pool.growth().saturating_add(self.pool.dirty().0);
         maps.saturating_mul(2).saturating_add(growth).saturating_mul(NODE_BLOCKS)
@@ -72,7 +75,7 @@ impl Space {
         store: &Store<D>,
         seen: usize,
     ) -> Result<usize> {
-        let [now, ..] = &self.held;
+        let now = &self.now.runs;
         let fresh: Vec<Run> = now.get(seen.saturating_sub(1)..).unwrap_or_default().to_vec();
         let count = now.len();
         for number in fresh.into_iter().flat_map(regions) {
@@ -103,7 +106,7 @@ impl Space {
     fn contents(&self, changed: &BTreeMap<u64, u64>) -> BTreeMap<u64, Region> {
         let of = |number: &u64| Some((*number, self.regions.get(number)?.clone()));
         let mut contents: BTreeMap<u64, Region> = changed.keys().filter_map(of).collect();
-        for (number, at, count) in self.held.iter().flatten().flat_map(|run| pieces(*run)) {
+        for (number, at, count) in self.all_held().flat_map(|run| pieces(*run)) {
             if let Some(region) = contents.get_mut(&number) {
                 region.set(at, count, false);
             }
@@ -111,15 +114,41 @@ impl Space {
         contents
     }
 
-    /// A superblock is on the medium: what no superblock of the last three leads to can be used.
-    pub(crate) fn rotate(&mut self) -> Result<Vec<Run>> {
-        let [now, last, before] = &mut self.held;
-        let usable = core::mem::take(before);
-        *before = core::mem::take(last);
-        *last = core::mem::take(now);
-        for run in &usable {
-            self.mark(*run, false)?;
-        }
-        Ok(usable)
+    /// The open transaction ends, and the next one is open.
+    pub(crate) fn rotate(&mut self) {
+        let ended = core::mem::take(&mut self.now);
+        self.held.push_front(ended);
     }
+
+    /// How many transactions there are, the oldest first, of which nothing that they freed is led
+    /// to by one of the last three superblocks or by a view; and what they freed.
+    pub(crate) fn releasable(&self) -> (usize, Vec<Run>) {
+        let old = self.held.iter().skip(GENERATIONS).rev();
+        let old: Vec<_> = old.take_while(|freed| Arc::strong_count(&freed.pin) == 1).collect();
+        (old.len(), merged(old.into_iter().flat_map(|freed| freed.runs.iter().copied()).collect()))
+    }
+
+    /// Makes usable what so many transactions freed, the oldest first.
+    pub(crate) fn release(&mut self, transactions: usize) -> Result<()> {
+        for _ in 0..transactions {
+            let freed = self.held.pop_back().unwrap_or_default();
+            freed.runs.into_iter().try_for_each(|run| self.mark(run, false))?;
+        }
+        Ok(())
+    }
+}
+
+/// The same blocks in as few runs as possible.
+fn merged(mut runs: Vec<Run>) -> Vec<Run> {
+    runs.sort_unstable();
+    let mut merged: Vec<Run> = Vec::new();
+    for run in runs {
+        match merged.last_mut() {
+            Some((first, count)) if first.saturating_add(*count) == run.0 => {
+                *count = count.saturating_add(run.1);
+            }
+            _ => merged.push(run),
+        }
+    }
+    merged
 }

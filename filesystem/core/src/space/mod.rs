@@ -4,8 +4,11 @@
 //! ```text
 //!   on disk: set = reachable from this superblock       in memory: set = that, or held
 //!
-//!   free in txg t ─▶ held[0] ─ commit ─▶ held[1] ─ commit ─▶ held[2] ─ commit ─▶ usable
+//!   free in txg t ─▶ now ─ commit of t ─▶ held ─ commits of t+1, t+2 ─▶ usable
 //! ```
+//!
+//! A view pins the transaction in which it was taken: what that frees, and what later ones free,
+//! is held for as long.
 //!
 //! The maps are found through the pool tree, which itself needs blocks: a commit first gives
 //! places to all maps and nodes that it will write, until no more are needed, and only then
@@ -14,7 +17,8 @@
 mod commit;
 mod region;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -37,13 +41,22 @@ pub(crate) struct Space {
     /// Where data may be.
     area: Range<u64>,
     regions: BTreeMap<u64, Region>,
-    /// What was freed in this transaction, the last, and the one before.
-    held: [Vec<Run>; 3],
+    /// What the open transaction frees, and what the ones before it did, the newest first.
+    now: Freed,
+    held: VecDeque<Freed>,
     /// Blocks, and whole groups, that may be used.
     free: u64,
     whole: u64,
     /// Where the next search begins: for trees, for data.
     cursors: [u64; 2],
+}
+
+/// What one transaction freed.
+#[derive(Debug, Default)]
+struct Freed {
+    runs: Vec<Run>,
+    /// The views that were taken while it was open have this too.
+    pin: Arc<()>,
 }
 
 /// What the pool tree says of a region.
@@ -122,7 +135,8 @@ impl Space {
         let mut space = Self {
             pool,
             regions: BTreeMap::new(),
-            held: [const { Vec::new() }; 3],
+            now: Freed::default(),
+            held: VecDeque::new(),
             free: 0,
             whole: 0,
             cursors,
@@ -214,9 +228,19 @@ impl Space {
         (self.free, self.whole.saturating_mul(GROUP))
     }
 
+    /// What is not to be used, and no map on disk has.
+    fn all_held(&self) -> impl Iterator<Item = &Run> {
+        self.held.iter().chain([&self.now]).flat_map(|freed| &freed.runs)
+    }
+
     /// Blocks that commits will make usable.
     pub(crate) fn held(&self) -> u64 {
-        self.held.iter().flatten().map(|run| run.1).fold(0, u64::saturating_add)
+        self.all_held().map(|run| run.1).fold(0, u64::saturating_add)
+    }
+
+    /// What keeps everything that can be reached now.
+    pub(crate) fn pin(&self) -> Arc<()> {
+        Arc::clone(&self.now.pin)
     }
 
     /// Takes so many blocks in a row.
@@ -294,12 +318,11 @@ impl Space {
 
     /// Frees what a superblock may lead to, or a log.
     pub(crate) fn hold(&mut self, run: Run) {
-        let [now, ..] = &mut self.held;
-        match now.last_mut() {
+        match self.now.runs.last_mut() {
             Some((first, count)) if first.saturating_add(*count) == run.0 => {
                 *count = count.saturating_add(run.1);
             }
-            _ => now.push(run),
+            _ => self.now.runs.push(run),
         }
     }
 

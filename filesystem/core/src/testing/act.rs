@@ -9,7 +9,7 @@ use super::model::{Entry, Step, TARGET, Tree, pattern, split};
 use super::random::Random;
 use crate::device::BlockDevice;
 use crate::error::{Error, Result};
-use crate::{Attributes, Kind, New, Volume};
+use crate::{Attributes, Kind, New, View, Volume};
 
 async fn find<D: BlockDevice>(volume: &Volume<D>, path: &str) -> Result<u64> {
     let view = volume.view();
@@ -21,11 +21,7 @@ async fn find<D: BlockDevice>(volume: &Volume<D>, path: &str) -> Result<u64> {
 }
 
 /// Does a step to a volume.
-pub(crate) async fn step<D: BlockDevice>(
-    volume: &mut Volume<D>,
-    step: &Step,
-    now: i64,
-) -> Result<()> {
+pub(crate) async fn step<D: BlockDevice>(volume: &Volume<D>, step: &Step, now: i64) -> Result<()> {
     let parent = |path: &str| (split(path).0.to_string(), split(path).1.as_bytes().to_vec());
     let new = |kind, mode| New { kind, mode, uid: 0, gid: 0 };
     match step {
@@ -67,7 +63,7 @@ pub(crate) async fn step<D: BlockDevice>(
     }
 }
 
-async fn content_step<D: BlockDevice>(volume: &mut Volume<D>, step: &Step, now: i64) -> Result<()> {
+async fn content_step<D: BlockDevice>(volume: &Volume<D>, step: &Step, now: i64) -> Result<()> {
     match step {
         Step::Chmod(path, mode) => {
             let ino = find(volume, path).await?;
@@ -94,7 +90,7 @@ async fn content_step<D: BlockDevice>(volume: &mut Volume<D>, step: &Step, now: 
 }
 
 async fn write<D: BlockDevice>(
-    volume: &mut Volume<D>,
+    volume: &Volume<D>,
     ino: u64,
     offset: u64,
     data: &[u8],
@@ -110,7 +106,11 @@ async fn write<D: BlockDevice>(
 
 /// Everything that can be seen of a volume.
 pub(crate) async fn tree<D: BlockDevice>(volume: &Volume<D>) -> Result<Tree> {
-    let view = volume.view();
+    seen(&volume.view()).await
+}
+
+/// Everything that can be seen in a view.
+pub(crate) async fn seen<D: BlockDevice>(view: &View<'_, D>) -> Result<Tree> {
     let mut paths = BTreeMap::new();
     let mut todo = vec![(String::new(), 1)];
     while let Some((path, ino)) = todo.pop() {

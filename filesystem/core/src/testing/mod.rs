@@ -6,6 +6,7 @@ pub(crate) mod disk;
 pub(crate) mod forge;
 pub(crate) mod model;
 pub(crate) mod random;
+pub(crate) mod together;
 
 use alloc::collections::BTreeSet;
 

@@ -16,10 +16,10 @@ use crate::testing::{SMALL, formatted, mounted, run};
 use crate::{Mode, mount};
 
 /// A history on a disk: what the disk did, and how the volume was after each step.
-struct History {
-    base: Image,
-    events: Vec<Event>,
-    trees: Vec<Tree>,
+pub(super) struct History {
+    pub(super) base: Image,
+    pub(super) events: Vec<Event>,
+    pub(super) trees: Vec<Tree>,
 }
 
 /// How a history ends.
@@ -35,10 +35,10 @@ fn record(before: &[Step], steps: &[Step], end: End) -> History {
 }
 
 fn record_on(disk: SimDisk, before: &[Step], steps: &[Step], end: End) -> History {
-    let mut volume = mounted(&disk);
+    let volume = mounted(&disk);
     let mut model = Model::new();
     for step in before {
-        let done = run(act::step(&mut volume, step, 5));
+        let done = run(act::step(&volume, step, 5));
         assert_eq!(done, model.step(step, 5), "{step:?}");
     }
     run(volume.commit(5)).unwrap();
@@ -49,7 +49,7 @@ fn record_on(disk: SimDisk, before: &[Step], steps: &[Step], end: End) -> Histor
     let last = if end == End::Fsync { Step::Fsync } else { Step::Commit };
     for (step, now) in steps.iter().chain([&last]).zip(10..) {
         disk.mark(trees.len(), lasting);
-        let done = run(act::step(&mut volume, step, now));
+        let done = run(act::step(&volume, step, now));
         assert_eq!(done, model.step(step, now), "{step:?} of {steps:?}");
         trees.push(model.tree());
         if matches!(step, Step::Fsync | Step::Commit) {
@@ -85,7 +85,12 @@ fn judge(disk: &SimDisk, cut: &Cut, trees: &[Tree]) -> Result<(), String> {
 }
 
 /// All cuts of a history; of each `again`-th the mount behind it is cut too.
-fn try_all(history: &History, samples: u64, again: usize, told: &dyn Fn() -> String) -> usize {
+pub(super) fn try_all(
+    history: &History,
+    samples: u64,
+    again: usize,
+    told: &dyn Fn() -> String,
+) -> usize {
     let mut seen = 0;
     let mut more = 0;
     let first = crash::enumerate(&history.base, &history.events, samples, |cut| {
@@ -102,7 +107,7 @@ fn try_all(history: &History, samples: u64, again: usize, told: &dyn Fn() -> Str
 }
 
 /// What is there before: a directory with a file, one with nothing, and a file of records.
-fn before() -> Vec<Step> {
+pub(super) fn before() -> Vec<Step> {
     let name = |name: &str| name.to_string();
     vec![
         Step::Mkdir(name("A")),
@@ -211,9 +216,9 @@ fn whatever_request_fails_nothing_panics_and_a_prefix_is_left() {
     .to_vec();
     let disk = formatted(SMALL);
     let mut model = Model::new();
-    let mut volume = mounted(&disk);
+    let volume = mounted(&disk);
     for step in before() {
-        run(act::step(&mut volume, &step, 5)).unwrap();
+        run(act::step(&volume, &step, 5)).unwrap();
         model.step(&step, 5).unwrap();
     }
     run(volume.unmount(5)).unwrap();
@@ -237,10 +242,10 @@ fn whatever_request_fails_nothing_panics_and_a_prefix_is_left() {
 fn until_it_fails(disk: &SimDisk, mut model: Model, steps: &[Step]) -> (Vec<Tree>, usize) {
     let mut trees = vec![model.tree()];
     let mut lasting = 0;
-    let Ok(mut volume) = run(mount(disk, Mode::Write)) else { return (trees, lasting) };
+    let Ok(volume) = run(mount(disk, Mode::Write)) else { return (trees, lasting) };
     for (step, now) in steps.iter().zip(10..) {
         // A step that fails changes nothing, and the next ones are done without it.
-        if run(act::step(&mut volume, step, now)).is_ok() {
+        if run(act::step(&volume, step, now)).is_ok() {
             model.step(step, now).unwrap();
             trees.push(model.tree());
             if matches!(step, Step::Fsync | Step::Commit) {

@@ -20,7 +20,7 @@ const EMPTY: u64 = 4;
 /// What fsck finds on a volume that was changed behind the back of its rules.
 fn found(spoil: impl FnOnce(&mut Change<'_, &SimDisk>)) -> Vec<Finding> {
     let disk = formatted(SMALL);
-    let mut volume = mounted(&disk);
+    let volume = mounted(&disk);
     let new = |kind| New { kind, mode: 0o700, uid: 0, gid: 0 };
     let made = [
         run(volume.create(ROOT, b"directory", new(Kind::Directory), 1)).unwrap(),
@@ -32,10 +32,11 @@ fn found(spoil: impl FnOnce(&mut Change<'_, &SimDisk>)) -> Vec<Finding> {
     run(volume.commit(1)).unwrap();
     assert_eq!(run(check(&disk, Depth::Content)).unwrap().findings, []);
 
-    let mut change = volume.change();
+    let mut turn = run(volume.turn());
+    let mut change = turn.change();
     spoil(&mut change);
-    let done = change.done();
-    volume.adopt(done);
+    turn.adopt(change.done());
+    drop(turn);
     run(volume.commit(2)).unwrap();
     run(check(&disk, Depth::Content)).unwrap().findings
 }

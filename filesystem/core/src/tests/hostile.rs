@@ -20,13 +20,13 @@ const REQUESTS: u64 = 40_000;
 /// A volume with a bit of everything, and a log.
 fn victim() -> Image {
     let disk = formatted(SMALL);
-    let mut volume = mounted(&disk);
+    let volume = mounted(&disk);
     let mut random = Random::new(4);
     let names = ["a", "b", "a/x", "a/y", "b/x", "b/y", "a/x/z", "c"];
     let mut worked = 0;
     for now in 2..200 {
         let step = act::random_step(&mut random, &names);
-        worked += usize::from(run(act::step(&mut volume, &step, now)).is_ok());
+        worked += usize::from(run(act::step(&volume, &step, now)).is_ok());
     }
     assert!(worked > 30, "{worked}");
     let new = New { kind: Kind::File, mode: 0o600, uid: 0, gid: 0 };
@@ -67,13 +67,13 @@ fn read_all(volume: &Volume<&SimDisk>) -> usize {
 fn look(image: Image) -> bool {
     let disk = SimDisk::of(SMALL, image);
     let early = run(fsck::check(&disk, Depth::Content));
-    let Ok(mut volume) = run(mount(&disk, Mode::Write)) else { return false };
+    let Ok(volume) = run(mount(&disk, Mode::Write)) else { return false };
     let mut worked = read_all(&volume);
     let mut random = Random::new(8);
     let names = ["a", "b", "a/x", "c", "file 7", "late 3"];
     for now in 2..15 {
         let step = act::random_step(&mut random, &names);
-        worked += usize::from(run(act::step(&mut volume, &step, now)).is_ok());
+        worked += usize::from(run(act::step(&volume, &step, now)).is_ok());
     }
     let ended = run(volume.unmount(9)).is_ok();
     let late = run(fsck::check(&disk, Depth::Structure));

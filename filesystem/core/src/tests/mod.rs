@@ -5,5 +5,6 @@ mod disk;
 mod fsck;
 mod hostile;
 mod model;
+mod together;
 mod tree;
 mod volume;

@@ -26,7 +26,7 @@ fn history(seed: u64, steps: i64) {
     for now in 2..steps + 2 {
         let step = random_step(&mut random, &NAMES);
         let expected = model.step(&step, now);
-        let got = run(act::step(&mut volume, &step, now));
+        let got = run(act::step(&volume, &step, now));
         assert_eq!(got, expected, "seed {seed}, {step:?} at {now}");
         match random.below(40) {
             0 => {
@@ -60,12 +60,12 @@ fn random_histories_are_those_of_the_model() {
 fn a_disk_that_answers_late_and_in_any_order_makes_no_difference() {
     let disk = formatted(SMALL);
     disk.shuffle(3);
-    let mut volume = mounted(&disk);
+    let volume = mounted(&disk);
     let mut model = Model::new();
     let mut random = Random::new(99);
     for now in 2..200 {
         let step = random_step(&mut random, &NAMES);
-        assert_eq!(run(act::step(&mut volume, &step, now)), model.step(&step, now));
+        assert_eq!(run(act::step(&volume, &step, now)), model.step(&step, now));
     }
     assert_eq!(run(act::tree(&volume)).unwrap(), model.tree());
 }

@@ -18,7 +18,7 @@ use crate::{BLOCK, Kind, Mode, NAME_MAX, New, Volume, mount};
 const FILE: New = New { kind: Kind::File, mode: 0o644, uid: 0, gid: 0 };
 const ROOT: u64 = 1;
 
-fn make(volume: &mut Volume<&SimDisk>, name: &str) -> Result<u64, Error> {
+fn make(volume: &Volume<&SimDisk>, name: &str) -> Result<u64, Error> {
     run(volume.create(ROOT, name.as_bytes(), FILE, 2))
 }
 
@@ -27,7 +27,7 @@ fn findings(disk: &SimDisk) -> Vec<Finding> {
 }
 
 /// Writes all of it, in as many parts as the volume wants.
-fn fill(volume: &mut Volume<&SimDisk>, ino: u64, data: &[u8]) -> Result<(), Error> {
+fn fill(volume: &Volume<&SimDisk>, ino: u64, data: &[u8]) -> Result<(), Error> {
     let mut done = 0;
     while done < data.len() {
         let at = u64::try_from(done).unwrap();
@@ -46,15 +46,15 @@ fn a_full_volume_says_so_lets_delete_and_can_be_filled_again() {
 }
 
 fn fill_and_empty(disk: &SimDisk, rounds: u32) {
-    let mut volume = mounted(disk);
+    let volume = mounted(disk);
     let mut sizes = Vec::new();
     for round in 0..rounds {
         let mut names: Vec<String> = Vec::new();
         loop {
             let name = format!("{round}-{}", names.len());
             let size = if names.len().is_multiple_of(2) { 200_000 } else { 3_000 };
-            let made = make(&mut volume, &name);
-            let filled = made.and_then(|ino| fill(&mut volume, ino, &pattern(size, 1)));
+            let made = make(&volume, &name);
+            let filled = made.and_then(|ino| fill(&volume, ino, &pattern(size, 1)));
             if made.is_ok() {
                 names.push(name);
             }
@@ -82,8 +82,8 @@ fn fill_and_empty(disk: &SimDisk, rounds: u32) {
 #[test]
 fn an_open_file_without_a_name_lives_until_it_is_closed_or_the_power_goes() {
     let disk = formatted(SMALL);
-    let mut volume = mounted(&disk);
-    let ino = make(&mut volume, "a").unwrap();
+    let volume = mounted(&disk);
+    let ino = make(&volume, "a").unwrap();
     run(volume.open(ino)).unwrap();
     run(volume.unlink(ROOT, b"a", 3)).unwrap();
     run(volume.write(ino, 0, b"still here", 4)).unwrap();
@@ -110,8 +110,8 @@ fn an_open_file_without_a_name_lives_until_it_is_closed_or_the_power_goes() {
 #[test]
 fn names_of_any_bytes_are_taken_and_impossible_ones_refused() {
     let disk = formatted(SMALL);
-    let mut volume = mounted(&disk);
-    let mut create = |name: &[u8]| run(volume.create(ROOT, name, FILE, 2));
+    let volume = mounted(&disk);
+    let create = |name: &[u8]| run(volume.create(ROOT, name, FILE, 2));
     create(&[b'x'; NAME_MAX]).unwrap();
     create(b"\xff\x01 \n").unwrap();
     assert_eq!(create(&[b'x'; NAME_MAX + 1]), Err(Error::NameTooLong));
@@ -124,9 +124,9 @@ fn names_of_any_bytes_are_taken_and_impossible_ones_refused() {
 #[test]
 fn a_directory_is_read_in_parts_while_others_change_it() {
     let disk = formatted(SMALL);
-    let mut volume = mounted(&disk);
+    let volume = mounted(&disk);
     for number in 0..500 {
-        make(&mut volume, &format!("stays {number}")).unwrap();
+        make(&volume, &format!("stays {number}")).unwrap();
     }
     let mut seen = Vec::new();
     let mut after = None;
@@ -135,7 +135,7 @@ fn a_directory_is_read_in_parts_while_others_change_it() {
         let Some((cookie, _)) = entries.last() else { break };
         after = Some(*cookie);
         seen.extend(entries.into_iter().map(|(_, name)| name.name));
-        make(&mut volume, &format!("new {round}")).unwrap();
+        make(&volume, &format!("new {round}")).unwrap();
     }
     let stays = |name: &&Vec<u8>| name.starts_with(b"stays");
     let mut names: Vec<&Vec<u8>> = seen.iter().filter(stays).collect();
@@ -148,8 +148,8 @@ fn a_directory_is_read_in_parts_while_others_change_it() {
 #[test]
 fn a_sparse_file_takes_no_space_and_reads_as_zeroes() {
     let disk = formatted(SMALL);
-    let mut volume = mounted(&disk);
-    let ino = make(&mut volume, "a").unwrap();
+    let volume = mounted(&disk);
+    let ino = make(&volume, "a").unwrap();
     run(volume.truncate(ino, 1 << 40, 3)).unwrap();
     run(volume.write(ino, 1 << 39, b"middle", 4)).unwrap();
     assert_eq!(run(volume.view().inode(ino)).unwrap().blocks, 1);
@@ -166,9 +166,9 @@ fn a_sparse_file_takes_no_space_and_reads_as_zeroes() {
 #[test]
 fn what_was_cut_off_does_not_come_back_when_a_file_grows() {
     let disk = formatted(SMALL);
-    let mut volume = mounted(&disk);
-    let ino = make(&mut volume, "a").unwrap();
-    fill(&mut volume, ino, &vec![0xAA; 150_000]).unwrap();
+    let volume = mounted(&disk);
+    let ino = make(&volume, "a").unwrap();
+    fill(&volume, ino, &vec![0xAA; 150_000]).unwrap();
     run(volume.commit(4)).unwrap();
     run(volume.truncate(ino, 371, 5)).unwrap();
     run(volume.truncate(ino, 225_215, 6)).unwrap();
@@ -181,9 +181,9 @@ fn what_was_cut_off_does_not_come_back_when_a_file_grows() {
 /// A volume with three commits, of one file each.
 fn three_commits() -> SimDisk {
     let disk = formatted(SMALL);
-    let mut volume = mounted(&disk);
+    let volume = mounted(&disk);
     for name in ["one", "two", "three"] {
-        make(&mut volume, name).unwrap();
+        make(&volume, name).unwrap();
         run(volume.commit(3)).unwrap();
     }
     disk
@@ -236,12 +236,12 @@ fn a_root_that_is_rotten_is_passed_over_and_told() {
 #[test]
 fn a_rotten_record_fails_its_reader_alone_and_fsck_names_it() {
     let disk = formatted(SMALL);
-    let mut volume = mounted(&disk);
-    let (good, bad) = (make(&mut volume, "a").unwrap(), make(&mut volume, "b").unwrap());
-    fill(&mut volume, good, &pattern(50_000, 1)).unwrap();
+    let volume = mounted(&disk);
+    let (good, bad) = (make(&volume, "a").unwrap(), make(&volume, "b").unwrap());
+    fill(&volume, good, &pattern(50_000, 1)).unwrap();
     run(volume.commit(3)).unwrap();
     disk.take_events();
-    fill(&mut volume, bad, &vec![0xBB; 50_000]).unwrap();
+    fill(&volume, bad, &vec![0xBB; 50_000]).unwrap();
     let events = disk.take_events();
     let Some(Event::Write { block, .. }) = events.first() else { panic!("nothing written") };
     run(volume.unmount(4)).unwrap();
@@ -276,7 +276,7 @@ fn a_wrong_device_is_a_clear_error_and_is_not_written() {
 
     let locked = SimDisk::of(SMALL, image.clone()).with(|facts| facts.access = Access::ReadOnly);
     assert_eq!(run(mount(&locked, Mode::Write)).err(), Some(Error::ReadOnly));
-    let mut volume = run(mount(&locked, Mode::Read)).unwrap();
+    let volume = run(mount(&locked, Mode::Read)).unwrap();
     assert_eq!(run(volume.create(ROOT, b"a", FILE, 1)), Err(Error::ReadOnly));
     run(volume.unmount(1)).unwrap();
     assert_eq!(locked.image(), image);
@@ -285,8 +285,8 @@ fn a_wrong_device_is_a_clear_error_and_is_not_written() {
 #[test]
 fn append_and_fsync_is_one_write_of_a_block_and_one_flush() {
     let disk = formatted(SMALL);
-    let mut volume = mounted(&disk);
-    let ino = make(&mut volume, "a").unwrap();
+    let volume = mounted(&disk);
+    let ino = make(&volume, "a").unwrap();
     run(volume.fsync()).unwrap();
     for round in 0..100 {
         run(volume.write(ino, round * 200, &[7; 200], 3)).unwrap();
@@ -300,9 +300,9 @@ fn append_and_fsync_is_one_write_of_a_block_and_one_flush() {
 #[test]
 fn an_overwrite_of_four_kilobytes_costs_less_than_twenty() {
     let disk = formatted(1 << 16);
-    let mut volume = mounted(&disk);
-    let ino = make(&mut volume, "a").unwrap();
-    fill(&mut volume, ino, &pattern(64 << 20, 1)).unwrap();
+    let volume = mounted(&disk);
+    let ino = make(&volume, "a").unwrap();
+    fill(&volume, ino, &pattern(64 << 20, 1)).unwrap();
     run(volume.commit(3)).unwrap();
     disk.take_events();
     let count = 2_000;
@@ -323,9 +323,9 @@ fn an_overwrite_of_four_kilobytes_costs_less_than_twenty() {
 fn a_terabyte_is_mounted_after_a_crash_with_few_reads() {
     let blocks = (1 << 40) / 4096;
     let disk = formatted(blocks);
-    let mut volume = mounted(&disk);
+    let volume = mounted(&disk);
     for number in 0..2_000 {
-        let ino = make(&mut volume, &format!("{number}")).unwrap();
+        let ino = make(&volume, &format!("{number}")).unwrap();
         run(volume.write(ino, 0, &[1; 100], 3)).unwrap();
     }
     run(volume.fsync()).unwrap();
@@ -342,9 +342,9 @@ fn what_is_free_again_is_discarded_and_nothing_else() {
     let disk = formatted(SMALL);
     // The guard also panics when a block in use is discarded.
     disk.guard(in_use);
-    let mut volume = mounted(&disk);
-    let ino = make(&mut volume, "a").unwrap();
-    fill(&mut volume, ino, &vec![0xAA; 500_000]).unwrap();
+    let volume = mounted(&disk);
+    let ino = make(&volume, "a").unwrap();
+    fill(&volume, ino, &vec![0xAA; 500_000]).unwrap();
     run(volume.commit(3)).unwrap();
     run(volume.unlink(ROOT, b"a", 4)).unwrap();
     run(volume.commit(5)).unwrap();

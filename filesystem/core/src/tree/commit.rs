@@ -4,16 +4,17 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Tree;
+use crate::cache::Kept;
 use crate::error::{Flaw, Result};
-use crate::format::{Class, NODE_BLOCKS, Node, Ptr, Value};
+use crate::format::{Class, NODE_BLOCKS, Ptr, Value};
 
 /// What a commit of a tree has to write.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
     /// Where, and what.
     pub(crate) content: Vec<(u64, Arc<[u8]>)>,
-    /// Nodes as they are on disk then.
-    pub(crate) nodes: Vec<(Ptr, Arc<Node>)>,
+    /// What is worth keeping of it: nodes and records as they are on disk then.
+    pub(crate) kept: Vec<(Ptr, Kept)>,
 }
 
 /// Everything that giving a place needs.
@@ -76,10 +77,12 @@ impl Settler<'_> {
             Value::Bytes(_) | Value::Stored(_) => return Ok(()),
         };
         let ptr = Ptr::to(self.seed, class, self.txg, self.place()?, &content);
-        self.written.content.push((ptr.block, content));
-        if let Value::Child(node) = core::mem::replace(value, Value::Stored(ptr)) {
-            self.written.nodes.push((ptr, node));
-        }
+        self.written.content.push((ptr.block, Arc::clone(&content)));
+        let kept = match core::mem::replace(value, Value::Stored(ptr)) {
+            Value::Child(node) => Kept::Node(node),
+            _ => Kept::Record(content),
+        };
+        self.written.kept.push((ptr, kept));
         Ok(())
     }
 }

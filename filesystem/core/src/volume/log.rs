@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::Volume;
+use super::{Ending, Turn, Volume, reserve};
 use crate::BLOCK;
 use crate::device::{self, BlockDevice};
 use crate::error::{Error, Failure, Flaw, Result};
@@ -39,49 +39,24 @@ impl Log {
 }
 
 impl<D: BlockDevice> Volume<D> {
-    /// Makes everything that was done last: one write behind the other, and one flush.
+    /// Makes everything last that was done before: one write behind the other, and one flush.
+    /// Those who ask at once share them.
     ///
     /// # Errors
     ///
     /// The device's; then nothing is changed any more until the next mount.
-    pub async fn fsync(&mut self) -> Result<()> {
-        self.writable()?;
-        if self.log.tail.is_empty() {
-            return Ok(());
-        }
-        match self.write_log().await {
-            Err(Error::NoSpace) => self.commit(0).await,
-            Err(error) => {
-                self.stopped = true;
-                Err(error)
-            }
-            Ok(()) => Ok(()),
-        }
+    pub async fn fsync(&self) -> Result<()> {
+        self.lasting(self.write_log()).await
     }
 
-    /// Writes the tail; `NoSpace` if there is no place for it.
-    async fn write_log(&mut self) -> Result<()> {
-        if self.log.place.1 == 0 {
-            return Err(Error::NoSpace);
-        }
-        let tail = core::mem::take(&mut self.log.tail);
-        let mut rest = tail.as_slice();
-        let mut segments = Vec::new();
-        while !rest.is_empty() {
-            let (block, left) = self.log.place;
-            let room = size(left).saturating_mul(BLOCK).saturating_sub(SEGMENT_HEADER);
-            let Some((payload, more)) = rest.split_at_checked(room.min(rest.len())) else { break };
-            rest = more;
-            let length = wide(payload.len().saturating_add(SEGMENT_HEADER));
-            let blocks = length.div_ceil(wide(BLOCK));
-            self.log.place = (block.saturating_add(blocks), left.saturating_sub(blocks));
-            if left <= blocks {
-                self.log.place = self.log_place().await?;
-            }
-            let (bytes, sum) = encode_segment(block, self.log.sum, self.log.place.0, payload);
-            self.log.sum = sum;
-            segments.push((block, bytes));
-        }
+    async fn write_log(&self) -> Result<()> {
+        let segments = self.turn().await.cut_log().await;
+        let segments = match segments {
+            Ok(segments) if segments.is_empty() => return Ok(()),
+            Ok(segments) => segments,
+            Err(Error::NoSpace) => return self.end_transaction(0, Ending::More).await,
+            Err(error) => return Err(error),
+        };
         let mut writer = device::Writer::new(&self.store.device);
         for (block, bytes) in &segments {
             writer.write(*block, bytes).await;
@@ -89,20 +64,48 @@ impl<D: BlockDevice> Volume<D> {
         writer.finish().await?;
         device::flush(&self.store.device).await
     }
+}
 
-    /// Takes blocks for segments of the open transaction. No map on disk ever has them.
-    async fn log_place(&mut self) -> Result<Run> {
-        let place = self.take_log_place().await?;
-        self.space.hold(place);
-        Ok(place)
+impl<D: BlockDevice> Turn<'_, D> {
+    /// Takes what is not on the medium out of the log, as segments and where they go; `NoSpace` if
+    /// there is no place for them: then only a commit makes it last.
+    async fn cut_log(&mut self) -> Result<Vec<(u64, Vec<u8>)>> {
+        let tail = core::mem::take(&mut self.state.log.tail);
+        if !tail.is_empty() && self.state.log.place.1 == 0 {
+            return Err(Error::NoSpace);
+        }
+        let mut rest = tail.as_slice();
+        let mut segments = Vec::new();
+        while !rest.is_empty() {
+            let (block, left) = self.state.log.place;
+            let room = size(left).saturating_mul(BLOCK).saturating_sub(SEGMENT_HEADER);
+            let Some((payload, more)) = rest.split_at_checked(room.min(rest.len())) else { break };
+            rest = more;
+            let length = wide(payload.len().saturating_add(SEGMENT_HEADER));
+            let blocks = length.div_ceil(wide(BLOCK));
+            self.state.log.place = (block.saturating_add(blocks), left.saturating_sub(blocks));
+            if left <= blocks {
+                // No map on disk ever has it.
+                let place = self.take_log_place().await?;
+                self.state.space.hold(place);
+                self.state.log.place = place;
+            }
+            let log = &mut self.state.log;
+            let (bytes, sum) = encode_segment(block, log.sum, log.place.0, payload);
+            log.sum = sum;
+            segments.push((block, bytes));
+        }
+        Ok(segments)
     }
 
     /// Takes blocks for segments, to be held.
     pub(super) async fn take_log_place(&mut self) -> Result<Run> {
-        if self.available() < SEGMENT_BLOCKS.saturating_add(self.reserve().div_euclid(2)) {
+        let store = &self.volume.store;
+        let kept = reserve(&store.area).div_euclid(2);
+        if self.state.available() < SEGMENT_BLOCKS.saturating_add(kept) {
             return Err(Error::NoSpace);
         }
-        let block = self.space.take(&self.store, SEGMENT_BLOCKS, Class::Data).await?;
+        let block = self.state.space.take(store, SEGMENT_BLOCKS, Class::Data).await?;
         Ok((block, SEGMENT_BLOCKS))
     }
 }

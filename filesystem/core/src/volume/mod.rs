@@ -1,7 +1,7 @@
 //! A mounted volume.
 //!
 //! ```text
-//!   operation ─▶ Change (a copy) ─ worked ─▶ tree of the open transaction
+//!   operation ─▶ Turn ─▶ Change (a copy) ─ worked ─▶ tree of the open transaction
 //!                    │                  └──▶ tail of the log ─ fsync ─▶ segment, flush
 //!                 failed: dropped                                         │ at the next mount
 //!                                         tree ─ commit ─▶ super ◀────────┘ done again
@@ -13,15 +13,19 @@ mod mount;
 mod operations;
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::ops::Range;
 
 use zerocopy::little_endian::U64;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::change::Change;
+use crate::change::{Change, Done};
 use crate::device::{Access, BlockDevice};
 use crate::error::{Error, Fault, Flaw, Result};
 use crate::format::{Class, Key, NODE_BLOCKS, Ptr, RawPtr, Super, Tag, Value};
+use crate::lock::{Held, Lock};
 use crate::space::Space;
 use crate::store::Store;
 use crate::tree::Tree;
@@ -45,22 +49,59 @@ pub enum Mode {
 }
 
 /// A volume that is mounted. Dropped without [`Volume::unmount`], it is as after a crash.
+///
+/// Many may use it at once: who reads has a [`View`] and waits for no one, changes are done one
+/// after the other, and go on while a commit is written. Each future is to be polled to its end.
 #[derive(Debug)]
 pub struct Volume<D> {
     store: Store<D>,
+    mode: Mode,
+    /// Key of the hash of names.
+    secret: [u8; 16],
+    /// Why newer superblocks were passed over.
+    passed: Vec<Fault>,
+    /// Who has this may write superblocks or the log; false while that is under way. Never waited
+    /// for by who has a turn.
+    medium: Lock<bool>,
+    state: Lock<State>,
+    seen: RefCell<Seen>,
+    /// A write that had to last failed: what is on the medium is not known.
+    stopped: Cell<bool>,
+}
+
+/// What operations change, one after the other.
+#[derive(Debug)]
+struct State {
+    /// The superblock before the open transaction; it may be on its way.
     root: Super,
     space: Space,
     tree: Tree,
     next: u64,
     files: u64,
     log: log::Log,
-    mode: Mode,
-    /// A write that had to last failed: what is on the medium is not known.
-    stopped: bool,
     /// How often each file is open.
     open: BTreeMap<u64, u32>,
-    /// Why newer superblocks were passed over.
-    passed: Vec<Fault>,
+}
+
+/// What everyone sees of the state, as it was after the last operation.
+#[derive(Clone, Debug)]
+struct Seen {
+    tree: Tree,
+    pin: Arc<()>,
+    statistics: Statistics,
+}
+
+/// A turn at changing a volume; when it ends, everyone sees what was changed.
+#[derive(Debug)]
+pub(crate) struct Turn<'v, D: BlockDevice> {
+    volume: &'v Volume<D>,
+    state: Held<'v, State>,
+}
+
+impl<D: BlockDevice> Drop for Turn<'_, D> {
+    fn drop(&mut self) {
+        self.volume.seen.replace(self.state.seen(&self.volume.store.area));
+    }
 }
 
 /// The space of a volume, in blocks of [`crate::BLOCK`] bytes.
@@ -130,12 +171,19 @@ impl Entry {
 impl<D: BlockDevice> Volume<D> {
     /// The volume as it is now, to be read.
     pub fn view(&self) -> View<'_, D> {
-        View { store: &self.store, secret: self.root.secret, tree: self.tree.clone() }
+        let Seen { tree, pin, .. } = self.seen.borrow().clone();
+        View { store: &self.store, secret: self.secret, tree, _pin: pin }
     }
 
-    /// A copy to be changed.
-    pub(crate) fn change(&self) -> Change<'_, D> {
-        Change { view: self.view(), next: self.next, files: self.files, freed: Vec::new() }
+    /// Keeps at most so many bytes of what was read or written lately; 2 MiB are the least, 16 MiB
+    /// the most if this is not called.
+    pub fn limit_cache(&self, bytes: usize) {
+        self.store.cache.borrow_mut().limit(bytes);
+    }
+
+    /// How many bytes are kept of what was read or written lately.
+    pub fn cached(&self) -> usize {
+        self.store.cache.borrow().bytes()
     }
 
     /// The device.
@@ -151,32 +199,67 @@ impl<D: BlockDevice> Volume<D> {
 
     /// How much space there is.
     pub fn statistics(&self) -> Statistics {
-        let area = &self.store.area;
-        let (free, _) = self.space.usable();
-        let available = self.available().saturating_sub(self.reserve());
-        let blocks = area.end.saturating_sub(area.start);
-        Statistics { blocks, free, available, files: self.files }
+        self.seen.borrow().statistics
     }
 
-    /// Blocks kept for deleting and committing: a 64th, 4 MiB to 4 GiB.
-    fn reserve(&self) -> u64 {
-        let area = &self.store.area;
-        area.end.saturating_sub(area.start).div_euclid(64).clamp(1 << 10, 1 << 20)
-    }
-
-    /// Blocks in whole groups that the next commit will not need.
-    fn available(&self) -> u64 {
-        let (_, whole) = self.space.usable();
-        let (nodes, records) = self.tree.dirty();
-        let dirty = nodes.saturating_mul(NODE_BLOCKS).saturating_add(records);
-        whole.saturating_sub(dirty).saturating_sub(self.space.need())
+    /// Waits for a turn at changing.
+    pub(crate) async fn turn(&self) -> Turn<'_, D> {
+        Turn { volume: self, state: self.state.lock().await }
     }
 
     fn writable(&self) -> Result<()> {
-        match (self.stopped, self.mode, self.store.device.facts().access) {
+        match (self.stopped.get(), self.mode, self.store.device.facts().access) {
             (true, ..) => Err(Error::Stopped),
             (_, Mode::Write, Access::ReadWrite) => Ok(()),
             _ => Err(Error::ReadOnly),
         }
     }
+}
+
+impl<'v, D: BlockDevice> Turn<'v, D> {
+    /// The volume as it is now, to be read.
+    fn view(&self) -> View<'v, D> {
+        let (tree, pin) = (self.state.tree.clone(), self.state.space.pin());
+        View { store: &self.volume.store, secret: self.volume.secret, tree, _pin: pin }
+    }
+
+    /// A copy to be changed.
+    pub(crate) fn change(&self) -> Change<'v, D> {
+        let (next, files) = (self.state.next, self.state.files);
+        Change { view: self.view(), next, files, freed: Vec::new() }
+    }
+
+    /// From now on the volume is as a change made it.
+    pub(crate) fn adopt(&mut self, done: Done) {
+        let state = &mut *self.state;
+        (state.tree, state.next, state.files) = (done.tree, done.next, done.files);
+        done.freed.into_iter().for_each(|run| state.space.hold(run));
+    }
+}
+
+impl State {
+    fn seen(&self, area: &Range<u64>) -> Seen {
+        let (free, _) = self.space.usable();
+        let blocks = area.end.saturating_sub(area.start);
+        let available = self.available().saturating_sub(reserve(area));
+        let statistics = Statistics { blocks, free, available, files: self.files };
+        Seen { tree: self.tree.clone(), pin: self.space.pin(), statistics }
+    }
+
+    /// Blocks that the open transaction will write of the tree, at most.
+    fn dirty(&self) -> u64 {
+        let (nodes, records) = self.tree.dirty();
+        nodes.saturating_mul(NODE_BLOCKS).saturating_add(records)
+    }
+
+    /// Blocks in whole groups that the next commit will not need.
+    fn available(&self) -> u64 {
+        let (_, whole) = self.space.usable();
+        whole.saturating_sub(self.dirty()).saturating_sub(self.space.need())
+    }
+}
+
+/// Blocks kept for deleting and committing: a 64th, 4 MiB to 4 GiB.
+fn reserve(area: &Range<u64>) -> u64 {
+    area.end.saturating_sub(area.start).div_euclid(64).clamp(1 << 10, 1 << 20)
 }

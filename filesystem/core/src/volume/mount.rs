@@ -3,14 +3,16 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
 
 use super::log::{Found, Log};
-use super::{Ending, Entry, Mode, VOLUME, Volume, read_log};
+use super::{Ending, Entry, Mode, State, Turn, VOLUME, Volume, read_log};
 use crate::BLOCK;
 use crate::change::ROOT;
 use crate::device::{self, Access, BlockDevice};
 use crate::error::{Error, Failure, Flaw, Result};
 use crate::format::{Class, Ptr, RING, RING_A, Super, ring_b};
+use crate::lock::Lock;
 use crate::num::size;
 use crate::space::Space;
 use crate::store::Store;
@@ -81,10 +83,12 @@ pub async fn format<D: BlockDevice>(device: D, how: &Format) -> Result<()> {
     let space = Space::new(store.area.clone());
     let tree = Tree::new(VOLUME);
     let entry = Entry { root: root.root, level: 0, next: ROOT, files: 0 };
-    let mut volume = Volume::new(store, root, space, tree, &entry);
-    let mut change = volume.change();
+    let volume = Volume::new(store, root, space, tree, &entry);
+    let mut turn = volume.turn().await;
+    let mut change = turn.change();
     change.found(how.mode, how.time).await?;
-    volume.adopt(change.done());
+    turn.adopt(change.done());
+    drop(turn);
     volume.end_transaction(how.time, Ending::Clean).await
 }
 
@@ -190,51 +194,52 @@ impl<D: BlockDevice> Volume<D> {
         tree: Tree,
         entry: &Entry,
     ) -> Self {
+        let (secret, log, open) = (root.secret, Log::default(), BTreeMap::new());
+        let state = State { root, space, tree, next: entry.next, files: entry.files, log, open };
         Self {
-            store,
-            root,
-            space,
-            tree,
-            next: entry.next,
-            files: entry.files,
-            log: Log::default(),
             mode: Mode::Write,
-            stopped: false,
-            open: BTreeMap::new(),
+            secret,
             passed: Vec::new(),
+            medium: Lock::new(true),
+            seen: RefCell::new(state.seen(&store.area)),
+            state: Lock::new(state),
+            stopped: Cell::new(false),
+            store,
         }
     }
 
     /// Does the log again, and begins a transaction.
-    async fn begin(mut self) -> Result<Self> {
-        if self.mode == Mode::Write && !self.root.is_writable() {
+    async fn begin(self) -> Result<Self> {
+        let mut turn = self.turn().await;
+        if self.mode == Mode::Write && !turn.state.root.is_writable() {
             return Err(Error::ReadOnly);
         }
         if self.mode == Mode::Write {
             self.writable()?;
         }
         // Nothing of the open transaction is on the medium but what the log names.
-        self.store.advance(self.root.txg.saturating_add(1));
-        let found = read_log(&self.store, &self.root).await?;
-        found.claim(&self.store, &mut self.space).await?;
-        self.replay(&found).await?;
+        self.store.advance(turn.state.root.txg.saturating_add(1));
+        let found = read_log(&self.store, &turn.state.root).await?;
+        found.claim(&self.store, &mut turn.state.space).await?;
+        turn.replay(&found).await?;
+        drop(turn);
         if self.mode == Mode::Write {
             self.erase_orphans().await?;
             self.end_transaction(0, Ending::More).await?;
         }
         Ok(self)
     }
+}
 
+impl<D: BlockDevice> Turn<'_, D> {
     async fn replay(&mut self, found: &Found) -> Result<()> {
         for record in &found.records {
             let mut change = self.change();
-            let result = change.apply(&record.op, record.time).await;
-            let done = change.done();
-            match result {
-                Ok(_) => self.adopt(done),
+            match change.apply(&record.op, record.time).await {
+                Ok(_) => self.adopt(change.done()),
                 Err(error @ (Error::Device(_) | Error::Corrupt(_))) => return Err(error),
                 // It worked when it was logged.
-                Err(_) => return Err(Flaw::Sum.at(self.root.log)),
+                Err(_) => return Err(Flaw::Sum.at(self.state.root.log)),
             }
         }
         Ok(())

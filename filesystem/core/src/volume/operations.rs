@@ -1,16 +1,16 @@
 //! What can be asked of a mounted volume.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::Volume;
 use super::log::LOG_MAX;
-use crate::change::{Change, Done};
+use super::{Turn, Volume, reserve};
+use crate::cache::Kept;
 use crate::device::{self, BlockDevice};
 use crate::error::{Error, Result};
 use crate::format::{Class, Kind, NODE_BLOCKS, Ptr};
 use crate::num::wide;
 use crate::op::{Attributes, New, Op, Place, Record};
-use crate::tree::Run;
 
 /// Blocks that are changed in memory before a commit comes by itself: 64 MiB.
 const DIRTY_MAX: u64 = 1 << 14;
@@ -38,13 +38,7 @@ impl<D: BlockDevice> Volume<D> {
     ///
     /// `Exists`, `NotFound`, `NotDirectory`, `NameTooLong`, `Invalid`, `NoSpace`, or what all
     /// changes may fail with: `ReadOnly`, `Stopped`, what cannot be read, the device's.
-    pub async fn create(
-        &mut self,
-        directory: u64,
-        name: &[u8],
-        new: New,
-        time: i64,
-    ) -> Result<u64> {
+    pub async fn create(&self, directory: u64, name: &[u8], new: New, time: i64) -> Result<u64> {
         let op = Op::Create { at: place(directory, name), new, target: Vec::new() };
         self.perform(op, time, NAME_ITEMS, Trend::Grows).await
     }
@@ -55,7 +49,7 @@ impl<D: BlockDevice> Volume<D> {
     ///
     /// As [`Volume::create`].
     pub async fn symlink(
-        &mut self,
+        &self,
         directory: u64,
         name: &[u8],
         target: &[u8],
@@ -73,7 +67,7 @@ impl<D: BlockDevice> Volume<D> {
     /// # Errors
     ///
     /// `Forbidden` for a directory, `TooManyLinks`, and as [`Volume::create`].
-    pub async fn link(&mut self, ino: u64, directory: u64, name: &[u8], time: i64) -> Result<()> {
+    pub async fn link(&self, ino: u64, directory: u64, name: &[u8], time: i64) -> Result<()> {
         let op = Op::Link { at: place(directory, name), ino };
         self.perform(op, time, NAME_ITEMS, Trend::Grows).await.map(drop)
     }
@@ -83,9 +77,8 @@ impl<D: BlockDevice> Volume<D> {
     /// # Errors
     ///
     /// `NotFound`, `IsDirectory`, and what all changes may fail with.
-    pub async fn unlink(&mut self, directory: u64, name: &[u8], time: i64) -> Result<()> {
-        let keep = self.is_open_at(directory, name).await?;
-        let op = Op::Unlink { at: place(directory, name), keep };
+    pub async fn unlink(&self, directory: u64, name: &[u8], time: i64) -> Result<()> {
+        let op = Op::Unlink { at: place(directory, name), keep: false };
         self.perform(op, time, NAME_ITEMS, Trend::Shrinks).await.map(drop)
     }
 
@@ -94,9 +87,8 @@ impl<D: BlockDevice> Volume<D> {
     /// # Errors
     ///
     /// `NotFound`, `NotDirectory`, `NotEmpty`, and what all changes may fail with.
-    pub async fn rmdir(&mut self, directory: u64, name: &[u8], time: i64) -> Result<()> {
-        let keep = self.is_open_at(directory, name).await?;
-        let op = Op::RemoveDirectory { at: place(directory, name), keep };
+    pub async fn rmdir(&self, directory: u64, name: &[u8], time: i64) -> Result<()> {
+        let op = Op::RemoveDirectory { at: place(directory, name), keep: false };
         self.perform(op, time, NAME_ITEMS, Trend::Shrinks).await.map(drop)
     }
 
@@ -106,9 +98,8 @@ impl<D: BlockDevice> Volume<D> {
     ///
     /// `Invalid` for a directory below itself, `NotEmpty`, `IsDirectory`, `NotDirectory`, and as
     /// [`Volume::create`].
-    pub async fn rename(&mut self, from: (u64, &[u8]), to: (u64, &[u8]), time: i64) -> Result<()> {
-        let keep = self.is_open_at(to.0, to.1).await?;
-        let op = Op::Rename { from: place(from.0, from.1), to: place(to.0, to.1), keep };
+    pub async fn rename(&self, from: (u64, &[u8]), to: (u64, &[u8]), time: i64) -> Result<()> {
+        let op = Op::Rename { from: place(from.0, from.1), to: place(to.0, to.1), keep: false };
         let items = NAME_ITEMS.saturating_mul(2);
         self.perform(op, time, items, Trend::Grows).await.map(drop)
     }
@@ -118,7 +109,7 @@ impl<D: BlockDevice> Volume<D> {
     /// # Errors
     ///
     /// `NotFound`, `Invalid`, `NoSpace`, and what all changes may fail with.
-    pub async fn set_attributes(&mut self, ino: u64, new: Attributes, time: i64) -> Result<()> {
+    pub async fn set_attributes(&self, ino: u64, new: Attributes, time: i64) -> Result<()> {
         self.perform(Op::Attributes { ino, new }, time, 1, Trend::Shrinks).await.map(drop)
     }
 
@@ -128,7 +119,7 @@ impl<D: BlockDevice> Volume<D> {
     ///
     /// `NotFound`, `IsDirectory`, `Invalid`, `TooLarge`, `NoSpace`, and what all changes may fail
     /// with.
-    pub async fn truncate(&mut self, ino: u64, length: u64, time: i64) -> Result<()> {
+    pub async fn truncate(&self, ino: u64, length: u64, time: i64) -> Result<()> {
         let op = Op::Truncate { ino, size: length };
         self.perform(op, time, NAME_ITEMS, Trend::Shrinks).await.map(drop)
     }
@@ -138,7 +129,7 @@ impl<D: BlockDevice> Volume<D> {
     /// # Errors
     ///
     /// As [`Volume::truncate`].
-    pub async fn write(&mut self, ino: u64, offset: u64, data: &[u8], time: i64) -> Result<usize> {
+    pub async fn write(&self, ino: u64, offset: u64, data: &[u8], time: i64) -> Result<usize> {
         let data = data.get(..WRITE_MAX).unwrap_or(data);
         if data.is_empty() {
             return self.view().inode(ino).await.map(|_| 0);
@@ -153,63 +144,36 @@ impl<D: BlockDevice> Volume<D> {
     }
 
     /// Writes records to their final place, then refers to them.
-    async fn write_through(
-        &mut self,
-        ino: u64,
-        offset: u64,
-        data: &[u8],
-        time: i64,
-    ) -> Result<usize> {
+    async fn write_through(&self, ino: u64, offset: u64, data: &[u8], time: i64) -> Result<usize> {
         let inode = self.view().inode(ino).await?;
         let end = offset.checked_add(wide(data.len())).ok_or(Error::TooLarge)?;
         let record = inode.record_size();
         let numbers = offset.div_euclid(record)..end.div_ceil(record);
         let items = numbers.end.saturating_sub(numbers.start);
         let groups = record.div_ceil(wide(crate::BLOCK)).next_multiple_of(NODE_BLOCKS);
-        self.admit(items.saturating_mul(groups), items.saturating_add(2), Trend::Grows).await?;
+        let blocks = items.saturating_mul(groups);
+        let mut turn = self.admit(blocks, items.saturating_add(2), Trend::Grows).await?;
+        let change = turn.change();
+        let inode = change.view.inode(ino).await?;
         let mut contents = Vec::new();
-        let change = self.change();
         for number in numbers.clone() {
-            contents.push(change.merged(ino, &inode, number, offset, data).await?);
+            contents.push(change.merged(ino, &inode, number, offset, data).await?.into());
         }
         drop(change);
         let mut ptrs = Vec::new();
-        let written = self.write_records(&contents, &mut ptrs).await;
-        let runs: Vec<Run> = ptrs.iter().map(|ptr| (ptr.block, ptr.blocks)).collect();
+        let written = turn.write_records(&contents, &mut ptrs).await;
+        let op = Op::Records { ino, first: numbers.start, end, ptrs: ptrs.clone() };
         let result = match written {
-            Ok(()) => {
-                let op = Op::Records { ino, first: numbers.start, end, ptrs };
-                self.apply(op, time).await
-            }
+            Ok(()) => turn.apply(op, time).await,
             Err(error) => Err(error),
         };
-        match result {
-            Ok(_) => Ok(data.len()),
-            Err(error) => {
-                runs.into_iter().try_for_each(|run| self.space.give_back(run))?;
-                Err(error)
+        for (ptr, content) in ptrs.iter().zip(contents) {
+            match result {
+                Ok(_) => self.store.keep(ptr, Kept::Record(content)),
+                Err(_) => turn.state.space.give_back((ptr.block, ptr.blocks))?,
             }
         }
-    }
-
-    /// Writes these to places of their own; `ptrs` has what was taken even when that fails.
-    async fn write_records(&mut self, contents: &[Vec<u8>], ptrs: &mut Vec<Ptr>) -> Result<()> {
-        let txg = self.root.txg.saturating_add(1);
-        let mut writer = device::Writer::new(&self.store.device);
-        let mut result = Ok(());
-        for content in contents {
-            let blocks = wide(content.len()).div_euclid(wide(crate::BLOCK));
-            let block = match self.space.take(&self.store, blocks, Class::Data).await {
-                Ok(block) => block,
-                Err(error) => {
-                    result = Err(error);
-                    break;
-                }
-            };
-            ptrs.push(Ptr::to(self.store.seed, Class::Data, txg, block, content));
-            writer.write(block, content).await;
-        }
-        writer.finish().await.and(result)
+        result.map(|_| data.len())
     }
 
     /// Notes that a file is open: it stays when its last name goes.
@@ -217,9 +181,10 @@ impl<D: BlockDevice> Volume<D> {
     /// # Errors
     ///
     /// `NotFound`, or what reading fails with.
-    pub async fn open(&mut self, ino: u64) -> Result<()> {
-        self.view().inode(ino).await?;
-        let count = self.open.entry(ino).or_default();
+    pub async fn open(&self, ino: u64) -> Result<()> {
+        let mut turn = self.turn().await;
+        turn.view().inode(ino).await?;
+        let count = turn.state.open.entry(ino).or_default();
         *count = count.saturating_add(1);
         Ok(())
     }
@@ -229,96 +194,125 @@ impl<D: BlockDevice> Volume<D> {
     /// # Errors
     ///
     /// What all changes may fail with; the file then goes at the next mount.
-    pub async fn close(&mut self, ino: u64) -> Result<()> {
-        match self.open.get_mut(&ino) {
+    pub async fn close(&self, ino: u64) -> Result<()> {
+        let mut turn = self.turn().await;
+        match turn.state.open.get_mut(&ino) {
             Some(count @ 2..) => {
                 *count = count.saturating_sub(1);
                 return Ok(());
             }
-            Some(_) => self.open.remove(&ino),
+            Some(_) => turn.state.open.remove(&ino),
             None => return Err(Error::Invalid),
         };
-        if self.view().inode(ino).await?.flags == 0 {
+        let orphan = turn.view().inode(ino).await?.flags != 0;
+        drop(turn);
+        if !orphan {
             return Ok(());
         }
         // This is not logged: after a crash no file is open, and it goes anyway.
-        self.admit(0, NAME_ITEMS, Trend::Shrinks).await?;
-        let mut change = self.change();
-        change.erase(ino).await?;
-        let done = change.done();
-        self.adopt(done);
+        let mut turn = self.admit(0, NAME_ITEMS, Trend::Shrinks).await?;
+        if !turn.state.open.contains_key(&ino) {
+            turn.erase(&[ino]).await?;
+        }
         Ok(())
     }
 
     /// Takes all files away that have no name.
-    pub(super) async fn erase_orphans(&mut self) -> Result<()> {
-        let mut change = self.change();
-        for ino in change.orphans().await? {
-            change.erase(ino).await?;
-        }
-        let done = change.done();
-        self.adopt(done);
-        Ok(())
-    }
-
-    async fn is_open_at(&self, directory: u64, name: &[u8]) -> Result<bool> {
-        match self.view().lookup(directory, name).await {
-            Ok(found) => Ok(self.open.contains_key(&found.ino)),
-            Err(Error::NotFound | Error::NotDirectory) => Ok(false),
-            Err(error) => Err(error),
-        }
+    pub(super) async fn erase_orphans(&self) -> Result<()> {
+        let mut turn = self.turn().await;
+        let orphans = turn.change().orphans().await?;
+        turn.erase(&orphans).await
     }
 
     /// Does an operation that changes at most so many items, and notes it in the log.
-    async fn perform(&mut self, op: Op, time: i64, items: u64, trend: Trend) -> Result<u64> {
-        self.admit(0, items, trend).await?;
-        self.apply(op, time).await
+    async fn perform(&self, op: Op, time: i64, items: u64, trend: Trend) -> Result<u64> {
+        let mut turn = self.admit(0, items, trend).await?;
+        let op = turn.told_what_is_open(op).await?;
+        turn.apply(op, time).await
     }
 
+    /// A turn in which there is space for so many blocks of data and changed items; what was freed
+    /// lately becomes usable by commits.
+    async fn admit(&self, blocks: u64, items: u64, trend: Trend) -> Result<Turn<'_, D>> {
+        let kept = match trend {
+            Trend::Grows => reserve(&self.store.area),
+            Trend::Shrinks => reserve(&self.store.area).div_euclid(2),
+        };
+        for _ in 0..5 {
+            let turn = self.turn().await;
+            self.writable()?;
+            let state = &turn.state;
+            let nodes = state.tree.growth().saturating_add(items);
+            // An item of data brings its record.
+            let need = nodes.saturating_mul(NODE_BLOCKS.saturating_mul(2)).saturating_add(blocks);
+            let (wanted, available) = (kept.saturating_add(need), state.available());
+            let full = state.log.length >= LOG_MAX || state.dirty() >= DIRTY_MAX;
+            if available >= wanted && !full {
+                return Ok(turn);
+            }
+            // No commit can bring more than what is held.
+            if available.saturating_add(state.space.held()) < wanted && !full {
+                break;
+            }
+            drop(turn);
+            self.commit(0).await?;
+        }
+        Err(Error::NoSpace)
+    }
+}
+
+impl<D: BlockDevice> Turn<'_, D> {
     async fn apply(&mut self, op: Op, time: i64) -> Result<u64> {
-        let mut change: Change<'_, D> = self.change();
+        let mut change = self.change();
         let result = change.apply(&op, time).await?;
-        let done = change.done();
-        self.adopt(done);
-        self.log.append(&Record { time, op });
+        self.adopt(change.done());
+        self.state.log.append(&Record { time, op });
         Ok(result)
     }
 
-    /// From now on the volume is as a change made it.
-    pub(crate) fn adopt(&mut self, done: Done) {
-        (self.tree, self.next, self.files) = (done.tree, done.next, done.files);
-        done.freed.into_iter().for_each(|run| self.space.hold(run));
+    async fn erase(&mut self, files: &[u64]) -> Result<()> {
+        let mut change = self.change();
+        for ino in files {
+            change.erase(*ino).await?;
+        }
+        self.adopt(change.done());
+        Ok(())
     }
 
-    /// Makes sure that there is space for so many blocks of data and changed items; what was
-    /// freed lately becomes usable by commits.
-    async fn admit(&mut self, blocks: u64, items: u64, trend: Trend) -> Result<()> {
-        self.writable()?;
-        let (nodes, records) = self.tree.dirty();
-        let dirty = nodes.saturating_mul(NODE_BLOCKS).saturating_add(records);
-        if self.log.length >= LOG_MAX || dirty >= DIRTY_MAX {
-            self.commit(0).await?;
+    /// The operation, which keeps what loses its name by it if that is open.
+    async fn told_what_is_open(&self, mut op: Op) -> Result<Op> {
+        if let Op::Unlink { at, keep }
+        | Op::RemoveDirectory { at, keep }
+        | Op::Rename { to: at, keep, .. } = &mut op
+        {
+            *keep = match self.view().lookup(at.directory, &at.name).await {
+                Ok(found) => self.state.open.contains_key(&found.ino),
+                Err(Error::NotFound | Error::NotDirectory) => false,
+                Err(error) => return Err(error),
+            };
         }
-        let nodes = self.tree.growth().saturating_add(items);
-        // An item of data brings its record.
-        let each = NODE_BLOCKS.saturating_mul(2);
-        let need = nodes.saturating_mul(each).saturating_add(blocks);
-        let kept = match trend {
-            Trend::Grows => self.reserve(),
-            Trend::Shrinks => self.reserve().div_euclid(2),
-        };
-        let wanted = kept.saturating_add(need);
-        for _ in 0..3 {
-            if self.available() >= wanted {
-                return Ok(());
-            }
-            // No commit can bring more than what is held.
-            if self.available().saturating_add(self.space.held()) < wanted {
-                break;
-            }
-            self.commit(0).await?;
+        Ok(op)
+    }
+
+    /// Writes these to places of their own; `ptrs` has what was taken even when that fails.
+    async fn write_records(&mut self, contents: &[Arc<[u8]>], ptrs: &mut Vec<Ptr>) -> Result<()> {
+        let (store, state) = (&self.volume.store, &mut *self.state);
+        let txg = state.root.txg.saturating_add(1);
+        let mut writer = device::Writer::new(&store.device);
+        let mut result = Ok(());
+        for content in contents {
+            let blocks = wide(content.len()).div_euclid(wide(crate::BLOCK));
+            let block = match state.space.take(store, blocks, Class::Data).await {
+                Ok(block) => block,
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            };
+            ptrs.push(Ptr::to(store.seed, Class::Data, txg, block, content));
+            writer.write(block, content).await;
         }
-        if self.available() >= wanted { Ok(()) } else { Err(Error::NoSpace) }
+        writer.finish().await.and(result)
     }
 }
 
