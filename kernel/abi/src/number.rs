@@ -82,8 +82,6 @@ pub const SYS_RING_NEW: usize = ANODE | 52;
 pub const SYS_RING_WAIT: usize = ANODE | 53;
 /// `ring_copy(ring, tag, offset, address, len)`: moves bytes between a request and the daemon.
 pub const SYS_RING_COPY: usize = ANODE | 54;
-/// `ring_register(ring, memory)`: an object that answers may name; gives its index.
-pub const SYS_RING_REGISTER: usize = ANODE | 55;
 /// `ring_take(ring, tag)`: the handle that a `Sendfd` request carries.
 pub const SYS_RING_TAKE: usize = ANODE | 56;
 

@@ -26,9 +26,9 @@ pub const NOTE_FIRST: u8 = 0xF0;
 /// stand for many events of the same handle.
 pub const NOTE_EVENT: u8 = 0xF0;
 
-/// `Cqe` opcode: the data is a range of an object that the daemon registered.
+/// `Cqe` opcode: the data is a range of a memory object of the daemon's.
 ///
-/// `extra_raw[0..2]` is the object's index (little endian), the first word of `out[slot]` where
+/// `extra_raw[0..2]` is the daemon's handle on it (little endian), the first word of `out[slot]` where
 /// the range begins in it, and `result` the length in bytes, which is cut to what was asked for.
 pub const ANSWER_OBJECT: u8 = 6;
 
@@ -48,7 +48,7 @@ pub struct Opened {
     pub cookie: u64,
     /// [`OPENED_POSITIONED`].
     pub flags: u64,
-    /// Index of the registered object that holds the content, or [`Opened::NO_OBJECT`].
+    /// The daemon's handle on the object that holds the content, or [`Opened::NO_OBJECT`].
     pub object: u64,
     /// Where the content begins within that object, in bytes.
     pub offset: u64,

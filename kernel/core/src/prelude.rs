@@ -25,7 +25,7 @@ pub(crate) use crate::object::handle::{
 pub(crate) use crate::object::namespace::{Namespace, NamespaceId, Scheme, SchemeId};
 pub(crate) use crate::object::pipe::{End, Pipe, PipeId};
 pub(crate) use crate::object::process::{Life, Process, ProgramName, Who};
-pub(crate) use crate::object::ring::{COPY_BYTES, Finish, MAX_BYTES, Ring};
+pub(crate) use crate::object::ring::{COPY_BYTES, Finish, MAX_BYTES, Ring, Slot};
 pub(crate) use crate::object::thread::{Channel, Link, State, Then, Thread};
 pub(crate) use crate::random::Random;
 pub(crate) use crate::sched::timers::Timers;

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use anode_abi::number::FOREVER;
 use anode_abi::packet::{ANSWER_OBJECT, ANSWER_OPENED, BIG, OPENED_POSITIONED, Opened};
 use anode_ring::{CqProducer, Layout, PAGE_WORDS, SqConsumer, Words, pack, unpack};
-use redox::error::{EINVAL, EIO, Error, Result};
+use redox::error::{EINVAL, EIO, EMFILE, Error, Result};
 use redox::flag::EventFlags;
 use redox::schemev2::{Cqe, CqeOpcode, NewFdFlags, Sqe};
 
@@ -26,7 +26,7 @@ pub(crate) trait Host {
     fn copy_in(&self, tag: Tag, offset: u64, into: &mut [u8]) -> Result<usize>;
     /// Puts bytes into a request's output.
     fn copy_out(&self, tag: Tag, offset: u64, from: &[u8]) -> Result<usize>;
-    /// Registers an object that answers may name.
+    /// Keeps a handle on an object that answers may name; gives its number.
     fn register(&self, object: BorrowedFd<'_>) -> Result<u16>;
     /// Takes the handle that a request carries.
     fn take(&self, tag: Tag) -> Result<OwnedFd>;
@@ -54,7 +54,8 @@ impl Host for Kernel {
     }
 
     fn register(&self, object: BorrowedFd<'_>) -> Result<u16> {
-        sys::ring_register(&self.0, object)
+        let handle = object.try_clone_to_owned().map_err(|_full| Error::new(EMFILE))?;
+        u16::try_from(handle.into_raw_fd()).map_err(|_too_wide| Error::new(EMFILE))
     }
 
     fn take(&self, tag: Tag) -> Result<OwnedFd> {

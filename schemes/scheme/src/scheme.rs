@@ -12,7 +12,7 @@ use crate::records::Entries;
 use crate::request::{Context, Request};
 use crate::tag::Tag;
 
-/// A range of a registered object.
+/// A range of a memory object that the daemon keeps for answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AnswerRange {
     /// First byte within the object.
@@ -92,11 +92,11 @@ impl Control {
         self.0.host().subscribe(handle.as_fd(), key, flags)
     }
 
-    /// Registers a memory object that answers may name; gives its index.
+    /// Keeps a handle on a memory object, for good, that answers may name; gives its number.
     ///
     /// # Errors
     ///
-    /// `ENODEV` for what is no memory object, `ENOSPC` if there are too many.
+    /// `EMFILE`: there are too many handles.
     pub fn register(&self, object: impl AsFd) -> Result<u16> {
         self.0.host().register(object.as_fd())
     }

@@ -8,8 +8,6 @@ use redox::schemev2::{Cqe, Sqe};
 
 use crate::prelude::*;
 
-/// Objects that a daemon may register with its ring.
-pub const MAX_OBJECTS: usize = 16;
 /// Bytes that are copied before the lock is let go of.
 pub const COPY_BYTES: usize = 16 << 10;
 /// Bytes that one request may carry.
@@ -23,29 +21,12 @@ pub enum Finish {
     Value,
     /// The description's offset moves by the value.
     Advance(DescriptionId),
-    /// A new description, and a handle on it (at a number, or the lowest free).
-    Open {
-        /// Open flags.
-        flags: u64,
-        /// The very number wanted.
-        at: Option<u64>,
-    },
+    /// A new description, and a handle on it with these open flags.
+    Open(u64),
     /// Readiness for a subscription.
     Subscribe(Id<Subscription>),
-    /// The end of a handle that the daemon may take before.
+    /// The end of a handle that the daemon may take before; it keeps its description.
     Pass(Handle),
-}
-
-impl Finish {
-    /// The description that must stay until then.
-    pub fn held(&self) -> Option<DescriptionId> {
-        match self {
-            Self::Advance(description) | Self::Pass(Handle { description, .. }) => {
-                Some(*description)
-            }
-            Self::Value | Self::Open { .. } | Self::Subscribe(_) => None,
-        }
-    }
 }
 
 /// A slot: one request of the ring.
@@ -98,8 +79,6 @@ pub struct Ring<M: Machine> {
     pub slots: Vec<Slot>,
     /// Slots that are free; it has room for all, so it never grows.
     pub free: Vec<u16>,
-    /// Objects that answers may name.
-    pub objects: Vec<Window>,
     /// The first description whose `Close` is due.
     pub closing: Option<DescriptionId>,
     /// A long answer of which the client has but a part.
@@ -158,7 +137,6 @@ impl<M: Machine> Ring<M> {
             consumer: CqConsumer::new(layout.entries.doubled()),
             slots,
             free,
-            objects: reserved(MAX_OBJECTS)?,
             closing: None,
             unfinished: None,
             notes: false,

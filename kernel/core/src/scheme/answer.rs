@@ -19,11 +19,6 @@ fn kind(cqe: &Cqe) -> u8 {
     cqe.flags & 7
 }
 
-/// The registered object that an answer names.
-fn window<M: Machine>(ring: &Ring<M>, number: u64, offset: u64, bytes: u64) -> Result<Window> {
-    ring.objects.get(size(number)).and_then(|object| object.part(offset, bytes)).ok_or(EIO)
-}
-
 /// The first words of an output slot, each read once.
 fn first_words<M: Machine, const N: usize>(memory: &Memory<M>, frame: Frame) -> [u64; N] {
     let mut bytes = [[0; 8]; N];
@@ -56,10 +51,19 @@ impl<M: Machine> Ring<M> {
         Some(unpack(entry))
     }
 
-    /// Copies an answer's bytes to the client, as many as the lock may be kept for. Gives the
-    /// call's value once those were the last; there are never more than were asked for.
-    fn hand_over(&mut self, number: u16, cqe: &Cqe, memory: &mut Memory<M>) -> Result<Option<u64>> {
-        let slot = self.slots.get(usize::from(number)).ok_or(EIO)?;
+    /// Copies an answer's bytes to the client, as many as the lock may be kept for, from its slot
+    /// or from `content`. Gives the call's value once those were the last; there are never more
+    /// than were asked for.
+    fn fill_client(
+        &mut self,
+        number: u16,
+        cqe: &Cqe,
+        content: Option<Window>,
+        memory: &mut Memory<M>,
+    ) -> Result<Option<u64>> {
+        let (_, (frame, _)) = self.pages_of(number).ok_or(EIO)?;
+        let Self { slots, unfinished, .. } = self;
+        let slot = slots.get_mut(usize::from(number)).ok_or(EIO)?;
         let [_, _, asked, ..] = slot.sqe.args;
         let (value, len) = match (slot.sqe.opcode, cqe.result.min(asked)) {
             (op::CALL, _) => (cqe.result, asked),
@@ -67,24 +71,20 @@ impl<M: Machine> Ring<M> {
             (_, cut) if slot.output => (cut, cut),
             _ => (cqe.result, 0),
         };
-        if len == 0 {
-            return Ok(Some(value));
-        }
-        let (_, (frame, _)) = self.pages_of(number).ok_or(EIO)?;
-        if kind(cqe) != ANSWER_OBJECT {
+        let Some(whole) = content.filter(|_| len != 0) else {
             // What is beyond the slot was put by `ring_copy`.
             memory.copy(frame, (&slot.pins, 0), size(len).min(PAGE_SIZE))?;
             return Ok(Some(value));
-        }
-        let ([low, high, _], [offset]) = (cqe.extra_raw, first_words(memory, frame));
+        };
+        let [offset] = first_words(memory, frame);
         let part = size(len).saturating_sub(slot.done).min(COPY_BYTES);
         let from = offset.checked_add(wide(slot.done)).ok_or(EIO)?;
-        let from = window(self, u16::from_le_bytes([low, high]).into(), from, wide(part))?;
+        let from = whole.part(from, wide(part)).ok_or(EIO)?;
         memory.copy(from, (&slot.pins, slot.done), part)?;
-        let done = slot.done.saturating_add(part);
-        self.slot(number).ok_or(EIO)?.done = done;
-        self.unfinished = (wide(done) < len).then_some(*cqe);
-        Ok(self.unfinished.is_none().then_some(value))
+        slot.done = slot.done.saturating_add(part);
+        let more = wide(slot.done) < len;
+        *unfinished = more.then_some(*cqe);
+        Ok((!more).then_some(value))
     }
 }
 
@@ -133,40 +133,61 @@ impl<M: Machine> Kernel<M> {
             count(&mut self.counters.stray_answers);
             return None;
         };
-        let value = match (cqe.result.cast_signed(), slot.finish) {
+        let (finish, daemon) = (slot.finish, ring.process);
+        let value = match (cqe.result.cast_signed(), finish) {
             (-4095..0, _) => Ok(cqe.result),
             // A negative that is no errno is the daemon's fault.
             (..0, _) => Err(EIO),
-            (_, Finish::Open { flags, at }) => self.finish_open((id, number), cqe, flags, at),
+            (_, Finish::Open(flags)) => self.finish_open((id, number), cqe, flags),
             (_, Finish::Subscribe(subscription)) => {
                 self.tell(subscription, cqe.result);
                 Ok(RECORD)
             }
-            (_, finish) => {
-                let handed = ring.hand_over(number, cqe, &mut self.memory).transpose()?;
-                handed.inspect(|by| self.move_offset(finish, *by))
-            }
+            _ => self.hand_over((id, number), cqe, daemon).transpose()?,
         };
         self.end_request(id, number, value.unwrap_or_else(encode))
     }
 
-    /// The description's offset moves, if it has one; if not, it is `u64::MAX` and stays that.
-    fn move_offset(&mut self, finish: Finish, by: u64) {
-        if let Finish::Advance(description) = finish {
-            self.descriptions.update(description, |description| {
-                description.offset = description.offset.saturating_add(by);
-            });
-        }
-    }
-
-    /// An open succeeded: the client gets a handle, or the daemon a `Close`.
-    fn finish_open(
+    /// A plain answer: its bytes and its value, once all are there.
+    #[inline]
+    fn hand_over(
         &mut self,
         (id, number): (RingId, u16),
         cqe: &Cqe,
-        flags: u64,
-        at: Option<u64>,
-    ) -> Result<u64> {
+        daemon: ProcessId,
+    ) -> Result<Option<u64>> {
+        let content = match kind(cqe) {
+            ANSWER_OBJECT => {
+                let [low, high, _] = cqe.extra_raw;
+                Some(self.content(daemon, u16::from_le_bytes([low, high]).into())?)
+            }
+            _ => None,
+        };
+        let Self { rings, memory, descriptions, .. } = self;
+        let ring = rings.get_mut(id).ok_or(EIO)?;
+        let value = ring.fill_client(number, cqe, content, memory)?;
+        // The offset moves, if there is one; if not, it is `u64::MAX` and stays that.
+        if let (Some(by), Some(Slot { finish: Finish::Advance(description), .. })) =
+            (value, ring.slot(number))
+        {
+            descriptions.update(*description, |d| d.offset = d.offset.saturating_add(by));
+        }
+        Ok(value)
+    }
+
+    /// The memory behind a handle of a daemon's.
+    fn content(&self, daemon: ProcessId, number: u64) -> Result<Window> {
+        let handle = self.processes.get(daemon).ok_or(EIO)?.handles.get(number).or(Err(EIO))?;
+        let named = self.descriptions.get(handle.description).map(|named| named.target);
+        let Some(Target::Memory(window)) = named.filter(|_| handle.rights.contains(Rights::READ))
+        else {
+            return Err(EIO);
+        };
+        Ok(Window { bytes: self.memory.len(window), ..window })
+    }
+
+    /// An open succeeded: the client gets a handle, or the daemon a `Close`.
+    fn finish_open(&mut self, (id, number): (RingId, u16), cqe: &Cqe, flags: u64) -> Result<u64> {
         let (description, most) = match kind(cqe) {
             RESPOND_FD => self.moved_description(id, cqe.result)?,
             _ => (self.opened_description(id, number, cqe, flags)?, Rights::all()),
@@ -175,7 +196,7 @@ impl<M: Machine> Kernel<M> {
         let slot = self.rings.get_mut(id).and_then(|ring| ring.slot(number)).ok_or(EIO)?;
         match slot.process.filter(|_| slot.client.is_some()) {
             Some(process) => {
-                self.install(process, at, Handle { rights: wanted.rights & most, ..wanted })
+                self.install(process, None, Handle { rights: wanted.rights & most, ..wanted })
             }
             None => {
                 self.drop_description(description);
@@ -204,8 +225,10 @@ impl<M: Machine> Kernel<M> {
     ) -> Result<DescriptionId> {
         let Self { rings, memory, schemes, .. } = self;
         let ring = rings.get(id).ok_or(EIO)?;
+        let (scheme, daemon) = (ring.scheme, ring.process);
         let (_, (frame, _)) = ring.pages_of(number).ok_or(EIO)?;
         let [low, ..] = cqe.extra_raw;
+        let epoch = schemes.get(scheme).ok_or(EIO)?.epoch;
         let opened = match kind(cqe) {
             RESPOND => Opened { id: cqe.result, flags: low.into(), ..Opened::PLAIN },
             ANSWER_OPENED => Opened::from_words(first_words(memory, frame)),
@@ -213,10 +236,11 @@ impl<M: Machine> Kernel<M> {
         };
         let attached = match opened.object {
             Opened::NO_OBJECT => None,
-            object => Some(window(ring, object, opened.offset, opened.size)?),
+            object => {
+                let whole = self.content(daemon, object)?;
+                Some(whole.part(opened.offset, opened.size).ok_or(EIO)?)
+            }
         };
-        let scheme = ring.scheme;
-        let epoch = schemes.get(scheme).ok_or(EIO)?.epoch;
         let target = Target::Scheme(Open { scheme, epoch, id: opened.id });
         // There was room for a description of the client's when it asked.
         let description = self.describe(target, flags & wide(STATUS_FLAGS), 0)?;

@@ -19,8 +19,8 @@ impl<M: Machine> Kernel<M> {
         (slot.process, slot.cancel) = (None, false);
         let (client, finish) = (slot.client.take(), core::mem::take(&mut slot.finish));
         ring.free.push(number);
-        if let Some(held) = finish.held() {
-            self.drop_description(held);
+        if let Finish::Pass(Handle { description, .. }) = finish {
+            self.drop_description(description);
         }
         let thread = self.threads.get_mut(client?)?;
         (thread.then, thread.deadline) = (Then::give(value), u64::MAX);
@@ -100,12 +100,11 @@ impl<M: Machine> Kernel<M> {
         self.unsubscribe(|subscription| subscription.sink == Sink::Ring(id));
         self.hang_up(scheme);
         // Descriptions whose `Close` was never sent go with the daemon.
-        let Some(Ring { mut closing, objects, object, .. }) = self.rings.remove(id) else { return };
+        let Some(Ring { mut closing, object, .. }) = self.rings.remove(id) else { return };
         while let Some(description) = closing.and_then(|id| self.descriptions.remove(id)) {
             self.drop_target(description.target);
             closing = description.next_closing;
         }
-        objects.into_iter().for_each(|window| self.memory.release(window.object));
         self.memory.release(object);
         self.drop_scheme(scheme);
         self.wake_all(Channel::Scheme(scheme));

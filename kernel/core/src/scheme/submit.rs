@@ -99,7 +99,7 @@ impl<M: Machine> Kernel<M> {
             ring.crowded = true;
             return if request.nonblocking { Err(EAGAIN) } else { self.queue_up(me, id, u64::MAX) };
         };
-        let opens = matches!(request.finish, Finish::Open { .. });
+        let opens = matches!(request.finish, Finish::Open(_));
         if opens && !descriptions.has_room(caller.who.uid) {
             return Err(ENOMEM);
         }
@@ -108,8 +108,8 @@ impl<M: Machine> Kernel<M> {
         ring.accept(number, (me, client.process));
         count(&mut self.counters.packets);
         (client.state, client.deadline) = (State::Reply(door, number), u64::MAX);
-        if let Some(held) = request.finish.held() {
-            descriptions.retain(held);
+        if let Finish::Pass(Handle { description, .. }) = request.finish {
+            descriptions.retain(description);
         }
         if ring.notes {
             return Ok(self.pump(door).map_or(Next::Pick, Next::To));

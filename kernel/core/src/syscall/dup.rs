@@ -24,12 +24,12 @@ impl<M: Machine> Kernel<M> {
         let len = self.take_path(me, name, len)?;
         let exec = if close_on_exec { O_CLOEXEC } else { 0 };
         match target {
-            Target::Scheme(open) => self.submit(
+            Target::Scheme(open) if lowest => self.submit(
                 me,
                 &Request {
                     buffer: Buffer::Path(0..len),
                     // No right that the handle has not.
-                    finish: Finish::Open { flags: exec | handle.mode(), at },
+                    finish: Finish::Open(exec | handle.mode()),
                     ..Request::new(open, op::DUP, [0; 4])
                 },
             ),

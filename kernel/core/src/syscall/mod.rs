@@ -71,7 +71,6 @@ impl<M: Machine> Kernel<M> {
             n::SYS_NS_BIND => self.ns_bind(me, call),
             n::SYS_NS_ENTER => self.ns_enter(me, call),
             n::SYS_RING_NEW => self.ring_new(me, call),
-            n::SYS_RING_REGISTER => self.ring_register(me, call),
             n::SYS_RING_TAKE => self.ring_take(me, call),
             n::SYS_INFO => self.info(me, call),
             n::SYS_POWER => self.power(me, call),

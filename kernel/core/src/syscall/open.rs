@@ -72,7 +72,7 @@ impl<M: Machine> Kernel<M> {
                 me,
                 &Request {
                     buffer: Buffer::Path(path),
-                    finish: Finish::Open { flags, at: None },
+                    finish: Finish::Open(flags),
                     ..Request::new(open, op::OPEN_AT, [0, 0, flags & !O_CLOEXEC, 0])
                 },
             ),

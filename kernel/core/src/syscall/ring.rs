@@ -2,7 +2,6 @@
 
 use anode_ring::Layout;
 
-use crate::object::ring::MAX_OBJECTS;
 use crate::prelude::*;
 
 /// Rings that one process may serve.
@@ -146,21 +145,6 @@ impl<M: Machine> Kernel<M> {
         let len = wide(range.len());
         counters.copied = counters.copied.wrapping_add(len);
         self.give(me, len)
-    }
-
-    pub(crate) fn ring_register(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let id = self.own_ring(me, call.a)?;
-        let (_, target) = self.named_handle(me, call.b, Rights::READ)?;
-        let Target::Memory(window) = target else { return Err(EINVAL) };
-        let bytes = self.memory.len(window);
-        let ring = self.rings.get_mut(id).ok_or(EINVAL)?;
-        if ring.objects.len() >= MAX_OBJECTS {
-            return Err(EMFILE);
-        }
-        let at = ring.objects.len();
-        ring.objects.push(Window { bytes, ..window });
-        self.memory.objects.retain(window.object);
-        self.give(me, wide(at))
     }
 
     pub(crate) fn ring_take(&mut self, me: ThreadId, call: Call) -> Outcome {

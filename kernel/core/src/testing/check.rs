@@ -121,9 +121,11 @@ impl Kernel<Fake> {
         for (_, ring) in self.rings.iter() {
             add(&mut schemes, ring.scheme.index());
             add(&mut objects, ring.object.index());
-            ring.objects.iter().for_each(|window| add(&mut objects, window.object.index()));
             let busy = || ring.slots.iter().filter(|slot| slot.process.is_some());
-            let held = busy().filter_map(|slot| slot.finish.held());
+            let held = busy().filter_map(|slot| match slot.finish {
+                Finish::Pass(handle) => Some(handle.description),
+                _ => None,
+            });
             add_all(&mut descriptions, held.map(Id::index));
         }
         compare("I2: an object", &objects, self.memory.objects.references());

@@ -2,8 +2,7 @@
 
 use anode_abi::number::{
     NONE, SYS_CLOSE, SYS_FORK, SYS_FPATH, SYS_KILL, SYS_NS_BIND, SYS_NS_NEW, SYS_READ, SYS_READ2,
-    SYS_RING_COPY, SYS_RING_NEW, SYS_RING_REGISTER, SYS_RING_WAIT, SYS_SCHEME_NEW, SYS_SENDFD,
-    SYS_WRITE,
+    SYS_RING_COPY, SYS_RING_NEW, SYS_RING_WAIT, SYS_SCHEME_NEW, SYS_SENDFD, SYS_WRITE,
 };
 use anode_ring::{CqProducer, Layout, Page, Pages, SqConsumer, pack, unpack};
 use redox::schemev2::{Cqe, Sqe};
@@ -61,15 +60,16 @@ impl Daemon {
     }
 
     pub(super) fn answers(&mut self, world: &mut World, tag: u32, result: u64) {
-        self.answers_as(world, 0, tag, result);
+        self.answers_as(world, (0, 0), tag, result);
     }
 
-    /// An answer of that kind.
-    fn answers_as(&mut self, world: &mut World, flags: u8, tag: u32, result: u64) {
+    /// An answer of that kind, by that object.
+    fn answers_as(&mut self, world: &mut World, (flags, object): (u8, u64), tag: u32, result: u64) {
         let ring = world.kernel.rings.get(self.ring).unwrap();
         let control: &Page = &ring.kernel_pages[0];
         self.answers.refresh(control).unwrap();
-        let cqe = Cqe { flags, extra_raw: [0; 3], tag, result };
+        let [low, high, ..] = object.to_le_bytes();
+        let cqe = Cqe { flags, extra_raw: [low, high, 0], tag, result };
         assert!(self.answers.put(&Pages(&ring.daemon_pages[1..]), pack(&cqe)));
         let own: &Page = &ring.daemon_pages[0];
         self.answers.publish(own);
@@ -113,7 +113,7 @@ fn a_handle_that_a_daemon_gives_away_has_no_right_that_it_had_not() {
     let given = world.open(daemon.thread, "memory:", read_only).unwrap();
     assert_eq!(world.open(world.init, "test:a", READ_WRITE), None);
     let request = daemon.takes(&mut world).unwrap();
-    daemon.answers_as(&mut world, 1, request.tag, given);
+    daemon.answers_as(&mut world, (1, 0), request.tag, given);
     let got = world.result(world.init).unwrap();
     assert_eq!(world.call(world.init, SYS_READ, &[got, BASE, 8]), Some(0));
     assert_eq!(world.write(world.init, got, b"x"), Some(encode(EBADF)));
@@ -331,11 +331,10 @@ fn a_long_answer_by_an_object_comes_in_parts_and_whole() {
     let bytes: std::vec::Vec<u8> = (0..40_000u32).map(|n| n.to_le_bytes()[1] ^ 0x5A).collect();
     world.poke(daemon.thread, BASE, &bytes);
     world.ok(daemon.thread, SYS_WRITE, &[object, BASE, 40_000]);
-    world.ok(daemon.thread, SYS_RING_REGISTER, &[daemon.handle, object]);
     assert_eq!(world.call(init, SYS_READ, &[handle, BASE, 50_000]), None);
     let request = daemon.takes(&mut world).unwrap();
     daemon.fills(&world, request.tag, 0);
-    daemon.answers_as(&mut world, 6, request.tag, 40_000);
+    daemon.answers_as(&mut world, (6, object), request.tag, 40_000);
     assert_eq!(world.result(init), Some(40_000));
     assert_eq!(world.peek(init, BASE, 40_000), bytes);
 }

@@ -30,7 +30,7 @@ pub use memory::{map, memory, unmap};
 pub use process::{
     Spawn, get_id, kill, ns_bind, ns_enter, ns_new, scheme_new, set_id, spawn, waitpid,
 };
-pub use ring::{ring_copy_in, ring_copy_out, ring_new, ring_register, ring_take, ring_wait};
+pub use ring::{ring_copy_in, ring_copy_out, ring_new, ring_take, ring_wait};
 pub use start::{map_image, monotonic, wall_time};
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use anode_abi::number::{
-    SYS_RING_COPY, SYS_RING_NEW, SYS_RING_REGISTER, SYS_RING_TAKE, SYS_RING_WAIT,
+    SYS_RING_COPY, SYS_RING_NEW, SYS_RING_TAKE, SYS_RING_WAIT,
 };
 use redox::error::{EIO, Error, Result};
 
@@ -81,17 +81,6 @@ fn in_parts(len: usize, mut part: impl FnMut(usize) -> Result<usize>) -> Result<
             return Ok(done);
         }
     }
-}
-
-/// Registers a memory object that answers may name; gives its index.
-///
-/// # Errors
-///
-/// `ENODEV` for what is no memory object, `ENOSPC` if too many are registered.
-pub fn ring_register(ring: impl AsFd, object: impl AsFd) -> Result<u16> {
-    // SAFETY: no address is passed.
-    let index = unsafe { raw(SYS_RING_REGISTER, [number(&ring), number(&object), 0, 0, 0]) }?;
-    u16::try_from(index).map_err(|_too_wide| Error::new(EIO))
 }
 
 /// Takes the handle that a `Sendfd` request carries.

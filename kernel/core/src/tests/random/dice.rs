@@ -39,7 +39,7 @@ impl Dice {
     }
 }
 
-pub(super) const CALLS: [usize; 53] = [
+pub(super) const CALLS: [usize; 52] = [
     n::SYS_READ,
     n::SYS_WRITE,
     n::SYS_READ2,
@@ -90,7 +90,6 @@ pub(super) const CALLS: [usize; 53] = [
     n::SYS_RING_WAIT,
     n::SYS_RING_WAIT,
     n::SYS_RING_COPY,
-    n::SYS_RING_REGISTER,
     n::SYS_RING_TAKE,
     n::SYS_EXIT,
 ];

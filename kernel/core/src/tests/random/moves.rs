@@ -126,7 +126,7 @@ pub(super) fn scribble(world: &mut World, dice: &mut Dice) -> String {
     let honest = dice.below(4) != 0 && !owed.is_empty();
     let tag = u64::from(dice.of(if honest { &owed } else { &any }));
     let kind = if honest { dice.of(&[0, 0, 0, 1, 5, 6, 7]) } else { dice.below(8) };
-    let flags = kind | dice.below(2) << 16;
+    let flags = kind | dice.of(&[0, 1, MEMORY]) << 8;
     let result = dice.of(&[0, 1, 5, 8, 4096, u64::MAX, u64::MAX - 1, dice.0]);
     let sequential = core::sync::atomic::Ordering::SeqCst;
     let control: &Page = &ring.daemon_pages[0];
@@ -159,10 +159,6 @@ pub(super) fn serve(world: &mut World, dice: &mut Dice) -> String {
     };
     let handle = process.handles.iter().find(|(_, handle)| is_ring(handle));
     let (Some(thread), Some((handle, _))) = (thread, handle) else { return "busy".into() };
-    if dice.below(8) == 0 {
-        world.start(thread, n::SYS_RING_REGISTER, &[handle, MEMORY]);
-        return "the daemon registers memory".into();
-    }
     let (seen, deadline) = dice.of(&[(0, 0), (0, 0), (u64::from(ring.producer.tail()), u64::MAX)]);
     world.start(thread, n::SYS_RING_WAIT, &[handle, seen, deadline]);
     "the daemon waits".into()
