@@ -9,7 +9,8 @@
 //! never comes here. Read `numbers`, then `scheme`; `drivers` is what is asked of them.
 //!
 //! This daemon waits for drivers, one open after another. It may, as no driver opens `disk:`;
-//! but while a driver starts or is replaced, opens of its disks keep those of others waiting.
+//! but while a driver starts or is replaced, opens of its disks keep those of others waiting. A
+//! driver that does not answer in time is left out until it does (`waiter`).
 #![forbid(unsafe_code)]
 
 mod drivers;
@@ -17,6 +18,7 @@ mod numbers;
 mod scheme;
 #[cfg(test)]
 mod tests;
+mod waiter;
 
 use std::process::ExitCode;
 
@@ -24,5 +26,11 @@ use std::process::ExitCode;
 const FAMILIES: [&str; 3] = ["virtio-blk", "nvme", "ahci"];
 
 fn main() -> ExitCode {
-    anode_scheme::serve("disk", scheme::Disks::new(drivers::Real))
+    match drivers::Real::new() {
+        Ok(drivers) => anode_scheme::serve("disk", scheme::Disks::new(drivers)),
+        Err(error) => {
+            eprintln!("diskd: no threads to ask the drivers with: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -24,17 +24,21 @@ impl Numbers {
     ///
     /// # Errors
     ///
-    /// `ENOENT` if there is none, or what a driver answers that might have it.
+    /// `ENOENT` if there is none; what a driver answers that might have it.
     pub(crate) fn find(&mut self, number: u32, drivers: &mut impl Drivers) -> Result<Disk> {
         let place = usize::try_from(number).unwrap_or(usize::MAX);
         let mut asked = 0..FAMILIES.len();
+        let mut none = Error::new(ENOENT);
         loop {
             if let Some(disk) = self.0.get(place) {
                 return Ok(*disk);
             }
-            // Nobody waits for a driver whose disks do not matter.
-            let family = asked.next().ok_or(Error::new(ENOENT))?;
-            self.learn(family, drivers)?;
+            // Nobody waits for a driver whose disks do not matter, nor goes without for one that
+            // does not answer.
+            let family = asked.next().ok_or(none)?;
+            if let Err(error) = self.learn(family, drivers) {
+                none = error;
+            }
         }
     }
 

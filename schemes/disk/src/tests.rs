@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use anode_scheme::testing::Fake;
-use redox::error::{EACCES, EBUSY, EIO, EISDIR, ENOENT, Error, Result};
+use redox::error::{EACCES, EBUSY, EIO, EISDIR, ENOENT, ETIMEDOUT, Error, Result};
 use redox::flag::{O_DIRECTORY, O_EXCL, O_RDONLY, O_RDWR, O_STAT};
 
 use crate::drivers::Drivers;
@@ -118,6 +118,18 @@ fn a_driver_that_fails_hides_no_disk_of_another() {
     assert_eq!(world.lists(), ["0", "1"]);
     assert_eq!(world.opens("1", O_RDONLY), Ok((2, "0".to_owned())));
     assert_eq!(world.opens("2", O_RDONLY), Err(EIO), "it might have had it");
+}
+
+#[test]
+fn what_is_there_is_served_while_one_driver_does_not_answer_and_its_disks_come_behind() {
+    let mut world = world([&[], &["0", "0p1"], &["0"]]);
+    world.has(0, Err(ETIMEDOUT));
+    assert_eq!(world.opens("0p1", O_RDONLY), Ok((1, "0p1".to_owned())));
+    assert_eq!(world.lists(), ["0", "0p1", "1"]);
+    assert_eq!(world.opens("2", O_RDONLY), Err(ETIMEDOUT), "it may be the silent one's");
+    world.has(0, Ok(&["0", "0p1"]));
+    assert_eq!(world.lists(), ["0", "0p1", "1", "2", "2p1"]);
+    assert_eq!(world.opens("2p1", O_RDONLY), Ok((0, "0p1".to_owned())));
 }
 
 #[test]
