@@ -30,16 +30,25 @@ pub(crate) struct Message {
     pub(crate) data: u32,
 }
 
-/// Connects a function for its driver: memory, ports, and bus mastering; no interrupt yet.
+/// Connects a function for its driver: memory and ports; no interrupt yet, and no DMA: it may
+/// still be about what an earlier driver told it.
 pub(crate) fn connect(access: &mut impl Access, function: &Function) {
     disable_messages(access, function);
-    change_command(access, function, MEMORY | PORTS | BUS_MASTER, NO_LINE);
+    change_command(access, function, MEMORY | PORTS | NO_LINE, BUS_MASTER);
 }
 
-/// Takes the bus away from a function: no DMA, no message, no line.
+/// Lets a function reach memory by itself, and send messages.
+pub(crate) fn let_master(access: &mut impl Access, function: &Function) {
+    change_command(access, function, BUS_MASTER, 0);
+}
+
+/// Takes the bus away from a function: no DMA, no message, no line. When this returns, nothing
+/// of it is under way any more.
 pub(crate) fn disconnect(access: &mut impl Access, function: &Function) {
     change_command(access, function, NO_LINE, BUS_MASTER);
     disable_messages(access, function);
+    // What the function sent before arrives before its answer to this.
+    access.read(function.address, COMMAND);
 }
 
 /// Lets the function raise its line.

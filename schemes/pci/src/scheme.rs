@@ -1,17 +1,19 @@
 //! The scheme: a directory of functions, each a directory of what its driver may have.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::os::fd::OwnedFd;
 
 use anode_scheme::{Context, Entries, Opened, Scheme};
 use redox::data::Stat;
 use redox::dirent::DirentKind;
-use redox::error::{EACCES, EBADF, EBUSY, EINVAL, ENOENT, ENOTDIR, ENXIO, Error, Result};
+use redox::error::{EACCES, EBADF, EBUSY, EINVAL, EIO, ENOENT, ENOTDIR, ENXIO, Error, Result};
 use redox::flag::{MODE_DIR, MODE_FILE};
 
 use crate::access::{Access, Address, read8, write_part};
 use crate::bar::{Bar, pages};
 use crate::function::{Function, Msix};
-use crate::message::{connect, disconnect, enable_line, program_msi, program_msix};
+use crate::message::{connect, disconnect, enable_line, let_master, program_msi, program_msix};
 use crate::platform::Platform;
 
 /// Bytes of configuration space.
@@ -40,8 +42,12 @@ pub(crate) enum Open {
 struct Slot<T> {
     function: Function,
     taken: bool,
-    /// Whether it may use the bus, since its driver asked for more than to know what it is.
+    /// Whether it answers at its addresses, since its driver asked for more than to know what
+    /// it is.
     connected: bool,
+    /// Its memory for DMA: it is nobody else's before the function is off the bus, however its
+    /// driver went.
+    dma: Vec<OwnedFd>,
     /// How often the function was given back.
     turn: u64,
     /// The MSI-X table, once it was needed.
@@ -54,14 +60,23 @@ pub(crate) struct Pci<A, P: Platform> {
     access: A,
     platform: P,
     slots: Vec<Slot<P::Table>>,
+    /// Lines that were asked for: functions share them, and the machine gives each once.
+    lines: BTreeMap<u8, OwnedFd>,
 }
 
 impl<A: Access, P: Platform> Pci<A, P> {
     /// Serves these functions.
     pub(crate) fn new(access: A, platform: P, functions: Vec<Function>) -> Self {
-        let slot =
-            |function| Slot { function, taken: false, connected: false, turn: 0, table: None };
-        Self { access, platform, slots: functions.into_iter().map(slot).collect() }
+        let slot = |function| Slot {
+            function,
+            taken: false,
+            connected: false,
+            dma: Vec::new(),
+            turn: 0,
+            table: None,
+        };
+        let slots = functions.into_iter().map(slot).collect();
+        Self { access, platform, slots, lines: BTreeMap::new() }
     }
 
     fn slot(&self, index: usize) -> Result<&Slot<P::Table>> {
@@ -101,7 +116,7 @@ impl<A: Access, P: Platform> Pci<A, P> {
         Ok(Opened::stream(Open::Function(index)))
     }
 
-    /// Lets a function use the bus, at the latest now.
+    /// Has a function answer at its addresses, at the latest now.
     fn connect(&mut self, index: usize) -> Result<()> {
         let slot = self.slots.get_mut(index).ok_or(Error::new(EBADF))?;
         if !core::mem::replace(&mut slot.connected, true) {
@@ -130,7 +145,7 @@ impl<A: Access, P: Platform> Pci<A, P> {
             ("irq", "") => self.line(index),
             ("msi", "") => self.msi(index),
             ("msix", entry) => self.msix(index, entry),
-            ("dma", len) => self.dma(len),
+            ("dma", len) => self.dma(index, len),
             _ => self.bar(index, name.strip_prefix("bar").ok_or(Error::new(ENOENT))?, part),
         }
     }
@@ -154,7 +169,12 @@ impl<A: Access, P: Platform> Pci<A, P> {
 
     fn line(&mut self, index: usize) -> Result<OwnedFd> {
         let slot = self.slots.get(index).ok_or(Error::new(EBADF))?;
-        let handle = self.platform.line(slot.function.line.ok_or(Error::new(ENXIO))?)?;
+        let number = slot.function.line.ok_or(Error::new(ENXIO))?;
+        let line = match self.lines.entry(number) {
+            Entry::Occupied(line) => line.into_mut(),
+            Entry::Vacant(place) => place.insert(self.platform.line(number)?),
+        };
+        let handle = another(line)?;
         enable_line(&mut self.access, &slot.function);
         Ok(handle)
     }
@@ -181,12 +201,21 @@ impl<A: Access, P: Platform> Pci<A, P> {
         Ok(handle)
     }
 
-    fn dma(&self, len: &str) -> Result<OwnedFd> {
+    /// Contiguous memory. From the first one on the function reaches memory: by now its driver
+    /// has reset it.
+    fn dma(&mut self, index: usize, len: &str) -> Result<OwnedFd> {
         let len = hex(len)?;
         if len == 0 || len > MAX_DMA {
             return Err(Error::new(EINVAL));
         }
-        self.platform.dma(len)
+        let slot = self.slots.get_mut(index).ok_or(Error::new(EBADF))?;
+        let memory = self.platform.dma(len)?;
+        let handle = another(&memory)?;
+        if slot.dma.is_empty() {
+            let_master(&mut self.access, &slot.function);
+        }
+        slot.dma.push(memory);
+        Ok(handle)
     }
 
     /// Reads configuration space; what lies behind it is not there.
@@ -257,6 +286,7 @@ impl<A: Access, P: Platform> Scheme for Pci<A, P> {
             if core::mem::take(&mut slot.connected) {
                 disconnect(&mut self.access, &slot.function);
             }
+            slot.dma.clear();
             slot.turn = slot.turn.wrapping_add(1);
         }
     }
@@ -342,6 +372,11 @@ fn table_place(function: &Function, msix: Msix) -> Result<core::ops::Range<u64>>
     let place = msix.range();
     let end = address.checked_add(place.end).ok_or(Error::new(ENXIO))?;
     Ok(address.saturating_add(place.start)..end)
+}
+
+/// One more handle on the same thing.
+fn another(handle: &OwnedFd) -> Result<OwnedFd> {
+    handle.try_clone().map_err(|error| Error::new(error.raw_os_error().unwrap_or(EIO)))
 }
 
 /// A hexadecimal number of a path.

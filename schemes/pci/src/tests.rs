@@ -6,12 +6,12 @@ mod scheme;
 
 use redox::error::{EACCES, EINVAL, ENXIO};
 
-use crate::access::Address;
+use crate::access::{Access, Address};
 use crate::bar::{Bar, pages};
 use crate::bus::functions;
 use crate::fake::{Bus, Table};
 use crate::function::{Function, Msix};
-use crate::message::{Message, connect, disconnect, program_msi, program_msix};
+use crate::message::{Message, connect, disconnect, let_master, program_msi, program_msix};
 
 const fn at(bus: u8, device: u8, function: u8) -> Address {
     Address { bus, device, function }
@@ -138,8 +138,11 @@ fn bridges_are_followed_once_and_lies_of_theirs_end() {
 fn the_bus_belongs_to_a_function_while_its_driver_has_it() {
     let mut bus = disk();
     let function = function(&mut bus);
+    bus.write(DISK, 4, 0b111);
     connect(&mut bus, &function);
-    assert_eq!(bus.word(DISK, 4) & 0x407, 0b111);
+    assert_eq!(bus.word(DISK, 4) & 0x407, 0x403, "DMA of an earlier driver");
+    let_master(&mut bus, &function);
+    assert_eq!(bus.word(DISK, 4) & 0x407, 0x407);
     disconnect(&mut bus, &function);
     assert_eq!(bus.word(DISK, 4) & 0x404, 0x400);
     assert_eq!(bus.word(DISK, 0x40) >> 31, 0, "messages are off");

@@ -3,7 +3,9 @@
 use core::ops::Range;
 use std::cell::RefCell;
 use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
 use anode_scheme::testing::Fake;
@@ -19,11 +21,15 @@ use crate::scheme::Pci;
 
 /// What was asked of the machine.
 #[derive(Debug, Default)]
-struct Asked(Rc<RefCell<Vec<String>>>);
+struct Asked {
+    log: Rc<RefCell<Vec<String>>>,
+    /// What it gives for memory, if a test wants to see when it goes.
+    memory: Rc<RefCell<Option<OwnedFd>>>,
+}
 
 impl Asked {
     fn gives(&self, what: String) -> Result<OwnedFd> {
-        self.0.borrow_mut().push(what);
+        self.log.borrow_mut().push(what);
         Ok(File::open("/dev/null").unwrap().into())
     }
 }
@@ -40,7 +46,8 @@ impl Platform for Asked {
     }
 
     fn dma(&self, len: u64) -> Result<OwnedFd> {
-        self.gives(format!("dma {len:x}"))
+        let null = self.gives(format!("dma {len:x}"))?;
+        Ok(self.memory.borrow_mut().take().unwrap_or(null))
     }
 
     fn line(&self, line: u8) -> Result<OwnedFd> {
@@ -53,7 +60,7 @@ impl Platform for Asked {
     }
 
     fn table(&self, place: Range<u64>) -> Result<Table> {
-        self.0.borrow_mut().push(format!("table {:x}", place.start));
+        self.log.borrow_mut().push(format!("table {:x}", place.start));
         Ok(Table(vec![0; 16]))
     }
 }
@@ -76,6 +83,7 @@ struct World {
     pci: Fake<Pci<Shared, Asked>>,
     bus: Rc<RefCell<Bus>>,
     asked: Rc<RefCell<Vec<String>>>,
+    memory: Rc<RefCell<Option<OwnedFd>>>,
 }
 
 fn world() -> World {
@@ -83,8 +91,8 @@ fn world() -> World {
     let mut access = Shared(Rc::clone(&bus));
     let functions = functions(&mut access);
     let asked = Asked::default();
-    let log = Rc::clone(&asked.0);
-    World { pci: Fake::new(Pci::new(access, asked, functions)), bus, asked: log }
+    let (log, memory) = (Rc::clone(&asked.log), Rc::clone(&asked.memory));
+    World { pci: Fake::new(Pci::new(access, asked, functions)), bus, asked: log, memory }
 }
 
 impl World {
@@ -141,6 +149,8 @@ fn a_function_belongs_to_one_driver_until_it_lets_go() {
     let config = world.pci.open_at(mine, "config", 0).unwrap().value;
     assert_eq!(world.pci.write(config, &[1], 0xF0), Ok(1));
     assert_eq!(world.opens(mine, "bar4"), Ok(true));
+    assert!(!world.may_use_bus(), "its driver has not reset it yet");
+    assert_eq!(world.opens(mine, "dma/1000"), Ok(true));
     assert!(world.may_use_bus());
 
     world.pci.close(mine);
@@ -151,6 +161,36 @@ fn a_function_belongs_to_one_driver_until_it_lets_go() {
     assert!(!world.may_use_bus());
     assert_eq!(world.pci.write(config, &[1], 0xF0).unwrap_err().errno, EBADF);
     assert_eq!(world.pci.read(config, 4, 0).unwrap(), [0xF4, 0x1A, 0x42, 0x10]);
+}
+
+#[test]
+fn memory_of_a_function_is_free_only_after_it_is_off_the_bus() {
+    let mut world = world();
+    // What an earlier system left on.
+    world.bus.borrow_mut().write(DISK, 4, 7);
+    let mine = world.pci.open("00.02.0", 0).unwrap();
+    assert_eq!(world.opens(mine, "bar4"), Ok(true));
+    assert!(!world.may_use_bus());
+    // A stream tells when the last handle on its other end is gone.
+    let (memory, mut watch) = UnixStream::pair().unwrap();
+    watch.set_nonblocking(true).unwrap();
+    *world.memory.borrow_mut() = Some(memory.into());
+    drop(world.pci.open_at(mine, "dma/1000", 0).unwrap());
+    assert!(world.may_use_bus());
+    let early = "the driver's own handle is gone, and the function reaches the memory still";
+    assert_eq!(watch.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock, "{early}");
+    world.pci.close(mine);
+    assert!(!world.may_use_bus());
+    assert_eq!(watch.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn functions_share_a_line() {
+    let mut world = world();
+    let mine = world.pci.open("00.02.0", 0).unwrap();
+    assert_eq!(world.opens(mine, "irq"), Ok(true));
+    assert_eq!(world.opens(mine, "irq"), Ok(true));
+    assert_eq!(*world.asked.borrow(), ["line 11"], "the machine gives it once");
 }
 
 #[test]
