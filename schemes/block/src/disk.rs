@@ -169,6 +169,10 @@ pub trait Disk {
     /// again before. So two resets end everything.
     fn reset(&mut self);
 
+    /// Has a device that raises a line let go of it, if looking at what ended does not. Called
+    /// before the line is acknowledged, as it would come again at once.
+    fn quiet(&mut self) {}
+
     /// The interrupts after which [`Disk::finish`] should be asked; none: it must be polled.
     /// Disks of one device may have the same ones.
     fn interrupts(&self) -> &[Interrupt];

@@ -100,6 +100,11 @@ impl<D: Disk, M: SharedMemory, C: Client> Engine<D, M, C> {
         &self.disk
     }
 
+    /// The disk's interrupt came: see [`Disk::quiet`].
+    pub fn quiet(&mut self) {
+        self.disk.quiet();
+    }
+
     /// The bounce memory.
     pub const fn memory(&self) -> &M {
         &self.memory

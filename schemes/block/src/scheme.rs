@@ -170,8 +170,9 @@ impl<D: Disk, M: SharedMemory + AsFd> Disks<D, M> {
 
     /// Takes in the interrupts of a unit, and goes on with the tasks of all: they may share it.
     fn interrupted(&mut self, index: u64) {
-        let unit = usize::try_from(index).ok().and_then(|index| self.units.get(index));
+        let unit = usize::try_from(index).ok().and_then(|index| self.units.get_mut(index));
         let Some(unit) = unit else { return };
+        unit.engine.quiet();
         for interrupt in unit.engine.disk().interrupts() {
             // First, so that what ends while we look raises another one.
             if let Err(error) = interrupt.acknowledge() {

@@ -40,6 +40,16 @@ pub(crate) trait Access {
     fn write(&mut self, function: Address, at: u8, value: u32);
 }
 
+impl Access for Box<dyn Access> {
+    fn read(&mut self, function: Address, at: u8) -> u32 {
+        (**self).read(function, at)
+    }
+
+    fn write(&mut self, function: Address, at: u8, value: u32) {
+        (**self).write(function, at, value);
+    }
+}
+
 /// The two ports of the first PCI machines, which every PC still has: they reach 256 bytes of
 /// each function.
 #[derive(Debug)]

@@ -41,12 +41,15 @@ struct QueueState {
 
 /// State behind the registers.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own")]
 struct State {
     offered: u64,
     accepted: u64,
     select: [u32; 2],
     status: u8,
     stuck_in_reset: bool,
+    pulled_out: bool,
+    line: bool,
     queue: usize,
     queues: Vec<QueueState>,
     rung: u32,
@@ -73,6 +76,7 @@ enum Kind {
     Common,
     Notify,
     Device,
+    Reason,
 }
 
 impl Chip {
@@ -86,6 +90,8 @@ impl Chip {
             select: [0; 2],
             status: 0x0F,
             stuck_in_reset: false,
+            pulled_out: false,
+            line: false,
             queue: 0,
             queues,
             rung: 0,
@@ -105,6 +111,19 @@ impl Chip {
             Some(block(Kind::Device)),
             4,
         )
+        .with_line(block(Kind::Reason))
+    }
+
+    /// Takes the device off the bus, as QEMU does: its registers are zeroes.
+    pub fn pull_out(&self) {
+        self.state.borrow_mut().pulled_out = true;
+    }
+
+    /// Whether it raises its line. It does from the next [`Chip::give`] on if it may send no
+    /// message.
+    #[must_use]
+    pub fn line(&self) -> bool {
+        self.state.borrow().line
     }
 
     /// Makes each later reset hang.
@@ -178,6 +197,7 @@ impl Chip {
         self.ram.write(at + 4, &written.to_le_bytes());
         queue.given = queue.given.wrapping_add(1);
         self.ram.write(used + 2, &queue.given.to_le_bytes());
+        state.line |= state.queues[0].vector == 0xFFFF;
     }
 
     /// The device writes a used index out of thin air.
@@ -244,10 +264,12 @@ impl State {
 
 impl Block {
     fn read(&self, at: usize) -> u32 {
-        let state = self.chip.state.borrow();
+        let mut state = self.chip.state.borrow_mut();
         match self.kind {
+            _ if state.pulled_out => 0,
             Kind::Common => state.read(at),
             Kind::Notify => 0,
+            Kind::Reason => u32::from(core::mem::take(&mut state.line)),
             Kind::Device => state.device.get(at).copied().map_or(0xFF, u32::from),
         }
     }
@@ -255,9 +277,10 @@ impl Block {
     fn write(&self, at: usize, value: u32) {
         let mut state = self.chip.state.borrow_mut();
         match self.kind {
+            _ if state.pulled_out => {}
             Kind::Common => state.write(at, value),
             Kind::Notify => state.rung += 1,
-            Kind::Device => {}
+            Kind::Device | Kind::Reason => {}
         }
     }
 }
@@ -267,6 +290,7 @@ impl Registers for Block {
         match self.kind {
             Kind::Common => 56,
             Kind::Notify => 4,
+            Kind::Reason => 1,
             Kind::Device => self.chip.state.borrow().device.len(),
         }
     }

@@ -97,6 +97,8 @@ pub struct Transport<R = Mmio> {
     common: R,
     notify: R,
     device: Option<R>,
+    /// Why the line was raised.
+    reason: Option<R>,
     multiplier: u32,
 }
 
@@ -114,7 +116,10 @@ impl Transport {
             device.window(window.bar, window.offset, window.len).map_err(unmapped)
         };
         let specific = layout.device.map(map).transpose()?;
-        Ok(Self::new(map(layout.common)?, map(layout.notify)?, specific, layout.multiplier))
+        let reason = map(layout.isr)?;
+        let transport =
+            Self::new(map(layout.common)?, map(layout.notify)?, specific, layout.multiplier);
+        Ok(transport.with_line(reason))
     }
 }
 
@@ -122,7 +127,21 @@ impl<R: Registers> Transport<R> {
     /// A device by its registers; `multiplier` is the distance of two doorbells in bytes.
     #[must_use]
     pub const fn new(common: R, notify: R, device: Option<R>, multiplier: u32) -> Self {
-        Self { common, notify, device, multiplier }
+        Self { common, notify, device, reason: None, multiplier }
+    }
+
+    /// For a device that is to raise its line: the register that says why.
+    #[must_use]
+    pub fn with_line(self, reason: R) -> Self {
+        Self { reason: Some(reason), ..self }
+    }
+
+    /// Has the device let go of its line; it raises it again when there is more to tell.
+    pub fn lower_line(&mut self) {
+        if let Some(reason) = &self.reason {
+            // To read it is to take note of it.
+            reason.read8(0);
+        }
     }
 
     /// Resets the device and agrees on features: all of `wanted` that it offers, and always
@@ -169,11 +188,11 @@ impl<R: Registers> Transport<R> {
         Err(Failure::Reset)
     }
 
-    /// Whether the device is there and does not ask to be reset.
+    /// Whether the device, which was started, is there and does not ask to be reset.
     #[must_use]
     pub fn is_well(&self) -> bool {
-        // All ones, which nobody's register answers, have this bit too.
-        self.common.read8(STATUS) & NEEDS_RESET == 0
+        // Where nobody answers there are zeroes or ones.
+        self.common.read8(STATUS) & (DRIVER_OK | NEEDS_RESET) == DRIVER_OK
     }
 
     /// The size that a queue may have at most; a power of two.

@@ -105,10 +105,20 @@ impl<R: Registers> Bank<R> {
     ///
     /// [`Failure::Gone`] or [`Failure::Fatal`].
     pub(crate) fn health(&self) -> Result<(), Failure> {
+        match self.status()? & FATAL {
+            0 => Ok(()),
+            _ => Err(Failure::Fatal),
+        }
+    }
+
+    /// The status register of a controller that is there.
+    fn status(&self) -> Result<u32, Failure> {
+        // Where nobody answers there are zeroes or ones. All is zero in the status of one that is
+        // off, too, but no controller says that it can do nothing.
         match self.registers.read32(STATUS) {
             u32::MAX => Err(Failure::Gone),
-            status if status & FATAL != 0 => Err(Failure::Fatal),
-            _ => Ok(()),
+            0 if self.registers.read32(CAPABILITIES) == 0 => Err(Failure::Gone),
+            status => Ok(status),
         }
     }
 
@@ -165,8 +175,7 @@ impl<R: Registers> Bank<R> {
     fn wait(&self, ready: u32, what: &'static str) -> Result<(), Failure> {
         let mut more = anode_block::patience_of(self.capabilities.patience);
         loop {
-            match self.registers.read32(STATUS) {
-                u32::MAX => return Err(Failure::Gone),
+            match self.status()? {
                 status if status & READY == ready => return Ok(()),
                 status if ready == READY && status & FATAL != 0 => return Err(Failure::Fatal),
                 _ if more() => {}

@@ -188,13 +188,16 @@ fn a_slow_command_is_aborted_and_then_tried_again() {
 
 #[test]
 fn a_device_that_fails_for_good_or_is_gone_ends_everything_with_an_error() {
-    for harm in [Chip::hangs as fn(&Chip), Chip::vanishes] {
+    let harms = [Chip::vanishes as fn(&Chip), Chip::vanishes_to_zeroes, Chip::hangs];
+    for (harm, is_seen) in harms.into_iter().zip([true, true, false]) {
         let mut world = world();
         world.submits(0, 1, read(0));
         world.submits(1, 2, read(0));
         harm(&world.chip);
         world.disks[0].look();
-        world.disks[0].reset();
+        if !is_seen {
+            world.disks[0].reset();
+        }
         assert_eq!(world.finished(0), Some((1, Err(EIO))));
         assert_eq!(world.finished(1), Some((2, Err(EIO))));
         for disk in &mut world.disks {

@@ -1,5 +1,6 @@
 //! The device: requests in its queue, each with a slot of memory for header and status.
 
+use core::slice;
 use std::collections::VecDeque;
 
 use anode_block::{Disk, Info, Op, Submitted};
@@ -61,6 +62,17 @@ struct Command {
     data: Option<Segment>,
 }
 
+/// How the device says that it did something.
+#[derive(Debug)]
+pub(crate) enum Signal {
+    /// By a message, entry [`ENTRY`] of its table.
+    Message(Interrupt),
+    /// By its line.
+    Line(Interrupt),
+    /// Not at all: it is to be polled.
+    None,
+}
+
 /// A virtio block device.
 #[derive(Debug)]
 pub(crate) struct VirtioBlk<M, R = Mmio> {
@@ -73,7 +85,7 @@ pub(crate) struct VirtioBlk<M, R = Mmio> {
     features: u64,
     doorbell: Option<Doorbell>,
     rings: bool,
-    interrupts: Vec<Interrupt>,
+    signal: Signal,
     resets: u32,
     dead: bool,
 }
@@ -88,15 +100,14 @@ impl<M: SharedMemory, R: Registers> VirtioBlk<M, R> {
 
     /// Resets the device, whatever an earlier driver left in it, and starts it.
     ///
-    /// `memory` makes shared memory of at least so many bytes, zeroed. Without interrupts the
-    /// device is to be polled.
+    /// `memory` makes shared memory of at least so many bytes, zeroed.
     ///
     /// # Errors
     ///
     /// Why the device cannot be used.
     pub(crate) fn start(
         mut transport: Transport<R>,
-        interrupts: Vec<Interrupt>,
+        signal: Signal,
         memory: &mut dyn FnMut(usize) -> Result<M>,
     ) -> Result<Self, Failure> {
         let features = transport.bring_up(WANTED)?;
@@ -120,7 +131,7 @@ impl<M: SharedMemory, R: Registers> VirtioBlk<M, R> {
             features,
             doorbell: None,
             rings: false,
-            interrupts,
+            signal,
             resets: 0,
             dead: false,
         };
@@ -156,7 +167,7 @@ impl<M: SharedMemory, R: Registers> VirtioBlk<M, R> {
 
     /// Gives a device that was brought up its queue.
     fn start_queue(&mut self) -> Result<(), Failure> {
-        let vector = (!self.interrupts.is_empty()).then_some(ENTRY);
+        let vector = matches!(self.signal, Signal::Message(_)).then_some(ENTRY);
         let (size, addresses) = (self.queue.size(), self.queue.addresses());
         self.doorbell = Some(self.transport.start_queue(QUEUE, size, addresses, vector)?);
         self.transport.start();
@@ -324,7 +335,16 @@ impl<M: SharedMemory, R: Registers> Disk for VirtioBlk<M, R> {
     }
 
     fn interrupts(&self) -> &[Interrupt] {
-        &self.interrupts
+        match &self.signal {
+            Signal::Message(interrupt) | Signal::Line(interrupt) => slice::from_ref(interrupt),
+            Signal::None => &[],
+        }
+    }
+
+    fn quiet(&mut self) {
+        if matches!(self.signal, Signal::Line(_)) {
+            self.transport.lower_line();
+        }
     }
 }
 
@@ -336,15 +356,14 @@ impl<M: SharedMemory, R: Registers> Disk for VirtioBlk<M, R> {
 #[expect(clippy::large_stack_frames, reason = "once per disk, on the main thread's stack")]
 pub(crate) fn open(device: &Device) -> Result<(VirtioBlk<Dma>, Dma), String> {
     let transport = Transport::open(device).map_err(|failure| failure.to_string())?;
-    let interrupts = match device.msix(ENTRY) {
-        Ok(interrupt) => vec![interrupt],
-        Err(error) => {
-            eprintln!("virtio-blk: no MSI-X ({error}): the device is polled");
-            Vec::new()
-        }
-    };
+    let line = |_none| device.line().map(Signal::Line);
+    let signal = device.msix(ENTRY).map(Signal::Message).or_else(line);
+    let signal = signal.unwrap_or_else(|error| {
+        eprintln!("virtio-blk: neither MSI-X nor a line ({error}): the device is polled");
+        Signal::None
+    });
     let mut memory = |bytes: usize| device.dma(bytes.next_multiple_of(PAGE));
-    let started = VirtioBlk::start(transport, interrupts, &mut memory);
+    let started = VirtioBlk::start(transport, signal, &mut memory);
     let mut disk = started.map_err(|failure| failure.to_string())?;
     disk.identify(&mut anode_block::patience());
     let bounce = device.dma(BOUNCE.next_multiple_of(PAGE));

@@ -7,11 +7,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use anode_block::{Disk, Durability, Op, Submitted};
+use anode_device::Interrupt;
 use anode_virtio::VERSION_1;
 use anode_virtio::fake::{BASE, Block, Chip, Memory, Ram, Taken};
 use redox::error::{EIO, EOPNOTSUPP};
 
-use crate::disk::VirtioBlk;
+use crate::disk::{Signal, VirtioBlk};
 use crate::facts::{CONFIG_BYTES, DISCARD, FLUSH, WANTED, WRITE_ZEROES};
 
 /// Where the test's data lies, behind queue and slots.
@@ -24,6 +25,10 @@ struct World {
 }
 
 fn world_with(features: u64) -> World {
+    world_by(features, Signal::None)
+}
+
+fn world_by(features: u64, signal: Signal) -> World {
     let ram = Ram::new(0x10000);
     let mut config = vec![0; CONFIG_BYTES];
     config[0..4].copy_from_slice(&1000_u32.to_le_bytes());
@@ -37,7 +42,7 @@ fn world_with(features: u64) -> World {
         let start = next.replace_with(|at| *at + bytes.next_multiple_of(4096));
         Ok(ram.part(start..start + bytes.next_multiple_of(4096)))
     };
-    let disk = VirtioBlk::start(chip.transport(), vec![], &mut memory).unwrap();
+    let disk = VirtioBlk::start(chip.transport(), signal, &mut memory).unwrap();
     World { ram, chip, disk }
 }
 
@@ -207,4 +212,36 @@ fn the_serial_number_becomes_the_identity_if_it_is_text() {
     silent.disk.identify(&mut || false);
     assert_eq!(silent.disk.info().identity, "");
     assert_eq!(silent.chip.resets(), 2);
+}
+
+#[test]
+fn a_device_with_a_line_lets_go_of_it_when_it_is_heard_and_one_with_messages_has_none() {
+    let interrupt = || Interrupt::new(std::fs::File::open("/dev/null").unwrap().into());
+    let mut world = world_by(WANTED, Signal::Line(interrupt()));
+    assert_eq!(world.disk.interrupts().len(), 1);
+    for _ in 0..2 {
+        let taken = world.submits(1, read(0));
+        world.answers(&taken, 0);
+        assert!(world.chip.line());
+        world.disk.quiet();
+        assert!(!world.chip.line(), "it would come again for ever");
+        assert_eq!(world.finished(), Some((1, Ok(()))));
+    }
+    let mut world = world_by(WANTED, Signal::Message(interrupt()));
+    let taken = world.submits(1, read(0));
+    world.answers(&taken, 0);
+    assert!(!world.chip.line());
+}
+
+#[test]
+fn a_device_that_is_pulled_out_fails_what_it_held_and_takes_nothing_more() {
+    let mut world = world();
+    world.submits(1, read(0));
+    world.disk.look();
+    assert_eq!(world.finished(), None, "all is well");
+    world.chip.pull_out();
+    world.disk.look();
+    assert_eq!(world.finished(), Some((1, Err(EIO))));
+    assert_eq!(world.disk.submit(2, read(0)).unwrap_err().errno, EIO);
+    assert_eq!(world.finished(), None);
 }

@@ -73,7 +73,6 @@ struct Pair {
 }
 
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own")]
 struct State {
     capabilities: [u32; 2],
     configuration: u32,
@@ -83,7 +82,8 @@ struct State {
     queues: [Pair; 2],
     starts: u32,
     hangs: bool,
-    gone: bool,
+    /// What its registers read as since it is gone.
+    gone: Option<u32>,
     no_list: bool,
     /// An admin opcode that is refused.
     refused: Option<u32>,
@@ -126,7 +126,12 @@ impl Chip {
     }
 
     pub(crate) fn vanishes(&self) {
-        self.state.borrow_mut().gone = true;
+        self.state.borrow_mut().gone = Some(u32::MAX);
+    }
+
+    /// As QEMU has it.
+    pub(crate) fn vanishes_to_zeroes(&self) {
+        self.state.borrow_mut().gone = Some(0);
     }
 
     /// It reports a fatal error.
@@ -279,7 +284,7 @@ impl anode_device::Registers for Registers {
     fn read32(&self, at: usize) -> u32 {
         let state = self.0.state.borrow();
         match at {
-            _ if state.gone => u32::MAX,
+            _ if state.gone.is_some() => state.gone.unwrap_or(0),
             0 => state.capabilities[0],
             4 => state.capabilities[1],
             0x14 => state.configuration,
@@ -298,7 +303,7 @@ impl anode_device::Registers for Registers {
 
     fn write32(&mut self, at: usize, value: u32) {
         let mut state = self.0.state.borrow_mut();
-        if state.gone {
+        if state.gone.is_some() {
             return;
         }
         let doorbell = u16::try_from(value & 0xFFFF).unwrap();

@@ -5,7 +5,7 @@ use anode_block::{Access, Disk as _};
 use anode_device::qtest::Memory;
 use anode_virtio::{Layout, Transport};
 
-use crate::disk::VirtioBlk;
+use crate::disk::{Signal, VirtioBlk};
 
 struct Virtio;
 
@@ -31,9 +31,9 @@ impl Rig for Virtio {
             layout.device.map(window),
             layout.multiplier,
         );
-        let interrupts = machine.interrupts();
+        let signal = machine.interrupts().pop().map_or(Signal::None, Signal::Message);
         let mut memory = |bytes: usize| Ok(machine.memory(bytes));
-        let mut disk = VirtioBlk::start(transport, interrupts, &mut memory).unwrap();
+        let mut disk = VirtioBlk::start(transport, signal, &mut memory).unwrap();
         disk.identify(&mut anode_block::patience());
         disk
     }
