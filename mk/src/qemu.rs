@@ -5,6 +5,7 @@ mod qmp;
 mod serial;
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     path::{Path, PathBuf},
     time::Duration,
@@ -32,11 +33,22 @@ pub(crate) enum Firmware {
     Uefi,
 }
 
+/// What the machine is built on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Board {
+    /// With PCI Express: configuration space in memory, interrupts from 16 on.
+    Q35,
+    /// With PCI alone; devices can be pulled out of it.
+    Pc,
+}
+
 /// How a machine's disks are attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bus {
     /// virtio-blk.
     Virtio,
+    /// virtio-blk without messages: it has only its line.
+    VirtioLine,
     /// NVMe, a controller each.
     Nvme,
     /// SATA, at ports of an AHCI adapter.
@@ -49,16 +61,17 @@ impl Bus {
     /// The adapter that all disks need, if they do.
     const fn adapter(self) -> Option<&'static str> {
         match self {
-            Self::Virtio | Self::Nvme => None,
+            Self::Virtio | Self::VirtioLine | Self::Nvme => None,
             Self::Ahci => Some("ich9-ahci,id=ahci"),
             Self::Scsi => Some("lsi53c895a,id=scsi"),
         }
     }
 
-    /// The device for the disk of that number.
+    /// The device for the disk of that number, but for its name.
     fn device(self, index: usize) -> String {
         match self {
             Self::Virtio => format!("virtio-blk-pci,drive=disk{index}"),
+            Self::VirtioLine => format!("virtio-blk-pci,drive=disk{index},vectors=0"),
             Self::Nvme => format!("nvme,drive=disk{index},serial=disk{index}"),
             Self::Ahci => format!("ide-hd,drive=disk{index},bus=ahci.{index}"),
             Self::Scsi => format!("scsi-hd,drive=disk{index},bus=scsi.0"),
@@ -66,14 +79,23 @@ impl Bus {
     }
 }
 
+/// A disk besides the one that the machine boots from.
+#[derive(Clone, Debug)]
+pub(crate) struct Disk {
+    /// A raw file; what is written to it is lost at the end.
+    pub(crate) file: PathBuf,
+    pub(crate) bus: Bus,
+}
+
 /// What the machine consists of.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     /// The disk that it boots from; what is written to it is lost at the end.
     pub(crate) image: PathBuf,
-    /// More disks, raw files, with the same promise.
-    pub(crate) disks: Vec<PathBuf>,
     pub(crate) bus: Bus,
+    /// More disks. QEMU calls the first one `disk1`, its device `device1`.
+    pub(crate) disks: Vec<Disk>,
+    pub(crate) board: Board,
     /// In MiB.
     pub(crate) memory: u32,
     pub(crate) cpus: u32,
@@ -87,8 +109,9 @@ impl Config {
     pub(crate) fn new(image: &Path) -> Self {
         Self {
             image: image.to_owned(),
-            disks: Vec::new(),
             bus: Bus::Virtio,
+            disks: Vec::new(),
+            board: Board::Q35,
             memory: 1024,
             cpus: 1,
             cpu: "max".to_owned(),
@@ -99,19 +122,22 @@ impl Config {
     /// The arguments that describe it to QEMU, but for display and serial line.
     pub(crate) fn arguments(&self) -> Result<Vec<OsString>> {
         let mut arguments = Arguments::default();
-        arguments.pair("-machine", "q35");
+        arguments.pair("-machine", if self.board == Board::Pc { "pc" } else { "q35" });
         arguments.pair("-cpu", &self.cpu);
         arguments.pair("-m", format!("{}M", self.memory));
         arguments.pair("-smp", self.cpus.to_string());
         arguments.pair("-nic", "none");
         arguments.flag("-no-reboot");
-        if let Some(adapter) = self.bus.adapter() {
+        let first = std::iter::once((&self.image, self.bus));
+        let disks = first.chain(self.disks.iter().map(|disk| (&disk.file, disk.bus)));
+        let adapters: BTreeSet<&str> = disks.clone().filter_map(|(_, bus)| bus.adapter()).collect();
+        for adapter in adapters {
             arguments.pair("-device", adapter);
         }
-        for (index, disk) in std::iter::once(&self.image).chain(&self.disks).enumerate() {
-            arguments.drive(&format!("if=none,id=disk{index},snapshot=on"), disk);
+        for (index, (file, bus)) in disks.enumerate() {
+            arguments.drive(&format!("if=none,id=disk{index},snapshot=on"), file);
             let boot = if index == 0 { ",bootindex=0" } else { "" };
-            arguments.pair("-device", format!("{}{boot}", self.bus.device(index)));
+            arguments.pair("-device", format!("{},id=device{index}{boot}", bus.device(index)));
         }
         if self.firmware == Firmware::Uefi {
             let (code, variables) = needs::ovmf().ok_or_else(|| {

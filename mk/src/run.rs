@@ -15,7 +15,7 @@ use crate::{
     failure::{Code, Failure, Result},
     needs::{self, Need},
     progress::cannot_start,
-    qemu::{Config, Firmware, PROGRAM},
+    qemu::{Bus, Config, Disk, Firmware, PROGRAM},
 };
 
 /// Whether a window can be opened.
@@ -78,7 +78,8 @@ pub(crate) fn prepare(options: &Options) -> Result<()> {
     if options.build {
         build::image()?;
     }
-    match options.config.disks.iter().chain([&options.config.image]).find(|disk| !disk.is_file()) {
+    let disks = options.config.disks.iter().map(|disk| &disk.file);
+    match disks.chain([&options.config.image]).find(|disk| !disk.is_file()) {
         None => Ok(()),
         Some(disk) if *disk == options.config.image => Err(Failure::usage(
             "there is no image yet; leave out --no-build, or run `cargo mk image`",
@@ -104,7 +105,10 @@ pub(crate) fn options(mut arguments: lexopt::Parser) -> Result<Options> {
             Arg::Long("bios") => options.config.firmware = Firmware::Bios,
             Arg::Long("smp") => options.config.cpus = number("--smp", &arguments.value()?, 1)?,
             Arg::Long("mem") => options.config.memory = memory(&arguments.value()?)?,
-            Arg::Long("disk") => options.config.disks.push(PathBuf::from(arguments.value()?)),
+            Arg::Long("disk") => {
+                let file = PathBuf::from(arguments.value()?);
+                options.config.disks.push(Disk { file, bus: Bus::Virtio });
+            }
             Arg::Long("cpu") => {
                 options.config.cpu = arguments.value()?.to_string_lossy().into_owned();
             }

@@ -1,20 +1,36 @@
 //! What the test programs share: their programs are in `src/bin`, in the image they lie in `/test`.
 #![forbid(unsafe_code)]
 
+pub mod service;
+
 use std::{env, process::ExitCode, str::FromStr};
 
 /// A generator of numbers that the host knows too (splitmix64).
 #[derive(Clone, Debug)]
 pub struct Random(pub u64);
 
+/// What its state grows by with each number.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
 impl Random {
+    /// The same generator, when it has given so many numbers.
+    #[must_use]
+    pub const fn after(self, numbers: u64) -> Self {
+        Self(self.0.wrapping_add(STEP.wrapping_mul(numbers)))
+    }
+
     /// A number below `limit`; 0 if `limit` is 0.
     pub fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.word().checked_rem(limit).unwrap_or(0)
+    }
+
+    /// Any number.
+    pub const fn word(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(STEP);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (word ^ (word >> 31)).checked_rem(limit).unwrap_or(0)
+        word ^ (word >> 31)
     }
 }
 

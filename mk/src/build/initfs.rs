@@ -64,12 +64,13 @@ pub(crate) fn build(programs: &Programs) -> Result<PathBuf> {
     Ok(output)
 }
 
-/// A copy of an image with more files, under another name.
+/// A copy of an image with more files, or others in their place, under another name.
 pub(crate) fn with(image: &Path, name: &str, files: &[(&str, &str)]) -> Result<PathBuf> {
     let bytes = files::read(image)?;
     let old = Image::parse(&bytes).map_err(|error| Failure::build(error.to_string()))?;
     let mut builder = Builder::new();
-    for entry in old.entries().filter(|entry| !entry.path.is_empty()) {
+    let stays = |path: &str| !path.is_empty() && files.iter().all(|(new, _)| *new != path);
+    for entry in old.entries().filter(|entry| stays(entry.path)) {
         let permissions = entry.permissions;
         let added = match entry.kind {
             Kind::Directory => builder.directory(entry.path, permissions),

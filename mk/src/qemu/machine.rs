@@ -45,6 +45,10 @@ pub(crate) struct Output {
 /// How the prompt of root's shell ends.
 const PROMPT: &str = "# ";
 
+/// Registers of [`Board::Pc`](super::Board::Pc) by which a guest ejects devices.
+const EJECT_SLOT: u16 = 0xae08;
+const EJECT_BUS: u16 = 0xae10;
+
 /// What the kernel says when it will say no more.
 const FATAL: [&str; 2] = ["The machine is halted.", "Anode cannot start"];
 
@@ -150,6 +154,24 @@ impl Machine {
     /// Runs a command of QEMU's monitor.
     pub(crate) fn qmp(&self, command: &str, arguments: &Value) -> Result<Value> {
         Qmp::connect(&self.folder.join("qmp"))?.execute(command, arguments)
+    }
+
+    /// Pulls a device out: of a board that lets it, without a word to the guest's driver.
+    pub(crate) fn pull(&self, device: &str) -> Result<()> {
+        let buses = json!({ "all": self.qmp("query-pci", &json!({}))? });
+        let mut devices =
+            workspace::list(&buses, "all").flat_map(|bus| workspace::list(bus, "devices"));
+        let slot = devices
+            .find(|it| it.get("qdev_id").and_then(Value::as_str) == Some(device))
+            .and_then(|it| it.get("slot")?.as_u64());
+        let slot = slot.and_then(|slot| 1_u32.checked_shl(u32::try_from(slot).ok()?));
+        let slot = slot.ok_or_else(|| Failure::new(Code::Test, format!("QEMU has no {device}")))?;
+        // What a guest would do that was asked for it by ACPI: choose the bus, eject the slot.
+        for (port, value) in [(EJECT_BUS, 0), (EJECT_SLOT, slot)] {
+            let line = format!("o /w {port:#x} {value:#x}");
+            self.qmp("human-monitor-command", &json!({ "command-line": line }))?;
+        }
+        Ok(())
     }
 
     /// Writes what the screen shows to a PNG file.
