@@ -162,7 +162,10 @@ impl<M: Machine> Kernel<M> {
         let outcome = match then {
             Then::Return(_) => Ok(Next::Pick),
             Then::Retry | Then::Resume => self.call(id, call),
-            Then::Transfer(done) => self.go_on_with(id, &call, done),
+            Then::Transfer(description, done) => {
+                let rest = self.go_on_with(id, &call, Some((description, done)));
+                rest.or_else(|_errno| self.give(id, wide(done)))
+            }
             Then::Fork(child, page) => self.go_on_forking(id, child, page),
         };
         self.settle(id, outcome)

@@ -149,21 +149,28 @@ impl<M: Machine> Ring<M> {
         self.slots.get_mut(usize::from(number))
     }
 
-    /// A free slot for a client, if there is room for its packet: while half of them are free
-    /// nobody counts, then each process has its share (0: a quarter of all).
+    /// A free slot for a user's process, if there is room for its packet: while half of them are
+    /// free nobody counts, then each process has its share (0: a quarter of all); the last eighth
+    /// is root's.
     ///
     /// # Errors
     ///
     /// The daemon's head of the queue is impossible.
     #[inline]
-    pub fn slot_for(&mut self, process: ProcessId, share: usize) -> Result<Option<u16>, Violation> {
+    pub fn slot_for(
+        &mut self,
+        (process, uid): (ProcessId, u32),
+        share: usize,
+    ) -> Result<Option<u16>, Violation> {
         if !self.producer.has_room() {
             self.look()?;
         }
         let entries = self.slots.len();
         let crowded = self.free.len() < entries / 2 && {
+            let kept = if uid == 0 { 0 } else { entries / 8 };
             let share = if share == 0 { entries / 4 } else { share };
             self.slots.iter().filter(|slot| slot.process == Some(process)).count() >= share
+                || self.free.len() <= kept
         };
         Ok(self.free.last().copied().filter(|_| !crowded && self.producer.has_room()))
     }

@@ -58,9 +58,9 @@ pub enum Then {
     Retry,
     /// Goes on with long work by making the call again; no signal comes between.
     Resume,
-    /// Goes on with a long read or write, of which so many bytes are done; no signal comes
-    /// between.
-    Transfer(usize),
+    /// Goes on with a long read or write of that description, of which so many bytes are done;
+    /// no signal comes between.
+    Transfer(DescriptionId, usize),
     /// Goes on with a fork: the child, and the page to go on at; no signal comes between.
     Fork(ProcessId, u64),
 }

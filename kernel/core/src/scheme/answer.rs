@@ -167,8 +167,10 @@ impl<M: Machine> Kernel<M> {
         let ring = rings.get_mut(id).ok_or(EIO)?;
         let value = ring.fill_client(number, cqe, content, memory)?;
         // The offset moves, if there is one; if not, it is `u64::MAX` and stays that.
-        if let (Some(by), Some(Slot { finish: Finish::Advance(description), .. })) =
-            (value, ring.slot(number))
+        // Where the client gave up, it makes the call again, at the same place.
+        if let Some(by) = value
+            && let Some(Slot { finish: Finish::Advance(description), client: Some(_), .. }) =
+                ring.slot(number)
         {
             descriptions.update(*description, |d| d.offset = d.offset.saturating_add(by));
         }

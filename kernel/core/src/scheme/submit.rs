@@ -91,7 +91,7 @@ impl<M: Machine> Kernel<M> {
         if ring.process == client.process {
             return Err(EDEADLK);
         }
-        let Ok(number) = ring.slot_for(client.process, scheme.per_client) else {
+        let Ok(number) = ring.slot_for((client.process, caller.who.uid), scheme.per_client) else {
             self.end_violator(door);
             return Err(EIO);
         };

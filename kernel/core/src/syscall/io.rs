@@ -37,11 +37,16 @@ pub(crate) struct Transfer {
 impl<M: Machine> Kernel<M> {
     /// `read`, `read2`, `write` and `write2`.
     pub(crate) fn transfer(&mut self, me: ThreadId, call: &Call) -> Outcome {
-        self.go_on_with(me, call, 0)
+        self.go_on_with(me, call, None)
     }
 
-    /// The same, of which some bytes are done.
-    pub(crate) fn go_on_with(&mut self, me: ThreadId, call: &Call, done: usize) -> Outcome {
+    /// The same, of which some bytes may be done, by that description.
+    pub(crate) fn go_on_with(
+        &mut self,
+        me: ThreadId,
+        call: &Call,
+        begun: Option<(DescriptionId, usize)>,
+    ) -> Outcome {
         let number = size(call.number);
         let writes = matches!(number, SYS_WRITE | SYS_WRITE2);
         let (at, given) = match number {
@@ -50,6 +55,10 @@ impl<M: Machine> Kernel<M> {
         };
         let rights = if writes { Rights::WRITE } else { Rights::READ };
         let (handle, description) = self.described(me, call.a, rights)?;
+        let (begun_by, done) = begun.unwrap_or((handle.description, 0));
+        if begun_by != handle.description {
+            return Err(EBADF);
+        }
         let target = description.target;
         let positioned = description.offset != u64::MAX || matches!(target, Target::Ports(..));
         let own = at == OWN_OFFSET;
@@ -110,7 +119,7 @@ impl<M: Machine> Kernel<M> {
             return self.advance(transfer, len);
         }
         let done = transfer.done.saturating_add(part);
-        self.pause(transfer.me, Then::Transfer(done))
+        self.pause(transfer.me, Then::Transfer(transfer.description, done))
     }
 
     /// Ends a transfer with its last `len` bytes.

@@ -1,6 +1,8 @@
 //! What a hostile daemon may try, and a client that gives up on one.
 
-use anode_abi::number::{SYS_CLOSE, SYS_READ, SYS_RING_COPY, SYS_RING_WAIT, SYS_THREAD_CREATE};
+use anode_abi::number::{
+    SYS_CLOSE, SYS_READ, SYS_RING_COPY, SYS_RING_WAIT, SYS_THREAD_CREATE, SYS_WRITE,
+};
 use anode_ring::{Page, Pages};
 
 use super::ring::{Daemon, opened};
@@ -27,6 +29,28 @@ fn a_late_answer_reaches_no_memory_of_a_client_that_gave_up() {
     assert_eq!(world.refused(daemon.thread, SYS_RING_COPY, &copy), EINVAL);
     daemon.answers(&mut world, request.tag, 8);
     assert_eq!(world.peek(init, BASE, 8), [1; 8]);
+}
+
+#[test]
+fn a_write_that_was_given_up_and_then_done_is_made_again_at_the_same_place() {
+    let mut world = World::new();
+    let init = world.init;
+    let mut daemon = Daemon::serving(&mut world);
+    let handle = opened(&mut world, &mut daemon);
+    let description = world.kernel.process(init).unwrap().handles.get(handle).unwrap().description;
+    world.kernel.descriptions.update(description, |description| description.offset = 0);
+    for done in [8, 0] {
+        assert_eq!(world.call(init, SYS_WRITE, &[handle, BASE, 8]), None);
+        let request = daemon.takes(&mut world).unwrap();
+        assert_eq!(request.args[3], 0);
+        let number = u16::try_from(request.tag & 0xFFFF).unwrap();
+        world.kernel.cancel(daemon.ring, number, init);
+        world.kernel.memory.machine.time += 2_000_000_000;
+        world.trap(Trap::Tick);
+        assert_eq!(world.result(init), Some(encode(EINTR)));
+        while daemon.takes(&mut world).is_some() {}
+        daemon.answers(&mut world, request.tag, done);
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use anode_abi::info::{id, part};
 use anode_abi::number::{
-    NONE, SYS_DUP, SYS_EXIT, SYS_FMAP, SYS_FORK, SYS_NS_NEW, SYS_SETID, SYS_WRITE,
+    NONE, SYS_DUP, SYS_EXIT, SYS_FMAP, SYS_FORK, SYS_NS_NEW, SYS_RING_NEW, SYS_SCHEME_NEW,
+    SYS_SETID, SYS_WRITE,
 };
 
 use crate::num::wide;
@@ -108,4 +109,30 @@ fn of_processes_that_ended() {
         }
         Some(pid)
     });
+}
+
+#[test]
+fn of_a_daemons_slots() {
+    let (mut world, user) = with_user();
+    let init = world.init;
+    world.poke(init, BASE, b"test");
+    let owner = world.ok(init, SYS_SCHEME_NEW, &[wide(NONE), BASE, 4, 0]);
+    world.ok(init, SYS_FORK, &[]);
+    let daemon = world.child();
+    world.give(init, daemon, owner);
+    world.ok(daemon, SYS_RING_NEW, &[owner, 8, BASE]);
+    let ring = world.kernel.rings.iter().next().map(|(id, _)| id).unwrap();
+    let asked = |world: &World| {
+        let ring = world.kernel.rings.get(ring).unwrap();
+        ring.slots.iter().filter(|slot| slot.process.is_some()).count()
+    };
+    for _ in 0..10 {
+        if world.call(user, SYS_FORK, &[]).is_some_and(|pid| pid.cast_signed() > 0) {
+            let child = world.child();
+            assert_eq!(world.open(child, "test:", READ_WRITE), None);
+        }
+    }
+    assert_eq!(asked(&world), 7);
+    assert_eq!(world.open(init, "test:", READ_WRITE), None);
+    assert_eq!(asked(&world), 8);
 }

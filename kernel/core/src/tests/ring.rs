@@ -322,6 +322,29 @@ fn a_long_read_of_an_object_lets_others_run_between_its_parts() {
 }
 
 #[test]
+fn a_long_transfer_that_cannot_end_gives_what_was_done() {
+    for reused in [false, true] {
+        let mut world = World::new();
+        let init = world.init;
+        let [object, other] = [(); 2].map(|()| world.open(init, "memory:", READ_WRITE).unwrap());
+        assert_eq!(world.start(init, SYS_WRITE, &[object, BASE, 40_000]), Resume::Again);
+        let process = world.kernel.process(init).unwrap();
+        let [old, new] = [object, other].map(|number| process.handles.take(number).unwrap());
+        if reused {
+            assert_eq!(process.handles.put(object, new), None);
+        } else {
+            world.kernel.drop_description(new.description);
+        }
+        world.kernel.drop_description(old.description);
+        world.trap(Trap::Again);
+        assert_eq!(world.result(init), Some(16 << 10));
+        if reused {
+            assert_eq!(world.stat(init, object).1, 0);
+        }
+    }
+}
+
+#[test]
 fn a_long_answer_by_an_object_comes_in_parts_and_whole() {
     let mut world = World::new();
     let init = world.init;

@@ -2,9 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use anode_abi::number::{
-    SYS_RING_COPY, SYS_RING_NEW, SYS_RING_TAKE, SYS_RING_WAIT,
-};
+use anode_abi::number::{SYS_RING_COPY, SYS_RING_NEW, SYS_RING_TAKE, SYS_RING_WAIT};
 use redox::error::{EIO, Error, Result};
 
 use super::{input, number, output, owned, raw, word};
