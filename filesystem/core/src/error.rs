@@ -117,6 +117,11 @@ impl From<Failure> for Error {
 }
 
 impl Error {
+    /// Whether what was to be read is gone, at this place: another copy may help.
+    pub(crate) const fn is_damage(self) -> bool {
+        matches!(self, Self::Corrupt(_) | Self::Device(Failure::Io))
+    }
+
     /// Who has to do something about it.
     #[must_use]
     pub const fn blame(self) -> Blame {

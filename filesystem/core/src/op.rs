@@ -297,13 +297,15 @@ fn narrowed<T: TryFrom<u64>>(value: Option<u64>) -> Result<Option<T>, Flaw> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::Places;
 
     fn samples() -> Vec<Op> {
         let place = |name: &str| Place { directory: 1, name: name.into() };
         let new = New { kind: Kind::File, mode: 0o644, uid: 1, gid: 2 };
         let attributes =
             Attributes { mode: Some(0o600), modified: Some(-3), ..Attributes::default() };
-        let ptr = Ptr { block: 99, blocks: 4, class: Class::Data, birth: 7, sum: 1 << 90 };
+        let at = Places { block: 99, second: 0 };
+        let ptr = Ptr::to(1, Class::Data, 7, at, &[0; 4 * crate::BLOCK]);
         alloc::vec![
             Op::Create { at: place("a"), new, target: b"b/c".to_vec() },
             Op::Link { at: place("a"), ino: 3 },

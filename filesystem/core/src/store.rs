@@ -26,7 +26,16 @@ pub(crate) struct Store<D> {
     pub(crate) cache: RefCell<Cache>,
     /// What a commit under way writes, by its first block: it is not on the device yet.
     flying: RefCell<BTreeMap<u64, Arc<[u8]>>>,
+    /// Whether a damaged copy is written again.
+    pub(crate) heals: Cell<bool>,
+    /// How often that was done.
+    pub(crate) healed: Cell<u64>,
+    /// Copies that were found damaged and are so still, a few thousand at most.
+    pub(crate) damaged: RefCell<Vec<u64>>,
 }
+
+/// No more damaged copies are noted.
+const DAMAGED_MAX: usize = 4096;
 
 /// What the parent says about a node.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +58,9 @@ impl<D: BlockDevice> Store<D> {
             newest: Cell::new(root.txg),
             cache: RefCell::default(),
             flying: RefCell::default(),
+            heals: Cell::new(false),
+            healed: Cell::new(0),
+            damaged: RefCell::default(),
         }
     }
 
@@ -68,16 +80,59 @@ impl<D: BlockDevice> Store<D> {
         }
     }
 
-    /// What a pointer leads to on the device, checked by its sum.
+    /// What a pointer leads to on the device, checked by its sum. If the first copy is damaged,
+    /// the second is used, and the first is healed.
     pub(crate) async fn content(&self, ptr: &Ptr) -> Result<Arc<[u8]>> {
         self.check(ptr)?;
-        let flying = self.flying.borrow().get(&ptr.block).cloned();
-        let content = match flying {
-            Some(content) => content,
-            None => device::read(&self.device, ptr.block, ptr.blocks).await?.into(),
-        };
+        if let Some(content) = self.flying.borrow().get(&ptr.block) {
+            ptr.verify(self.seed, content)?;
+            return Ok(Arc::clone(content));
+        }
+        match self.copy(ptr, ptr.block).await {
+            Err(error) if ptr.second != 0 && error.is_damage() => {
+                let content = self.copy(ptr, ptr.second).await.map_err(|_| error)?;
+                self.heal(ptr.block, &content).await;
+                Ok(content)
+            }
+            result => result,
+        }
+    }
+
+    /// Looks at all copies of what a pointer leads to, and heals one by the other.
+    pub(crate) async fn scrub(&self, ptr: &Ptr) -> Result<()> {
+        let content = self.content(ptr).await?;
+        if ptr.second == 0 || self.flying.borrow().contains_key(&ptr.second) {
+            return Ok(());
+        }
+        match self.copy(ptr, ptr.second).await {
+            Err(error) if error.is_damage() => self.heal(ptr.second, &content).await,
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The copy at this block.
+    async fn copy(&self, ptr: &Ptr, block: u64) -> Result<Arc<[u8]>> {
+        let content = device::read(&self.device, block, ptr.blocks).await?;
         ptr.verify(self.seed, &content)?;
-        Ok(content)
+        Ok(content.into())
+    }
+
+    /// Writes a damaged copy again, where it is: nothing else may be there, as whoever found it
+    /// keeps its blocks from being used for anything else.
+    async fn heal(&self, block: u64, content: &[u8]) {
+        let mut healed = false;
+        if self.heals.get() {
+            let mut writer = device::Writer::new(&self.device);
+            writer.write(block, content).await;
+            healed = writer.finish().await.is_ok();
+        }
+        if healed {
+            self.healed.set(self.healed.get().saturating_add(1));
+        } else if self.damaged.borrow().len() < DAMAGED_MAX {
+            self.damaged.borrow_mut().push(block);
+        }
     }
 
     /// The content of a record.

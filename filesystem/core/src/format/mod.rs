@@ -23,8 +23,8 @@ pub(crate) use inode::{FLAG_ORPHAN, decode_names, encode_names, is_name};
 pub use inode::{Inode, Kind, Name};
 pub(crate) use log::{HEADER as SEGMENT_HEADER, SEGMENT_BLOCKS, Segment, encode_segment};
 pub(crate) use node::{CAPACITY, ENTRY, Key, Node, Tag, VALUE_MAX, Value};
-pub(crate) use ptr::{Class, Ptr, RawPtr};
-pub(crate) use superblock::{RING, RING_A, Super, ring_b};
+pub(crate) use ptr::{Class, Places, Ptr, RawPtr};
+pub(crate) use superblock::{RING, RING_A, Super, copies, ring_b};
 
 /// Blocks of a tree node.
 pub(crate) const NODE_BLOCKS: u64 = 4;

@@ -30,18 +30,29 @@ impl Class {
     }
 }
 
-/// A checked pointer. In memory only one copy is known yet; the format has room for two.
+/// Where something is to be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Places {
+    /// First block.
+    pub(crate) block: u64,
+    /// First block of the second copy; 0: none is wanted.
+    pub(crate) second: u64,
+}
+
+/// A checked pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ptr {
     /// First block.
     pub(crate) block: u64,
+    /// First block of the second copy; 0: there is none.
+    pub(crate) second: u64,
     /// How many blocks, 1 to [`EXTENT_MAX`].
     pub(crate) blocks: u64,
     /// What is there.
     pub(crate) class: Class,
     /// The transaction that wrote it.
     pub(crate) birth: u64,
-    /// XXH3-128 of the content, seeded by volume, place and class.
+    /// XXH3-128 of the content, seeded by volume, first place and class.
     pub(crate) sum: u128,
 }
 
@@ -61,18 +72,27 @@ impl Ptr {
     /// Bytes on disk.
     pub(crate) const SIZE: usize = size_of::<RawPtr>();
 
-    /// A pointer to this content, to be written at this place by this transaction.
-    pub(crate) fn to(seed: u64, class: Class, birth: u64, block: u64, content: &[u8]) -> Self {
+    /// A pointer to this content, to be written at these places by this transaction.
+    pub(crate) fn to(seed: u64, class: Class, birth: u64, at: Places, content: &[u8]) -> Self {
+        let Places { block, second } = at;
         let blocks = wide(content.len()).div_euclid(wide(BLOCK));
-        Self { block, blocks, class, birth, sum: checksum(seed, class, block, content) }
+        Self { block, second, blocks, class, birth, sum: checksum(seed, class, block, content) }
+    }
+
+    /// The blocks of each copy: the first, and how many.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (u64, u64)> + use<> {
+        let blocks = self.blocks;
+        let second = (self.second != 0).then_some(self.second);
+        [self.block].into_iter().chain(second).map(move |block| (block, blocks))
     }
 
     /// What is on disk for it.
     pub(crate) fn raw(&self) -> RawPtr {
         let length = self.blocks.saturating_sub(1) << 48;
+        let copies = u64::from(self.second != 0) << 59;
         RawPtr {
-            place: (self.block | length | self.class.number() << 56).into(),
-            second: U64::ZERO,
+            place: (self.block | length | self.class.number() << 56 | copies).into(),
+            second: self.second.into(),
             birth: self.birth.into(),
             sum: self.sum.to_le_bytes(),
         }
@@ -90,10 +110,13 @@ impl Ptr {
         if place >> 56 & 7 != class.number() {
             return Err(Flaw::Role.at(block));
         }
-        if place >> 53 & 7 != 0 || place >> 59 != 0 || raw.second.get() != 0 {
+        let second = raw.second.get();
+        let copied = class != Class::Data && second != 0;
+        if place >> 53 & 7 != 0 || place >> 59 != u64::from(copied) || (second != 0) != copied {
             return Err(Flaw::Value.at(block));
         }
-        Ok(Self { block, blocks, class, birth: raw.birth.get(), sum: u128::from_le_bytes(raw.sum) })
+        let (birth, sum) = (raw.birth.get(), u128::from_le_bytes(raw.sum));
+        Ok(Self { block, second, blocks, class, birth, sum })
     }
 
     /// Reads one from foreign bytes that hold nothing else.
@@ -115,14 +138,12 @@ impl Ptr {
         }
     }
 
-    /// The block behind it.
-    pub(crate) const fn end(&self) -> u64 {
-        self.block.saturating_add(self.blocks)
-    }
-
-    /// Whether it lies where data may be on a device of so many blocks.
-    pub(crate) const fn fits(&self, area: &core::ops::Range<u64>) -> bool {
-        self.blocks <= EXTENT_MAX && self.block >= area.start && self.end() <= area.end
+    /// Whether all copies lie where data may be.
+    pub(crate) fn fits(&self, area: &core::ops::Range<u64>) -> bool {
+        let inside = |(block, blocks): (u64, u64)| {
+            block >= area.start && block.saturating_add(blocks) <= area.end
+        };
+        self.blocks <= EXTENT_MAX && self.runs().all(inside)
     }
 }
 

@@ -22,11 +22,19 @@ pub(crate) const fn ring_b(blocks: u64) -> u64 {
     blocks.saturating_sub(RING)
 }
 
+/// A smaller device has one copy of nodes and maps: 64 MiB.
+const COPIED: u64 = 1 << 14;
+
+/// How many copies there are of nodes and maps where data may be in this area.
+pub(crate) const fn copies(area: &Range<u64>) -> u64 {
+    if ring_b(COPIED) <= area.end { 2 } else { 1 }
+}
+
 const MAGIC: [u8; 8] = *b"AnodeFS\0";
 const VERSION: u32 = 1;
 
 /// Features without which a volume must not be touched: none is known yet. To come: clones,
-/// encryption, compression, second copies.
+/// encryption, compression.
 const INCOMPAT: u64 = 0;
 
 /// Features without which a volume must not be written: none is known yet. To come: quotas.

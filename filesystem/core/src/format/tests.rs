@@ -12,7 +12,8 @@ use crate::space::Region;
 const SEED: u64 = 77;
 
 fn ptr(class: Class) -> Ptr {
-    Ptr::to(SEED, class, 12, 100, &vec![1; 4 * BLOCK])
+    let second = if class == Class::Data { 0 } else { 900 };
+    Ptr::to(SEED, class, 12, Places { block: 100, second }, &vec![1; 4 * BLOCK])
 }
 
 fn sample_super() -> Super {
@@ -97,7 +98,9 @@ fn a_pointer_is_read_as_written_and_knows_its_content_its_place_and_its_class() 
     use zerocopy::IntoBytes as _;
     let content = vec![1; 4 * BLOCK];
     for class in [Class::Node, Class::Data, Class::Map] {
-        let ptr = Ptr::to(SEED, class, 12, 0xFFFF_FFFF_FFF0, &content);
+        let second = if class == Class::Data { 0 } else { 5 };
+        let at = Places { block: 0xFFFF_FFFF_FFF0, second };
+        let ptr = Ptr::to(SEED, class, 12, at, &content);
         let raw = ptr.raw();
         assert_eq!(Ptr::parse(raw.as_bytes(), class), Ok(ptr));
         assert_eq!(ptr.verify(SEED, &content), Ok(()));

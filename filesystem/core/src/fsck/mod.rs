@@ -28,6 +28,8 @@ pub enum Finding {
     Unreadable(u64, Flaw),
     /// The device fails to read what is at this block.
     Unread(u64),
+    /// A copy of what is at this block is damaged, and the other one is not.
+    Copy(u64),
     /// A block has two owners.
     Shared(u64),
     /// A block is in use and its map says that it is free.
@@ -92,6 +94,7 @@ pub async fn check<D: BlockDevice>(device: &D, depth: Depth) -> Result<Report> {
         match walk.volume(root).await {
             Ok(()) => {
                 report.findings.append(&mut walk.findings);
+                report.findings.extend(store.damaged.take().into_iter().map(Finding::Copy));
                 report.files = walk.files.count();
                 report.blocks = walk.used.count();
                 break;
@@ -199,6 +202,10 @@ impl<'s, D: BlockDevice> Walk<'s, D> {
             if !self.mark(&ptr) {
                 continue;
             }
+            if let Err(error) = self.copies(&ptr).await {
+                self.failed(ptr.block, error)?;
+                continue;
+            }
             match self.store.node(&ptr, role).await {
                 Ok(node) => self.node(&node, role, &mut todo).await?,
                 Err(error) => self.failed(ptr.block, error)?,
@@ -246,9 +253,18 @@ impl<'s, D: BlockDevice> Walk<'s, D> {
         Ok(())
     }
 
+    /// Looks at all copies, if everything is to be read.
+    async fn copies(&self, ptr: &Ptr) -> Result<()> {
+        match self.depth {
+            Depth::Structure => Ok(()),
+            Depth::Content => self.store.scrub(ptr).await,
+        }
+    }
+
     async fn map(&mut self, number: u64, value: &Value) -> Result<()> {
         let entry = RegionEntry::decode(value)?;
         self.mark(&entry.map);
+        self.copies(&entry.map).await?;
         let map = Region::decode(&self.store.content(&entry.map).await?);
         let map = map.map_err(|flaw| flaw.at(entry.map.block))?;
         if (map.free, map.whole) != (u64::from(entry.free), u64::from(entry.whole)) {
@@ -264,9 +280,12 @@ impl<'s, D: BlockDevice> Walk<'s, D> {
             self.found(Finding::Unreadable(ptr.block, Flaw::Address));
             return false;
         }
-        let fresh = self.used.mark((ptr.block, ptr.blocks));
-        if !fresh {
-            self.found(Finding::Shared(ptr.block));
+        let mut fresh = true;
+        for run in ptr.runs() {
+            if !self.used.mark(run) {
+                self.found(Finding::Shared(run.0));
+                fresh = false;
+            }
         }
         fresh
     }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::{Entry, Region, Space, key, pieces, regions};
 use crate::device::BlockDevice;
 use crate::error::{Flaw, Result};
-use crate::format::{Class, NODE_BLOCKS, Ptr};
+use crate::format::{Class, NODE_BLOCKS, Places, Ptr, copies};
 use crate::num::wide;
 use crate::store::Store;
 use crate::tree::{Run, Written};
@@ -21,7 +21,8 @@ impl Space {
         let touched = wide(self.regions.len()).saturating_add(wide(self.now.runs.len()));
         let maps = touched.min(self.numbers().end);
         let growth = self.pool.growth().saturating_add(self.pool.dirty().0);
-        maps.saturating_mul(2).saturating_add(growth).saturating_mul(NODE_BLOCKS)
+        let nodes = maps.saturating_mul(2).saturating_add(growth);
+        nodes.saturating_mul(NODE_BLOCKS).saturating_mul(copies(&self.area))
     }
 
     /// Gives places to the changed maps and the pool tree; nothing may be freed behind that.
@@ -31,8 +32,8 @@ impl Space {
         txg: u64,
         written: &mut Written,
     ) -> Result<(Ptr, u8)> {
-        let mut maps: BTreeMap<u64, u64> = BTreeMap::new();
-        let mut nodes: Vec<u64> = Vec::new();
+        let mut maps: BTreeMap<u64, Places> = BTreeMap::new();
+        let mut nodes: Vec<Places> = Vec::new();
         let mut seen = 0;
         loop {
             seen = self.touch_freed(store, seen).await?;
@@ -45,24 +46,24 @@ impl Space {
                 break;
             }
             for number in fresh {
-                let block = self.take(store, 1, Class::Map).await?;
-                maps.insert(number, block);
-                let map = Ptr { block, blocks: 1, class: Class::Map, birth: txg, sum: 0 };
+                let at = self.places(store, 1, Class::Map).await?;
+                maps.insert(number, at);
+                let map = Ptr::to(store.seed, Class::Map, txg, at, &[]);
                 self.enter(store, number, Entry { free: 0, whole: 0, map }).await?;
             }
             while nodes.len() < self.pool.sizes().len() {
-                nodes.push(self.take(store, NODE_BLOCKS, Class::Node).await?);
+                nodes.push(self.places(store, NODE_BLOCKS, Class::Node).await?);
             }
         }
         for (number, content) in self.contents(&maps) {
-            let block = maps.get(&number).copied().unwrap_or_default();
-            let bytes = content.encode();
+            let at = maps.get(&number).copied().unwrap_or_default();
+            let bytes: Arc<[u8]> = content.encode().into();
             let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-            let map = Ptr::to(store.seed, Class::Map, txg, block, &bytes);
+            let map = Ptr::to(store.seed, Class::Map, txg, at, &bytes);
             let entry = Entry { free: count(content.free), whole: count(content.whole), map };
             // Its node is a changed one already, and the size is the same: nothing is freed.
             self.pool.insert(store, &mut Vec::new(), key(number), entry.encode()).await?;
-            written.content.push((block, bytes.into()));
+            written.add(&map, &bytes);
         }
         self.pool.settle(&nodes, store.seed, txg, written)?;
         self.regions.values_mut().for_each(|region| region.changed = false);
@@ -96,14 +97,14 @@ impl Space {
         let old = self.pool.insert(store, &mut freed, key(number), entry.encode()).await?;
         if let Some(old) = old {
             let map = Entry::decode(&old)?.map;
-            freed.push((map.block, map.blocks));
+            freed.extend(map.runs());
         }
         freed.into_iter().for_each(|run| self.hold(run));
         Ok(())
     }
 
     /// The changed regions as they are on disk: without what is held.
-    fn contents(&self, changed: &BTreeMap<u64, u64>) -> BTreeMap<u64, Region> {
+    fn contents(&self, changed: &BTreeMap<u64, Places>) -> BTreeMap<u64, Region> {
         let of = |number: &u64| Some((*number, self.regions.get(number)?.clone()));
         let mut contents: BTreeMap<u64, Region> = changed.keys().filter_map(of).collect();
         for (number, at, count) in self.all_held().flat_map(|run| pieces(*run)) {

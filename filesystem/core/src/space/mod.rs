@@ -24,11 +24,16 @@ use core::ops::Range;
 
 use crate::device::BlockDevice;
 use crate::error::{Error, Flaw, Result};
-use crate::format::{Bytes, Class, Key, Ptr, Super, Tag, Value};
+use crate::format::{Bytes, Class, Key, Places, Ptr, Super, Tag, Value, copies};
 use crate::store::Store;
 use crate::tree::{Run, Tree};
 
 pub(crate) use region::{GROUP, REGION, Region};
+
+/// The cursors.
+const TREES: usize = 0;
+pub(crate) const DATA: usize = 1;
+const SECOND: usize = 2;
 
 /// The owner of the pool tree.
 pub(crate) const POOL: u32 = 0;
@@ -47,8 +52,8 @@ pub(crate) struct Space {
     /// Blocks, and whole groups, that may be used.
     free: u64,
     whole: u64,
-    /// Where the next search begins: for trees, for data.
-    cursors: [u64; 2],
+    /// Where the next search begins: for trees, for data, for second copies of trees.
+    cursors: [u64; 3],
 }
 
 /// What one transaction freed.
@@ -100,6 +105,12 @@ const fn key(region: u64) -> Key {
 /// Behind the key of the last region.
 const REGIONS_END: Key = Key::new(u64::MAX, Tag::Region, u64::MAX);
 
+/// Where the map is, if this is the item of a region.
+pub(crate) fn map_of(key: &Key, value: &Value) -> Option<Ptr> {
+    let entry = (key.tag == Tag::Region).then(|| Entry::decode(value))?;
+    entry.ok().map(|entry| entry.map)
+}
+
 /// A region of which no block was ever used.
 pub(crate) fn untouched(area: &Range<u64>, region: u64) -> Region {
     let base = region.saturating_mul(REGION);
@@ -131,7 +142,8 @@ impl Space {
     /// The space of an empty volume.
     pub(crate) fn new(area: Range<u64>) -> Self {
         let pool = Tree::new(POOL);
-        let cursors = [area.start; 2];
+        let middle = area.start.midpoint(area.end);
+        let cursors = [area.start, area.start, middle];
         let mut space = Self {
             pool,
             regions: BTreeMap::new(),
@@ -228,6 +240,11 @@ impl Space {
         (self.free, self.whole.saturating_mul(GROUP))
     }
 
+    /// How many copies there are of nodes and maps.
+    pub(crate) const fn copies(&self) -> u64 {
+        copies(&self.area)
+    }
+
     /// What is not to be used, and no map on disk has.
     fn all_held(&self) -> impl Iterator<Item = &Run> {
         self.held.iter().chain([&self.now]).flat_map(|freed| &freed.runs)
@@ -243,21 +260,38 @@ impl Space {
         Arc::clone(&self.now.pin)
     }
 
-    /// Takes so many blocks in a row.
+    /// Takes so many blocks in a row for each copy that the class has.
     ///
     /// # Errors
     ///
     /// `NoSpace`, or a map that cannot be read.
-    pub(crate) async fn take<D: BlockDevice>(
+    pub(crate) async fn places<D: BlockDevice>(
         &mut self,
         store: &Store<D>,
         blocks: u64,
         class: Class,
+    ) -> Result<Places> {
+        if class == Class::Data {
+            let block = self.take(store, blocks, DATA).await?;
+            return Ok(Places { block, second: 0 });
+        }
+        let block = self.take(store, blocks, TREES).await?;
+        let copied = copies(&self.area) > 1;
+        let second = if copied { self.take(store, blocks, SECOND).await? } else { 0 };
+        Ok(Places { block, second })
+    }
+
+    /// Takes so many blocks in a row, near the cursor of this number.
+    pub(crate) async fn take<D: BlockDevice>(
+        &mut self,
+        store: &Store<D>,
+        blocks: u64,
+        which: usize,
     ) -> Result<u64> {
-        let which = usize::from(class == Class::Data);
         let cursor = self.cursors.get(which).copied().unwrap_or(self.area.start);
         let first = cursor.div_euclid(REGION);
-        if blocks < GROUP {
+        // A second copy is not put into a gap, which may be beside the first.
+        if blocks < GROUP && which != SECOND {
             let part =
                 |(number, region): (&u64, &Region)| Some((*number, region.find_part(blocks)?));
             if let Some((number, at)) = self.regions.iter().find_map(part) {

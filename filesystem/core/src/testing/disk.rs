@@ -75,6 +75,8 @@ struct State {
     count: u64,
     reads: u64,
     discards: BTreeSet<u64>,
+    /// Blocks that cannot be read until they are written.
+    bad: BTreeSet<u64>,
     trouble: Option<(u64, Trouble)>,
     shuffle: Option<Random>,
     guard: Option<Guard>,
@@ -142,6 +144,11 @@ impl SimDisk {
     /// Changes the content behind the back of whoever uses the disk.
     pub(crate) fn tamper(&self, change: impl FnOnce(&mut Image)) {
         change(&mut self.state.borrow_mut().image);
+    }
+
+    /// This block cannot be read until it is written.
+    pub(crate) fn spoil(&self, block: u64) {
+        self.state.borrow_mut().bad.insert(block);
     }
 
     /// What was done since the last call.
@@ -239,6 +246,9 @@ impl State {
         match request {
             Request::Read { block, mut bytes } if fits(block, blocks(&bytes)) => {
                 self.reads += 1;
+                if self.bad.range(block..block + blocks(&bytes)).next().is_some() {
+                    return Err(Failure::Io);
+                }
                 for (at, into) in (block..).zip(bytes.chunks_mut(BLOCK)) {
                     into.copy_from_slice(&self.image.block(at));
                 }
@@ -287,6 +297,7 @@ impl State {
             let used = self.guarded.contains(&block) && aside == 0;
             assert!(!used, "block {block} is reachable from one of the last three supers");
             self.discards.remove(&block);
+            self.bad.remove(&block);
             let bytes: Arc<[u8]> = bytes.into();
             self.image.put(block, Arc::clone(&bytes));
             self.events.push(Event::Write { block, bytes, fua });

@@ -25,6 +25,9 @@ pub(crate) const FORMAT: Format = Format { uuid: [7; 16], secret: [9; 16], mode:
 /// Blocks of the smallest volume.
 pub(crate) const SMALL: u64 = 4096;
 
+/// Blocks of the smallest volume that has two copies of its metadata.
+pub(crate) const COPIED: u64 = 16384;
+
 /// Runs a future to its end.
 pub(crate) fn run<F: Future>(future: F) -> F::Output {
     block_on(future, || {})

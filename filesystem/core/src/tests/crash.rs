@@ -5,18 +5,19 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::device::Cache;
+use crate::device::{BlockDevice as _, Cache};
 use crate::fsck::{self, Depth};
 use crate::testing::act::{self, random_step};
 use crate::testing::crash::{self, Cut};
 use crate::testing::disk::{Event, Image, SimDisk, Trouble};
 use crate::testing::model::{Model, Step, Tree};
 use crate::testing::random::Random;
-use crate::testing::{SMALL, formatted, mounted, run};
+use crate::testing::{COPIED, SMALL, formatted, mounted, run};
 use crate::{Mode, mount};
 
 /// A history on a disk: what the disk did, and how the volume was after each step.
 pub(super) struct History {
+    pub(super) blocks: u64,
     pub(super) base: Image,
     pub(super) events: Vec<Event>,
     pub(super) trees: Vec<Tree>,
@@ -57,12 +58,12 @@ fn record_on(disk: SimDisk, before: &[Step], steps: &[Step], end: End) -> Histor
         }
         disk.mark(trees.len() - 1, lasting);
     }
-    History { base, events: disk.take_events(), trees }
+    History { blocks: disk.facts().blocks, base, events: disk.take_events(), trees }
 }
 
 /// Mounts what a power cut left, and looks. Gives what the disk did meanwhile.
-fn look(cut: &Cut, trees: &[Tree], told: &dyn Fn() -> String) -> Vec<Event> {
-    let disk = SimDisk::of(SMALL, cut.image.clone());
+fn look(blocks: u64, cut: &Cut, trees: &[Tree], told: &dyn Fn() -> String) -> Vec<Event> {
+    let disk = SimDisk::of(blocks, cut.image.clone());
     judge(&disk, cut, trees).unwrap_or_else(|wrong| panic!("{wrong} after {}", told()));
     disk.take_events()
 }
@@ -94,12 +95,12 @@ pub(super) fn try_all(
     let mut seen = 0;
     let mut more = 0;
     let first = crash::enumerate(&history.base, &history.events, samples, |cut| {
-        let events = look(cut, &history.trees, told);
+        let events = look(history.blocks, cut, &history.trees, told);
         seen += 1;
         if seen % again == 0 {
             more += crash::enumerate(&cut.image, &events, 1, |second| {
                 let cut = Cut { image: second.image.clone(), ..*cut };
-                look(&cut, &history.trees, told);
+                look(history.blocks, &cut, &history.trees, told);
             });
         }
     });
@@ -181,7 +182,8 @@ fn cuts_of_random_histories_leave_a_prefix() {
     for seed in 0..20 {
         let mut random = Random::new(seed);
         let steps: Vec<Step> = (0..12).map(|_| random_step(&mut random, &names)).collect();
-        let history = record(&before(), &steps, End::Commit);
+        let blocks = if seed % 2 == 0 { SMALL } else { COPIED };
+        let history = record_on(formatted(blocks), &before(), &steps, End::Commit);
         images += try_all(&history, 2, 50, &|| alloc::format!("seed {seed}: {steps:?}"));
     }
     std::println!("{images} images");
@@ -230,7 +232,7 @@ fn whatever_request_fails_nothing_panics_and_a_prefix_is_left() {
             let (trees, lasting) = until_it_fails(&disk, model.clone(), &steps);
             let reached = disk.counts().0 > at;
             let cut = Cut { image: disk.image(), done: trees.len(), lasting };
-            look(&cut, &trees, &|| alloc::format!("{trouble:?} at {at}"));
+            look(SMALL, &cut, &trees, &|| alloc::format!("{trouble:?} at {at}"));
             if !reached {
                 break;
             }

@@ -1,5 +1,6 @@
 //! Tests of the whole core, on the simulated disk.
 
+mod copies;
 mod crash;
 mod disk;
 mod fsck;

@@ -8,7 +8,7 @@ use crate::testing::act::{self, random_step};
 use crate::testing::disk::SimDisk;
 use crate::testing::model::Model;
 use crate::testing::random::Random;
-use crate::testing::{SMALL, formatted, in_use, mounted, run};
+use crate::testing::{COPIED, SMALL, formatted, in_use, mounted, run};
 
 const NAMES: [&str; 9] = ["a", "b", "c", "a/x", "a/y", "b/x", "b/y", "a/x/z", "c/x"];
 
@@ -19,7 +19,7 @@ fn is_sound(disk: &SimDisk) {
 
 fn history(seed: u64, steps: i64) {
     let mut random = Random::new(seed);
-    let disk = formatted(SMALL);
+    let disk = formatted(if seed % 4 == 3 { COPIED } else { SMALL });
     disk.guard(in_use);
     let mut volume = mounted(&disk);
     let mut model = Model::new();

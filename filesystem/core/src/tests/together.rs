@@ -80,7 +80,7 @@ fn history(seed: u64, steps: usize) -> History {
     together(seed, vec![changes, commits, reads(), reads()]);
     let last = trees.borrow().last().cloned();
     assert_eq!(Some(run(act::tree(&volume)).unwrap()), last);
-    History { base, events: disk.take_events(), trees: trees.into_inner() }
+    History { blocks: SMALL, base, events: disk.take_events(), trees: trees.into_inner() }
 }
 
 #[test]

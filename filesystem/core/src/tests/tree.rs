@@ -6,7 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::device::Writer;
-use crate::format::{Class, Key, NODE_BLOCKS, Ptr, Super, Tag, VALUE_MAX, Value};
+use crate::format::{Class, Key, NODE_BLOCKS, Places, Ptr, Super, Tag, VALUE_MAX, Value};
 use crate::store::Store;
 use crate::testing::disk::{SimDisk, Trouble};
 use crate::testing::random::Random;
@@ -37,7 +37,7 @@ impl<'d> World<'d> {
             txg: 1,
             time: 0,
             blocks: 1 << 22,
-            root: Ptr { block: 0, blocks: 1, class: Class::Node, birth: 0, sum: 0 },
+            root: Ptr::to(0, Class::Node, 0, Places::default(), &[]),
             level: 0,
             clean: true,
             read_only: 0,
@@ -64,7 +64,8 @@ impl<'d> World<'d> {
         let sizes = self.tree.sizes();
         let count = u64::try_from(sizes.len()).unwrap();
         assert_eq!(self.tree.dirty(), (count, 0), "the counts are those of the tree");
-        let places: Vec<u64> = (0..count).map(|at| self.next + at * NODE_BLOCKS).collect();
+        let place = |at| Places { block: self.next + at * NODE_BLOCKS, second: 0 };
+        let places: Vec<Places> = (0..count).map(place).collect();
         self.next += count * NODE_BLOCKS;
         self.txg += 1;
         self.store.advance(self.txg);

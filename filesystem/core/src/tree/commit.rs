@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::Tree;
 use crate::cache::Kept;
 use crate::error::{Flaw, Result};
-use crate::format::{Class, NODE_BLOCKS, Ptr, Value};
+use crate::format::{Class, NODE_BLOCKS, Places, Ptr, Value};
 
 /// What a commit of a tree has to write.
 #[derive(Debug, Default)]
@@ -17,10 +17,17 @@ pub(crate) struct Written {
     pub(crate) kept: Vec<(Ptr, Kept)>,
 }
 
+impl Written {
+    /// All copies of what a pointer leads to have to be written.
+    pub(crate) fn add(&mut self, ptr: &Ptr, content: &Arc<[u8]>) {
+        self.content.extend(ptr.runs().map(|(block, _)| (block, Arc::clone(content))));
+    }
+}
+
 /// Everything that giving a place needs.
 #[derive(Debug)]
 struct Settler<'a> {
-    places: core::slice::Iter<'a, u64>,
+    places: core::slice::Iter<'a, Places>,
     seed: u64,
     owner: u32,
     txg: u64,
@@ -38,7 +45,7 @@ impl Tree {
     /// Gives what was changed these places, one for each of [`Tree::sizes`].
     pub(crate) fn settle(
         &mut self,
-        places: &[u64],
+        places: &[Places],
         seed: u64,
         txg: u64,
         written: &mut Written,
@@ -62,7 +69,7 @@ fn measure(value: &Value, sizes: &mut Vec<(Class, u64)>) {
 }
 
 impl Settler<'_> {
-    fn place(&mut self) -> Result<u64> {
+    fn place(&mut self) -> Result<Places> {
         self.places.next().copied().ok_or(Flaw::Missing.at(self.txg))
     }
 
@@ -77,7 +84,7 @@ impl Settler<'_> {
             Value::Bytes(_) | Value::Stored(_) => return Ok(()),
         };
         let ptr = Ptr::to(self.seed, class, self.txg, self.place()?, &content);
-        self.written.content.push((ptr.block, Arc::clone(&content)));
+        self.written.add(&ptr, &content);
         let kept = match core::mem::replace(value, Value::Stored(ptr)) {
             Value::Child(node) => Kept::Node(node),
             _ => Kept::Record(content),

@@ -115,7 +115,7 @@ impl Tree {
         // Each may take a whole group.
         let room = |record: &Value| record.blocks().next_multiple_of(NODE_BLOCKS);
         match old {
-            Some(Value::Stored(ptr)) => freed.push((ptr.block, ptr.blocks)),
+            Some(Value::Stored(ptr)) => freed.extend(ptr.runs()),
             Some(record @ Value::Record(_)) => {
                 self.records = self.records.saturating_sub(room(record));
             }
@@ -148,7 +148,7 @@ async fn open<D: BlockDevice>(
 ) -> Result<u64> {
     let Value::Stored(ptr) = *value else { return Ok(0) };
     *value = Value::Child(store.node(&ptr, role).await?);
-    freed.push((ptr.block, ptr.blocks));
+    freed.extend(ptr.runs());
     Ok(1)
 }
 

@@ -66,6 +66,12 @@ impl Tree {
         }
     }
 
+    /// The root, and what it plays.
+    pub(crate) fn top(&self) -> (Value, Role) {
+        let role = Role { level: self.level, owner: self.owner, low: Key::MIN, high: None };
+        (self.root.clone(), role)
+    }
+
     /// Blocks that a commit will need for it, at most so many: nodes, records.
     pub(crate) const fn dirty(&self) -> (u64, u64) {
         (self.nodes, self.records)
@@ -83,8 +89,7 @@ impl Tree {
         store: &Store<D>,
         key: Key,
     ) -> Result<(Arc<Node>, Option<Key>)> {
-        let whole = Role { level: self.level, owner: self.owner, low: Key::MIN, high: None };
-        let mut role = whole;
+        let (_, mut role) = self.top();
         let mut node = follow(store, &self.root, role).await?;
         while node.level > 0 {
             let at = node.child_at(&key);

@@ -93,7 +93,7 @@ impl<D: BlockDevice> Turn<'_, D> {
         let mut written = Written::default();
         let mut places = Vec::new();
         for (class, blocks) in tree.sizes() {
-            places.push(self.state.space.take(store, blocks, class).await?);
+            places.push(self.state.space.places(store, blocks, class).await?);
         }
         tree.settle(&places, store.seed, txg, &mut written)?;
         let (root, level) = self.enter_volume(&tree, txg, &mut written).await?;

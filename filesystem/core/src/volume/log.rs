@@ -6,10 +6,10 @@ use super::{Ending, Turn, Volume, reserve};
 use crate::BLOCK;
 use crate::device::{self, BlockDevice};
 use crate::error::{Error, Failure, Flaw, Result};
-use crate::format::{Bytes, Class, SEGMENT_BLOCKS, SEGMENT_HEADER, Segment, Super, encode_segment};
+use crate::format::{Bytes, SEGMENT_BLOCKS, SEGMENT_HEADER, Segment, Super, encode_segment};
 use crate::num::{size, wide};
 use crate::op::{Op, Record};
-use crate::space::Space;
+use crate::space::{DATA, Space};
 use crate::store::Store;
 use crate::tree::Run;
 
@@ -105,7 +105,7 @@ impl<D: BlockDevice> Turn<'_, D> {
         if self.state.available() < SEGMENT_BLOCKS.saturating_add(kept) {
             return Err(Error::NoSpace);
         }
-        let block = self.state.space.take(store, SEGMENT_BLOCKS, Class::Data).await?;
+        let block = self.state.space.take(store, SEGMENT_BLOCKS, DATA).await?;
         Ok((block, SEGMENT_BLOCKS))
     }
 }

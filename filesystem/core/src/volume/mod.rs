@@ -11,6 +11,7 @@ mod commit;
 mod log;
 mod mount;
 mod operations;
+mod scrub;
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -35,6 +36,7 @@ use commit::Ending;
 pub(crate) use log::read_log;
 pub(crate) use mount::supers;
 pub use mount::{Format, format, mount};
+pub use scrub::{Health, Scrub};
 
 /// The number of the only volume that a pool has yet, which owns the nodes of its tree.
 pub(crate) const VOLUME: u32 = 1;
@@ -249,7 +251,8 @@ impl State {
     /// Blocks that the open transaction will write of the tree, at most.
     fn dirty(&self) -> u64 {
         let (nodes, records) = self.tree.dirty();
-        nodes.saturating_mul(NODE_BLOCKS).saturating_add(records)
+        let copies = self.space.copies();
+        nodes.saturating_mul(NODE_BLOCKS).saturating_mul(copies).saturating_add(records)
     }
 
     /// Blocks in whole groups that the next commit will not need.

@@ -11,7 +11,7 @@ use crate::BLOCK;
 use crate::change::ROOT;
 use crate::device::{self, Access, BlockDevice};
 use crate::error::{Error, Failure, Flaw, Result};
-use crate::format::{Class, Ptr, RING, RING_A, Super, ring_b};
+use crate::format::{Class, Places, Ptr, RING, RING_A, Super, ring_b};
 use crate::lock::Lock;
 use crate::num::size;
 use crate::space::Space;
@@ -73,7 +73,7 @@ pub async fn format<D: BlockDevice>(device: D, how: &Format) -> Result<()> {
         txg: 0,
         time: how.time,
         blocks,
-        root: Ptr { block: 0, blocks: 1, class: Class::Node, birth: 0, sum: 0 },
+        root: Ptr::to(0, Class::Node, 0, Places::default(), &[0; BLOCK]),
         level: 0,
         clean: true,
         read_only: 0,
@@ -83,7 +83,7 @@ pub async fn format<D: BlockDevice>(device: D, how: &Format) -> Result<()> {
     let space = Space::new(store.area.clone());
     let tree = Tree::new(VOLUME);
     let entry = Entry { root: root.root, level: 0, next: ROOT, files: 0 };
-    let volume = Volume::new(store, root, space, tree, &entry);
+    let volume = Volume::new(store, &root, space, tree, &entry);
     let mut turn = volume.turn().await;
     let mut change = turn.change();
     change.found(how.mode, how.time).await?;
@@ -108,7 +108,7 @@ pub async fn mount<D: BlockDevice>(device: D, mode: Mode) -> Result<Volume<D>> {
         let older = supers.get(at.saturating_add(1)..).unwrap_or_default();
         match open(&store, root, older.get(..2).unwrap_or(older)).await {
             Ok((space, tree, entry)) => {
-                let mut volume = Volume::new(store, *root, space, tree, &entry);
+                let mut volume = Volume::new(store, root, space, tree, &entry);
                 (volume.mode, volume.passed) = (mode, passed);
                 return volume.begin().await;
             }
@@ -189,13 +189,14 @@ impl<D: BlockDevice> Volume<D> {
     /// A volume that nothing was done to yet.
     pub(super) fn new(
         store: Store<D>,
-        root: Super,
+        root: &Super,
         space: Space,
         tree: Tree,
         entry: &Entry,
     ) -> Self {
         let (secret, log, open) = (root.secret, Log::default(), BTreeMap::new());
-        let state = State { root, space, tree, next: entry.next, files: entry.files, log, open };
+        let (root, next, files) = (*root, entry.next, entry.files);
+        let state = State { root, space, tree, next, files, log, open };
         Self {
             mode: Mode::Write,
             secret,
@@ -211,11 +212,12 @@ impl<D: BlockDevice> Volume<D> {
     /// Does the log again, and begins a transaction.
     async fn begin(self) -> Result<Self> {
         let mut turn = self.turn().await;
-        if self.mode == Mode::Write && !turn.state.root.is_writable() {
-            return Err(Error::ReadOnly);
-        }
         if self.mode == Mode::Write {
+            if !turn.state.root.is_writable() {
+                return Err(Error::ReadOnly);
+            }
             self.writable()?;
+            self.store.heals.set(true);
         }
         // Nothing of the open transaction is on the medium but what the log names.
         self.store.advance(turn.state.root.txg.saturating_add(1));

@@ -8,7 +8,7 @@ use super::{Turn, Volume, reserve};
 use crate::cache::Kept;
 use crate::device::{self, BlockDevice};
 use crate::error::{Error, Result};
-use crate::format::{Class, Kind, NODE_BLOCKS, Ptr};
+use crate::format::{Class, Kind, NODE_BLOCKS, Ptr, copies};
 use crate::num::wide;
 use crate::op::{Attributes, New, Op, Place, Record};
 
@@ -244,7 +244,8 @@ impl<D: BlockDevice> Volume<D> {
             let state = &turn.state;
             let nodes = state.tree.growth().saturating_add(items);
             // An item of data brings its record.
-            let need = nodes.saturating_mul(NODE_BLOCKS.saturating_mul(2)).saturating_add(blocks);
+            let each = NODE_BLOCKS.saturating_mul(copies(&self.store.area).saturating_add(1));
+            let need = nodes.saturating_mul(each).saturating_add(blocks);
             let (wanted, available) = (kept.saturating_add(need), state.available());
             let full = state.log.length >= LOG_MAX || state.dirty() >= DIRTY_MAX;
             if available >= wanted && !full {
@@ -302,15 +303,15 @@ impl<D: BlockDevice> Turn<'_, D> {
         let mut result = Ok(());
         for content in contents {
             let blocks = wide(content.len()).div_euclid(wide(crate::BLOCK));
-            let block = match state.space.take(store, blocks, Class::Data).await {
-                Ok(block) => block,
+            let at = match state.space.places(store, blocks, Class::Data).await {
+                Ok(at) => at,
                 Err(error) => {
                     result = Err(error);
                     break;
                 }
             };
-            ptrs.push(Ptr::to(store.seed, Class::Data, txg, block, content));
-            writer.write(block, content).await;
+            ptrs.push(Ptr::to(store.seed, Class::Data, txg, at, content));
+            writer.write(at.block, content).await;
         }
         writer.finish().await.and(result)
     }
