@@ -18,14 +18,16 @@ impl<M: Machine> Kernel<M> {
         then: Then,
         deadline: u64,
     ) -> Outcome {
-        self.set_deadline(me, then, deadline);
+        self.set_deadline(me, State::Running, then, deadline);
         self.schedule.add(&mut self.threads, me, State::On(channel), Place::Last);
         Ok(Next::Pick)
     }
 
-    /// What a thread does once a deadline has passed (`u64::MAX`: never).
-    pub(crate) fn set_deadline(&mut self, me: ThreadId, then: Then, deadline: u64) {
-        self.threads.update(me, |thread| (thread.then, thread.deadline) = (then, deadline));
+    /// A thread's state, and what it does once a deadline has passed (`u64::MAX`: never).
+    #[inline]
+    pub(crate) fn set_deadline(&mut self, me: ThreadId, state: State, then: Then, deadline: u64) {
+        let Some(thread) = self.threads.get_mut(me) else { return };
+        (thread.state, thread.then, thread.deadline) = (state, then, deadline);
         if deadline != u64::MAX {
             self.timers.set(me, deadline);
         }

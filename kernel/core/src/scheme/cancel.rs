@@ -44,7 +44,8 @@ impl<M: Machine> Kernel<M> {
         let grace = if stream { STREAM_GRACE } else { GRACE };
         let deadline = self.memory.machine.now().saturating_add(grace);
         if self.threads.get(client).is_some_and(|thread| thread.deadline == u64::MAX) {
-            self.set_deadline(client, Then::give(encode(EINTR)), deadline);
+            let waits = State::Reply(id, number);
+            self.set_deadline(client, waits, Then::give(encode(EINTR)), deadline);
         }
         self.nudge(id);
     }

@@ -79,16 +79,13 @@ impl<M: Machine> Kernel<M> {
         {
             self.serve_ring(id);
         }
+        let late = self.is_past(deadline);
         let Some(ring) = self.rings.get_mut(id) else { return Ok(next) };
-        let tail = u64::from(ring.producer.tail());
-        let unfinished = ring.unfinished.is_some();
-        let waits =
-            tail == seen && !unfinished && (deadline == u64::MAX || !self.is_past(deadline));
-        let Some(ring) = self.rings.get_mut(id) else { return Ok(next) };
+        let (tail, unfinished) = (u64::from(ring.producer.tail()), ring.unfinished.is_some());
+        let waits = tail == seen && !unfinished && !late;
         if waits && ring.idle.is_none() {
             ring.idle = Some(me);
-            self.threads.update(me, |thread| thread.state = State::Ring(id));
-            self.set_deadline(me, Then::Retry, deadline);
+            self.set_deadline(me, State::Ring(id), Then::Retry, deadline);
             return Ok(next);
         }
         if let Some(heir) = heir {
