@@ -163,11 +163,19 @@ pub trait Disk {
         false
     }
 
-    /// Resets a device that does not answer.
+    /// Resets a device that does not answer. One that takes long for it is reset in the course of
+    /// calls to [`Disk::finish`], see [`Disk::is_resetting`], and another reset meanwhile does
+    /// nothing.
     ///
     /// What was under way is started again, or ends with `EIO`; it ends so if it has been started
     /// again before. So two resets end everything.
     fn reset(&mut self);
+
+    /// Whether a reset is under way: until it is over nothing starts or ends, and the disk must be
+    /// looked after often.
+    fn is_resetting(&self) -> bool {
+        false
+    }
 
     /// Has a device that raises a line let go of it, if looking at what ended does not. Called
     /// before the line is acknowledged, as it would come again at once.

@@ -379,7 +379,10 @@ impl<D: Disk, M: SharedMemory + AsFd> Scheme for Disks<D, M> {
     }
 
     fn deadline(&mut self) -> u64 {
-        let polled = |unit: &Unit<D, M>| unit.engine.disk().interrupts().is_empty();
+        let polled = |unit: &Unit<D, M>| {
+            let disk = unit.engine.disk();
+            disk.interrupts().is_empty() || disk.is_resetting()
+        };
         let mut busy = self.units.iter().filter(|unit| !unit.engine.is_idle()).peekable();
         if busy.peek().is_none() {
             return u64::MAX;

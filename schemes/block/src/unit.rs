@@ -18,7 +18,7 @@ use crate::table::{self, Blocks, Partition};
 const PIECE: u32 = 64 << 10;
 /// How long the daemon itself waits for a disk, and how often it looks meanwhile.
 const PATIENCE: Duration = Duration::from_secs(5);
-const LOOK_EVERY: Duration = Duration::from_millis(1);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// Looks that only give way to other threads: most reads take less than a millisecond.
 const QUICK_LOOKS: u32 = 100;
 

@@ -3,6 +3,8 @@
 use anode_device::SharedMemory;
 use redox::error::{EIO, ENOMEM, Error, Result};
 
+use crate::unit::LOOK_EVERY;
+
 use super::{Client, Engine, NOW};
 use crate::disk::{Disk, Op, Submitted};
 
@@ -61,6 +63,10 @@ impl<D: Disk, M: SharedMemory, C: Client> Engine<D, M, C> {
         for _ in 0..2 {
             self.reset();
             self.turn();
+            while self.disk.is_resetting() {
+                std::thread::sleep(LOOK_EVERY);
+                self.turn();
+            }
         }
         self.now.take().unwrap_or(Err(Error::new(EIO)))
     }

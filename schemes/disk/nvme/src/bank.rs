@@ -122,42 +122,38 @@ impl<R: Registers> Bank<R> {
         }
     }
 
-    /// Stops the controller. When this returns `Ok` it has let go of all memory.
+    /// Whether it may be stopped: it is off, has started, or has failed to.
     ///
     /// # Errors
     ///
-    /// [`Failure::Gone`], or [`Failure::Late`]: its memory must not be used for anything else.
-    pub(crate) fn disable(&mut self) -> Result<(), Failure> {
-        let enabled = self.registers.read32(CONFIGURATION) & ENABLE != 0;
-        if enabled && self.health().is_ok() {
-            // It must have started before it may be stopped; one that never does is stopped
-            // all the same.
-            if self.wait(READY, "start") == Err(Failure::Gone) {
-                return Err(Failure::Gone);
-            }
-        }
-        self.registers.write32(CONFIGURATION, 0);
-        self.wait(0, "stop")
+    /// [`Failure::Gone`].
+    pub(crate) fn has_settled(&self) -> Result<bool, Failure> {
+        let on = self.registers.read32(CONFIGURATION) & ENABLE != 0;
+        Ok(!on || self.status()? & (READY | FATAL) != 0)
     }
 
-    /// Starts the controller, which [`Self::disable`] stopped, with its admin queue.
+    /// Whether it has started; one that was told to stop has let go of all memory when this is
+    /// `false`.
     ///
     /// # Errors
     ///
-    /// [`Failure::Gone`], [`Failure::Fatal`] or [`Failure::Late`].
-    pub(crate) fn enable(
-        &mut self,
-        entries: u16,
-        submission: u64,
-        completion: u64,
-    ) -> Result<(), Failure> {
+    /// [`Failure::Gone`].
+    pub(crate) fn is_ready(&self) -> Result<bool, Failure> {
+        Ok(self.status()? & READY != 0)
+    }
+
+    /// Tells the controller to stop.
+    pub(crate) fn stop(&mut self) {
+        self.registers.write32(CONFIGURATION, 0);
+    }
+
+    /// Tells a controller that is off to start, with its admin queue.
+    pub(crate) fn start(&mut self, entries: u16, submission: u64, completion: u64) {
         let size = u32::from(entries.saturating_sub(1));
         self.registers.write32(ADMIN_SIZES, size << 16 | size);
         self.write64(ADMIN_SUBMISSION, submission);
         self.write64(ADMIN_COMPLETION, completion);
         self.registers.write32(CONFIGURATION, ENTRY_SIZES | ENABLE);
-        self.wait(READY, "start")?;
-        self.health()
     }
 
     /// Rings a doorbell of a queue, 0 or 1.
@@ -169,19 +165,6 @@ impl<R: Registers> Bank<R> {
         };
         let at = DOORBELLS.saturating_add(number.saturating_mul(self.capabilities.stride));
         self.registers.write32(at, value.into());
-    }
-
-    /// Waits until the ready bit has this value, as long as the controller asks for.
-    fn wait(&self, ready: u32, what: &'static str) -> Result<(), Failure> {
-        let mut more = anode_block::patience_of(self.capabilities.patience);
-        loop {
-            match self.status()? {
-                status if status & READY == ready => return Ok(()),
-                status if ready == READY && status & FATAL != 0 => return Err(Failure::Fatal),
-                _ if more() => {}
-                _ => return Err(Failure::Late(what)),
-            }
-        }
     }
 
     fn write64(&mut self, at: usize, value: u64) {

@@ -10,6 +10,7 @@ use crate::command::{Command, Interrupts, Subject};
 use crate::facts::{BYTES, Facts};
 use crate::failure::Failure;
 use crate::queue::{Completion, Queue};
+use crate::reset::Phase;
 
 /// Commands that are under way at once are one less than this, or than the device's queues have.
 const MAX_ENTRIES: u16 = 128;
@@ -18,13 +19,14 @@ const ADMIN: u16 = 0;
 const IO: u16 = 1;
 pub(crate) const PAGE: usize = 4096;
 /// The id of the admin command that is waited for; aborts have those above it.
-const AWAITED: u16 = 0;
+pub(crate) const AWAITED: u16 = 0;
 /// Aborts that are under way at once, at most; a bit each in [`Controller::aborts`].
 const MAX_ABORTS: u32 = 8;
 /// How long the device may take for an admin command.
-const PATIENCE: core::time::Duration = core::time::Duration::from_secs(10);
-/// After so many resets the device is given up.
-const MAX_RESETS: u32 = 16;
+pub(crate) const PATIENCE: core::time::Duration = core::time::Duration::from_secs(10);
+
+/// How often a start is looked after.
+const LOOK_EVERY: core::time::Duration = core::time::Duration::from_millis(1);
 
 // Status of a command: code, type, and that it is of no use to try again.
 const SUCCESS: u16 = 0;
@@ -34,37 +36,37 @@ const DO_NOT_RETRY: u16 = 1 << 14;
 
 /// A command under way.
 #[derive(Clone, Copy, Debug)]
-struct Request {
-    command: Command,
+pub(crate) struct Request {
+    pub(crate) command: Command,
     /// By its place in the list of namespaces.
-    namespace: usize,
-    tag: usize,
+    pub(crate) namespace: usize,
+    pub(crate) tag: usize,
     /// It has been sent again.
-    again: bool,
+    pub(crate) again: bool,
 }
 
 /// An operation that ended, by its tag.
 pub(crate) type Ended = (usize, MemoryResult<()>);
 
-/// A controller that runs, or is dead.
+/// A controller, and what is asked of it; how it is reset is in `reset`.
 #[derive(Debug)]
 pub(crate) struct Controller<M, R = Mmio> {
-    bank: Bank<R>,
-    admin: Queue<M>,
-    io: Queue<M>,
+    pub(crate) bank: Bank<R>,
+    pub(crate) admin: Queue<M>,
+    pub(crate) io: Queue<M>,
     /// A page for answers to admin commands.
     answer: M,
     /// A page for each slot: its list of pages, or the range of a discard.
     pub(crate) pages: M,
-    requests: Vec<Option<Request>>,
-    ended: Vec<VecDeque<Ended>>,
+    pub(crate) requests: Vec<Option<Request>>,
+    pub(crate) ended: Vec<VecDeque<Ended>>,
     pub(crate) facts: Facts,
-    interrupts: Interrupts,
-    rings: bool,
+    pub(crate) interrupts: Interrupts,
+    pub(crate) rings: bool,
     /// Ids of aborts under way.
-    aborts: u32,
-    resets: u32,
-    dead: bool,
+    pub(crate) aborts: u32,
+    pub(crate) resets: u32,
+    pub(crate) phase: Phase,
 }
 
 impl<M: SharedMemory, R: Registers> Controller<M, R> {
@@ -80,8 +82,7 @@ impl<M: SharedMemory, R: Registers> Controller<M, R> {
         interrupts: Interrupts,
         memory: &mut dyn FnMut(usize) -> MemoryResult<M>,
     ) -> Result<Self, Failure> {
-        let mut bank = Bank::new(registers)?;
-        bank.disable()?;
+        let bank = Bank::new(registers)?;
         let entries = entries(&bank.capabilities);
         let slots = usize::from(entries.saturating_sub(1));
         let page_bytes = slots.saturating_mul(PAGE);
@@ -103,9 +104,10 @@ impl<M: SharedMemory, R: Registers> Controller<M, R> {
             rings: false,
             aborts: 0,
             resets: 0,
-            dead: false,
+            phase: Phase::Running,
         };
-        controller.bring_up()?;
+        controller.begin_reset();
+        controller.wait_for_reset()?;
         controller.facts = Facts::parse(&controller.identify(Subject::Controller)?);
         Ok(controller)
     }
@@ -133,19 +135,27 @@ impl<M: SharedMemory, R: Registers> Controller<M, R> {
         Ok(bytes)
     }
 
-    /// Starts a controller that was disabled, up to its queue for operations.
-    fn bring_up(&mut self) -> Result<(), Failure> {
-        self.admin.clear();
-        self.io.clear();
-        self.aborts = 0;
-        let [submission, completion] = self.admin.addresses();
-        self.bank.enable(self.admin.entries(), submission, completion)?;
-        self.command("count queues", &Command::one_queue())?;
-        let shape = (self.io.id(), self.io.entries());
-        let [submission, completion] = self.io.addresses();
-        let completions = Command::create_completion(shape, completion, self.interrupts);
-        self.command("make a completion queue", &completions)?;
-        self.command("make a submission queue", &Command::create_submission(shape, submission))
+    /// Waits for the end of a reset: only before there is anything to serve.
+    fn wait_for_reset(&mut self) -> Result<(), Failure> {
+        loop {
+            self.go_on();
+            match self.phase {
+                Phase::Running => return Ok(()),
+                Phase::Dead(failure) => return Err(failure),
+                // Each step has its own limit.
+                Phase::Resetting(..) => std::thread::sleep(LOOK_EVERY),
+            }
+        }
+    }
+
+    /// Whether it does what it is told, now.
+    pub(crate) const fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running)
+    }
+
+    /// Whether it is being reset.
+    pub(crate) const fn is_resetting(&self) -> bool {
+        matches!(self.phase, Phase::Resetting(..))
     }
 
     /// Sends an admin command and waits for its end.
@@ -176,10 +186,11 @@ impl<M: SharedMemory, R: Registers> Controller<M, R> {
 
     /// A slot without a command; `Err` if the device is dead.
     pub(crate) fn free_slot(&self) -> MemoryResult<Option<usize>> {
-        if self.dead {
-            return Err(Error::new(EIO));
+        match self.phase {
+            Phase::Running => Ok(self.requests.iter().position(Option::is_none)),
+            Phase::Resetting(..) => Ok(None),
+            Phase::Dead(_) => Err(Error::new(EIO)),
         }
-        Ok(self.requests.iter().position(Option::is_none))
     }
 
     /// Puts a command into the queue, in a free slot.
@@ -192,17 +203,21 @@ impl<M: SharedMemory, R: Registers> Controller<M, R> {
 
     /// Tells the device of what was sent.
     pub(crate) fn kick(&mut self) {
-        if core::mem::take(&mut self.rings) && !self.dead {
+        if self.is_running() && core::mem::take(&mut self.rings) {
             self.io.ring(&mut self.bank);
         }
     }
 
     /// An operation of a namespace that ended.
     pub(crate) fn finish(&mut self, namespace: usize) -> Option<Ended> {
-        if !self.dead
-            && let Err(failure) = self.collect()
-        {
-            self.recover(failure);
+        match self.phase {
+            Phase::Running => {
+                if let Err(failure) = self.collect() {
+                    self.recover(failure);
+                }
+            }
+            Phase::Resetting(..) => self.pursue(),
+            Phase::Dead(_) => {}
         }
         self.ended.get_mut(namespace)?.pop_front()
     }
@@ -254,7 +269,7 @@ impl<M: SharedMemory, R: Registers> Controller<M, R> {
         for (slot, request) in self.requests.iter().enumerate() {
             let mine = request.is_some_and(|it| it.namespace == namespace && it.tag == tag);
             let free = (0..limit).zip(1_u16..).find(|(bit, _)| self.aborts & 1 << bit == 0);
-            let Some((bit, abort)) = free.filter(|_| mine && !self.dead) else { continue };
+            let Some((bit, abort)) = free.filter(|_| mine && self.is_running()) else { continue };
             self.aborts |= 1 << bit;
             self.admin.push(abort, &Command::abort(self.io.id(), id(slot)));
             told = true;
@@ -268,7 +283,7 @@ impl<M: SharedMemory, R: Registers> Controller<M, R> {
 
     /// Sees whether the device is there and well.
     pub(crate) fn look(&mut self) {
-        if !self.dead
+        if self.is_running()
             && let Err(failure) = self.bank.health()
         {
             self.recover(failure);
@@ -277,46 +292,9 @@ impl<M: SharedMemory, R: Registers> Controller<M, R> {
 
     /// Resets a device that does not answer.
     pub(crate) fn reset(&mut self) {
-        if !self.dead {
+        if self.is_running() {
             self.recover(Failure::Late("answer"));
         }
-    }
-
-    /// Resets the device and sends it again what it held, once; what was sent again before ends
-    /// with `EIO`. If that fails the device is dead, and all ends so.
-    fn recover(&mut self, why: Failure) {
-        self.resets = self.resets.saturating_add(1);
-        eprintln!("nvme: {}: {why}; resetting it", self.facts.model);
-        let up = self.restart();
-        self.dead = up.is_err();
-        for (slot, place) in self.requests.iter_mut().enumerate() {
-            let Some(request) = place.as_mut() else { continue };
-            if !self.dead && !core::mem::replace(&mut request.again, true) {
-                self.io.push(id(slot), &request.command);
-                self.rings = true;
-            } else if let Some(list) = self.ended.get_mut(request.namespace) {
-                list.push_back((request.tag, Err(Error::new(EIO))));
-                *place = None;
-            }
-        }
-        match up {
-            Ok(()) => self.kick(),
-            Err(failure) => eprintln!("nvme: {}: given up: {failure}", self.facts.model),
-        }
-    }
-
-    /// Stops the device, and starts it if that was not done too often.
-    fn restart(&mut self) -> Result<(), Failure> {
-        self.bank.disable()?;
-        if self.resets > MAX_RESETS {
-            return Err(Failure::Violation("fails again and again"));
-        }
-        let up = self.bring_up();
-        if up.is_err() {
-            // Half started it shall not reach for memory.
-            self.bank.disable()?;
-        }
-        up
     }
 }
 
@@ -326,6 +304,6 @@ fn entries(capabilities: &Capabilities) -> u16 {
 }
 
 /// A slot's number as the id of its command.
-fn id(slot: usize) -> u16 {
+pub(crate) fn id(slot: usize) -> u16 {
     u16::try_from(slot).unwrap_or(u16::MAX)
 }

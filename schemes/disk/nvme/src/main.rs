@@ -16,6 +16,7 @@ mod facts;
 mod failure;
 mod namespace;
 mod queue;
+mod reset;
 #[cfg(test)]
 mod tests;
 

@@ -164,6 +164,10 @@ impl<M: SharedMemory, R: Registers> Disk for Namespace<M, R> {
         self.controller.borrow_mut().reset();
     }
 
+    fn is_resetting(&self) -> bool {
+        self.controller.borrow().is_resetting()
+    }
+
     fn interrupts(&self) -> &[Interrupt] {
         &self.interrupts
     }

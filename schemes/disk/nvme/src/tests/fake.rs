@@ -125,6 +125,14 @@ impl Chip {
         self.state.borrow_mut().hangs = true;
     }
 
+    /// It does what it was told while it hung.
+    pub(crate) fn wakes(&self) {
+        let mut state = self.state.borrow_mut();
+        state.hangs = false;
+        let told = state.configuration;
+        state.configures(told);
+    }
+
     pub(crate) fn vanishes(&self) {
         self.state.borrow_mut().gone = Some(u32::MAX);
     }
