@@ -50,11 +50,15 @@ fn run() -> Result<c_int> {
     for lock in locks().iter().rev() {
         lock.unlock();
     }
-    signal::change_mask(SIG_SETMASK, Some(mask))?;
     let is_child = result == Ok(0);
     if is_child {
-        thread::current().id.store(0, Ordering::Relaxed);
+        // Before a handler can run, which may ask for it.
+        let (thread, id) = (thread::current(), sys::thread_id());
+        thread.id.store(id, Ordering::Relaxed);
+        // SAFETY: the thread's own handle lives as long as it does.
+        unsafe { &*thread.handle }.renew(id);
     }
+    signal::change_mask(SIG_SETMASK, Some(mask))?;
     for [_, in_parent, in_child] in hooks {
         call(if is_child { *in_child } else { *in_parent });
     }

@@ -50,27 +50,41 @@ pub(crate) fn bit(signal: c_int) -> Result<u64> {
 /// SIGKILL and SIGSTOP: neither caught, ignored nor blocked.
 const UNBLOCKABLE: u64 = (1 << (SIGKILL - 1)) | (1 << (SIGSTOP - 1));
 
+/// No handler runs on the calling thread while this is there: one that did might want the very
+/// lock that the thread holds.
+#[derive(Debug)]
+pub(crate) struct Quiet(u64);
+
+impl Quiet {
+    /// Blocks all signals.
+    pub(crate) fn begin() -> Self {
+        let before = sys::mask();
+        sys::set_mask(!UNBLOCKABLE);
+        Self(before)
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        sys::set_mask(self.0);
+    }
+}
+
 fn change(signal: c_int, new: Option<Sigaction>) -> Result<Sigaction> {
     let bit = bit(signal)?;
     let index = usize::try_from(signal).map_err(|_| EINVAL)?;
-    // A handler may run at any time and wants the lock: no signals while it is held.
-    let mask = change_mask(SIG_SETMASK, Some(u64::MAX))?;
+    let _quiet = Quiet::begin();
     let mut actions = ACTIONS.lock();
-    let slot = actions.get_mut(index).ok_or(EINVAL);
-    let result = slot.and_then(|slot| {
-        let old = *slot;
-        if let Some(new) = new {
-            if bit & UNBLOCKABLE != 0 {
-                return Err(EINVAL);
-            }
-            sys::set_action(signal, &new)?;
-            *slot = new;
+    let slot = actions.get_mut(index).ok_or(EINVAL)?;
+    let old = *slot;
+    if let Some(new) = new {
+        if bit & UNBLOCKABLE != 0 {
+            return Err(EINVAL);
         }
-        Ok(old)
-    });
-    drop(actions);
-    change_mask(SIG_SETMASK, Some(mask))?;
-    result
+        sys::set_action(signal, &new)?;
+        *slot = new;
+    }
+    Ok(old)
 }
 
 /// Ignores what the program that started us had ignored.
@@ -108,11 +122,13 @@ pub(crate) fn deliver(signal: c_int, info: &Siginfo, context: *mut c_void) {
         Some(action)
     });
     if let Some(action) = action {
+        let signals = &thread::current().signals;
+        // Calls that the handler makes sleep on their own account.
+        let interrupted = signals.interrupted.get() || action.sa_flags & SA_RESTART == 0;
         sys::begin_handler(signal, &action);
         call(&action, signal, info, context);
-        let signals = &thread::current().signals;
         signals.handled.set(true);
-        signals.interrupted.set(signals.interrupted.get() || action.sa_flags & SA_RESTART == 0);
+        signals.interrupted.set(interrupted);
     }
     thread::current().errno.set(saved);
 }

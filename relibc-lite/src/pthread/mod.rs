@@ -4,7 +4,7 @@ use crate::thread::{self, Thread};
 use crate::{errno, malloc, signal, sys, tls};
 use core::ffi::{c_int, c_void};
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use relibc_core::consts::{PAGE, SIG_SETMASK};
 use relibc_core::errno::{EAGAIN, EDEADLK, EINVAL, ESRCH, Result};
 
@@ -34,6 +34,8 @@ pub(crate) struct Handle {
     result: AtomicPtr<c_void>,
     /// The system's id of the thread.
     id: AtomicU32,
+    /// Its slot in the signal page.
+    slot: AtomicUsize,
 }
 
 impl Handle {
@@ -43,7 +45,13 @@ impl Handle {
             state: AtomicU32::new(JOINABLE),
             result: AtomicPtr::new(ptr::null_mut()),
             id: AtomicU32::new(0),
+            slot: AtomicUsize::new(0),
         }
+    }
+
+    /// After `fork` the thread has another id.
+    pub(crate) fn renew(&self, id: u32) {
+        self.id.store(id, Ordering::Release);
     }
 
     /// Sleeps until the thread is gone.
@@ -113,6 +121,8 @@ fn spawn(stack: usize, handle: *mut Handle, start: (Start, *mut c_void)) -> Resu
     let inherited = sys::mask();
     let slot = sys::claim_slot(inherited).ok_or(EAGAIN)?;
     thread.signals.slot.set(slot);
+    // SAFETY: the caller's block, which the new thread shares only from `sys::spawn` on.
+    unsafe { (*handle).slot.store(slot, Ordering::Relaxed) };
     // SAFETY: `lay_out` reserved the place, aligned.
     unsafe { at.write(thread) };
     let top = memory.wrapping_add(below);
@@ -141,17 +151,14 @@ fn end(result: *mut c_void) -> ! {
     run_destructors();
     let thread = thread::current();
     // No handler may run on a stack that is about to go.
-    let blocked = u64::MAX;
-    let _old = signal::change_mask(SIG_SETMASK, Some(blocked));
-    sys::release_slot(thread.signals.slot.get());
+    let _old = signal::change_mask(SIG_SETMASK, Some(u64::MAX));
     // SAFETY: the handle lives until it is joined, or is freed below.
     let handle = unsafe { &*thread.handle };
     handle.result.store(result, Ordering::Release);
     let mut word = &raw const handle.alive;
     if handle.state.swap(ENDING, Ordering::AcqRel) == DETACHED && !ptr::eq(handle, &raw const MAIN)
     {
-        word = ptr::null();
-        sys::forget_word();
+        word = sys::slot_word(thread.signals.slot.get());
         // SAFETY: detached and ending: nobody else may use the handle any more.
         unsafe { malloc::free(thread.handle.cast_mut().cast()) };
     }
@@ -186,9 +193,11 @@ unsafe extern "C" fn pthread_join(handle: *mut Handle, to: *mut *mut c_void) -> 
     0
 }
 
-/// Frees the handle of a thread that is gone.
+/// Frees the handle of a thread that is gone, and its slot.
 fn release(handle: *mut Handle) {
     if !ptr::eq(handle, &raw const MAIN) {
+        // SAFETY: as below.
+        sys::release_slot(unsafe { &*handle }.slot.load(Ordering::Relaxed));
         // SAFETY: `create` allocated it, and the thread that used it is gone.
         unsafe { malloc::free(handle.cast()) };
     }

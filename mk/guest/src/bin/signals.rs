@@ -1,5 +1,5 @@
 //! `signals`: what no wrapper offers of signals: `sigsuspend` that loses none, `nanosleep` that
-//! tells what was left.
+//! tells what was left, children that are signalled before they run, handlers that open files.
 //!
 //! It starts itself as the partner that it exchanges signals with.
 
@@ -45,6 +45,8 @@ fn run() -> Result<String, String> {
     what_is_pending_ends_a_suspension()?;
     two_processes_exchange_signals(&rounds)?;
     a_sleep_tells_what_was_left()?;
+    a_signal_reaches_a_child_that_has_not_run_yet()?;
+    handlers_open_files_beside_who_changes_the_directory()?;
     Ok(format!("signals: {ROUNDS} exchanged, none lost"))
 }
 
@@ -181,4 +183,67 @@ fn a_sleep_tells_what_was_left() -> Result<(), String> {
         return Err(format!("after {slept:?} of {all:?}, {left:?} were left"));
     }
     Ok(())
+}
+
+fn a_signal_reaches_a_child_that_has_not_run_yet() -> Result<(), String> {
+    for _time in 0..50 {
+        // SAFETY: the child only sleeps.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            loop {
+                sigsuspend(&set(None));
+            }
+        }
+        let pid = Pid::from_raw(child).filter(|_| child > 0);
+        send(pid.ok_or_else(|| format!("fork: {}", io::Error::last_os_error()))?, Signal::TERM)?;
+        let mut status = 0;
+        // SAFETY: one int to fill. It hangs here if the signal is lost.
+        if unsafe { libc::waitpid(child, &raw mut status, 0) } != child {
+            return Err(format!("waitpid: {}", io::Error::last_os_error()));
+        }
+        if status != libc::SIGTERM {
+            return Err(format!("the child ended with {status:#x}, not by its signal"));
+        }
+    }
+    Ok(())
+}
+
+/// How often the handler has opened the current directory.
+static OPENED: AtomicUsize = AtomicUsize::new(0);
+
+/// POSIX lets a handler call both.
+extern "C" fn open_here(_signal: c_int) {
+    // SAFETY: the name is a string, and the handle is ours.
+    unsafe {
+        let here = libc::open(c".".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
+        if here >= 0 && libc::close(here) == 0 {
+            OPENED.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+fn handlers_open_files_beside_who_changes_the_directory() -> Result<(), String> {
+    let handler: extern "C" fn(c_int) = open_here;
+    // SAFETY: the handler does what a handler may.
+    unsafe { libc::signal(consts::SIGUSR1, handler as libc::sighandler_t) };
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // It inherits the mask, so the signals are for this thread.
+        let sender = scope.spawn(|| {
+            while !stop.load(Ordering::SeqCst) {
+                send(getpid(), Signal::USR1)?;
+                thread::yield_now();
+            }
+            Ok(())
+        });
+        mask(libc::SIG_UNBLOCK, consts::SIGUSR1)?;
+        let changed = (0..2000).try_for_each(|_time| {
+            let place = if OPENED.load(Ordering::SeqCst) & 1 == 0 { "/tmp" } else { "/" };
+            env::set_current_dir(place).map_err(|error| format!("chdir: {error}"))
+        });
+        stop.store(true, Ordering::SeqCst);
+        mask(libc::SIG_BLOCK, consts::SIGUSR1)?;
+        sender.join().map_err(|_panic| "the sender panicked")?.and(changed)
+    })?;
+    if OPENED.load(Ordering::SeqCst) == 0 { Err("no handler has run".into()) } else { Ok(()) }
 }

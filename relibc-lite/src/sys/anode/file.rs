@@ -1,6 +1,6 @@
 //! Open files.
 
-use super::raw::{call, sleeping};
+use super::raw::{call, sleeping, whole};
 use crate::c::{int, word};
 use anode_abi::number::{
     NONE, SYS_CALL, SYS_CLOSE, SYS_DUP, SYS_FCHMOD, SYS_FCHOWN, SYS_FCNTL, SYS_FSTAT, SYS_FSTATVFS,
@@ -161,19 +161,19 @@ pub(crate) fn fcntl(fd: c_int, command: c_int, argument: usize) -> Result<usize>
 
 pub(crate) fn ftruncate(fd: c_int, length: i64) -> Result<()> {
     // SAFETY: no memory is touched.
-    unsafe { call(SYS_FTRUNCATE, [word(fd), word(length)]) }.map(drop)
+    unsafe { sleeping(SYS_FTRUNCATE, [word(fd), word(length)]) }.map(drop)
 }
 
 pub(crate) fn fsync(fd: c_int) -> Result<()> {
     // SAFETY: no memory is touched.
-    unsafe { call(SYS_FSYNC, [word(fd)]) }.map(drop)
+    unsafe { sleeping(SYS_FSYNC, [word(fd)]) }.map(drop)
 }
 
 pub(crate) fn fstat(fd: c_int) -> Result<Stat> {
     let mut stat = redox::data::Stat::default();
     let length = size_of_val(&stat);
     // SAFETY: the struct is the kernel's own, and ours to fill.
-    unsafe { call(SYS_FSTAT, [word(fd), (&raw mut stat).addr(), length]) }?;
+    unsafe { whole(SYS_FSTAT, [word(fd), (&raw mut stat).addr(), length]) }?;
     Ok(relibc_core::anode::stat(&stat))
 }
 
@@ -181,19 +181,19 @@ pub(crate) fn fstatvfs(fd: c_int) -> Result<Statvfs> {
     let mut stat = redox::data::StatVfs::default();
     let length = size_of_val(&stat);
     // SAFETY: the struct is the kernel's own, and ours to fill.
-    unsafe { call(SYS_FSTATVFS, [word(fd), (&raw mut stat).addr(), length]) }?;
+    unsafe { whole(SYS_FSTATVFS, [word(fd), (&raw mut stat).addr(), length]) }?;
     Ok(relibc_core::anode::statvfs(&stat))
 }
 
 pub(crate) fn fchmod(fd: c_int, mode: c_int) -> Result<()> {
     // SAFETY: no memory is touched.
-    unsafe { call(SYS_FCHMOD, [word(fd), word(mode & 0o7777)]) }.map(drop)
+    unsafe { sleeping(SYS_FCHMOD, [word(fd), word(mode & 0o7777)]) }.map(drop)
 }
 
 pub(crate) fn fchown(fd: c_int, uid: c_int, gid: c_int) -> Result<()> {
     let id = |id: c_int| word(id.cast_unsigned());
     // SAFETY: no memory is touched.
-    unsafe { call(SYS_FCHOWN, [word(fd), id(uid), id(gid)]) }.map(drop)
+    unsafe { sleeping(SYS_FCHOWN, [word(fd), id(uid), id(gid)]) }.map(drop)
 }
 
 /// `UTIME_NOW` and `UTIME_OMIT`: the kernel knows neither, so they become times here.
@@ -212,7 +212,7 @@ pub(crate) fn futimens(fd: c_int, times: &[Timespec; 2]) -> Result<()> {
     let times = [resolve(accessed), resolve(modified)];
     let length = size_of_val(&times);
     // SAFETY: two 16-byte structs; the kernel's 32-bit nanoseconds are the low half of ours.
-    unsafe { call(SYS_FUTIMENS, [word(fd), times.as_ptr().addr(), length]) }.map(drop)
+    unsafe { whole(SYS_FUTIMENS, [word(fd), times.as_ptr().addr(), length]) }.map(drop)
 }
 
 fn keep(time: &mut Timespec, now: Timespec) {
@@ -225,7 +225,7 @@ fn keep(time: &mut Timespec, now: Timespec) {
 pub(crate) fn getdents(fd: c_int, buffer: &mut [u8], position: u64) -> Result<usize> {
     let (to, length) = (buffer.as_mut_ptr().addr(), buffer.len());
     // SAFETY: the kernel writes at most the buffer's length into it.
-    unsafe { call(SYS_GETDENTS, [word(fd), to, length, crate::c::narrow(position)]) }
+    unsafe { whole(SYS_GETDENTS, [word(fd), to, length, crate::c::narrow(position)]) }
 }
 
 /// A new pipe: read end, write end.

@@ -81,10 +81,13 @@ pub(crate) fn inherit() {
 }
 
 pub(crate) fn fork() -> Result<c_int> {
+    // The child's page is a copy: of what waits there, this was not meant for it. What comes to
+    // it before it runs is.
+    let waiting = super::pending();
     // SAFETY: the child is a copy; `fork` holds the library's locks.
     let pid = unsafe { call(SYS_FORK, []) }.map(int)?;
     if pid == 0 {
-        super::signal::forget_other_threads();
+        super::signal::forget_others(waiting);
         super::thread::begin();
     }
     Ok(pid)

@@ -53,3 +53,19 @@ pub(super) unsafe fn sleeping<const N: usize>(
         }
     }
 }
+
+/// A call that may be made twice and that no signal ends: POSIX knows no `EINTR` of it, so it is
+/// made again whatever handlers want.
+///
+/// # Safety
+///
+/// As [`call`], each time.
+pub(super) unsafe fn whole<const N: usize>(number: usize, arguments: [usize; N]) -> Result<usize> {
+    loop {
+        // SAFETY: the caller's promise.
+        let result = unsafe { call(number, arguments) };
+        if result != Err(EINTR) {
+            return result;
+        }
+    }
+}

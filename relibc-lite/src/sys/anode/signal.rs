@@ -11,7 +11,7 @@ use anode_abi::signal::{CAUGHT, IGNORED, PENDING, RED_ZONE, SignalFrame, THREAD_
 use core::ffi::c_int;
 use core::mem::offset_of;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use relibc_core::abi::{Sigaction, Siginfo};
 use relibc_core::consts::{PAGE, SA_NODEFER, SIG_DFL, SIG_IGN};
 use relibc_core::errno::Result;
@@ -26,9 +26,10 @@ const OWN: u32 = 32;
 const HARMLESS: u64 = 0x7f << 16 | 1 << 27;
 
 static SIGNALS: AtomicPtr<Page> = AtomicPtr::new(ptr::null_mut());
-/// Slots in use, a bit each; the first is the first thread's.
-static SLOTS: [AtomicU64; THREADS.div_ceil(64)] =
-    [const { AtomicU64::new(0) }; THREADS.div_ceil(64)];
+/// Whether each slot is in use; the first is the first thread's.
+static SLOTS: [AtomicU32; THREADS] = [const { AtomicU32::new(FREE) }; THREADS];
+const FREE: u32 = 0;
+const USED: u32 = 1;
 /// Bytes of the area that `xsave` fills; 0 where the CPU only knows `fxsave`.
 static XSAVE: AtomicUsize = AtomicUsize::new(0);
 
@@ -144,39 +145,37 @@ pub(crate) fn suspend(mask: u64) {
 
 /// A new thread's slot, with the mask that it begins with; `None` if there are too many.
 pub(crate) fn claim_slot(inherited: u64) -> Option<usize> {
-    for (index, word) in SLOTS.iter().enumerate() {
-        let lowest_free = |bits: u64| (bits != u64::MAX).then(|| bits | bits.wrapping_add(1));
-        let claimed = word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lowest_free);
-        if let Ok(before) = claimed {
-            let bit = usize::try_from(before.trailing_ones()).ok()?;
-            let slot = index.checked_mul(64)?.checked_add(bit)?;
-            if slot >= THREADS {
-                release_slot(slot);
-                return None;
-            }
-            if let Some(word) = at(THREAD_WORDS.checked_add(slot)?) {
-                word.store(inherited & BLOCKED, Ordering::SeqCst);
-            }
-            return Some(slot);
-        }
+    let claims = |word: &AtomicU32| {
+        word.compare_exchange(FREE, USED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    };
+    let slot = SLOTS.iter().position(claims)?;
+    if let Some(word) = at(THREAD_WORDS.checked_add(slot)?) {
+        word.store(inherited & BLOCKED, Ordering::SeqCst);
     }
-    None
+    Some(slot)
 }
 
-/// Gives a slot back.
+/// Gives back the slot of a thread that is gone: as long as it is there, another one with the
+/// same slot would share its mask.
 pub(crate) fn release_slot(slot: usize) {
-    if let Some(word) = SLOTS.get(slot / 64) {
-        word.fetch_and(!(1_u64 << (slot % 64)), Ordering::SeqCst);
+    if let Some(word) = SLOTS.get(slot) {
+        word.store(FREE, Ordering::SeqCst);
     }
 }
 
-/// After `fork` only the calling thread is left, and nothing waits for it.
-pub(super) fn forget_other_threads() {
+/// The word that gives the slot back once it is cleared: what a thread passes to
+/// [`exit_thread`](super::exit_thread) that nobody will join.
+pub(crate) fn slot_word(slot: usize) -> *const AtomicU32 {
+    SLOTS.get(slot).map_or(ptr::null(), ptr::from_ref)
+}
+
+/// After `fork` only the calling thread is left, and what waited for its parent is not for it.
+pub(super) fn forget_others(waiting: u64) {
     let own = thread::current().signals.slot.get();
-    for (index, word) in SLOTS.iter().enumerate() {
-        word.store(if own / 64 == index { 1 << (own % 64) } else { 0 }, Ordering::SeqCst);
+    for (slot, word) in SLOTS.iter().enumerate() {
+        word.store(if slot == own { USED } else { FREE }, Ordering::SeqCst);
     }
-    take(BLOCKED);
+    take(waiting);
 }
 
 /// Blocks what the action wants blocked while its handler runs, besides the signal itself.

@@ -66,9 +66,6 @@ pub(crate) unsafe fn exit_thread(at: *const AtomicU32, address: usize, length: u
     }
 }
 
-/// A detached thread clears no word: it passes none to [`exit_thread`].
-pub(crate) fn forget_word() {}
-
 pub(crate) fn set_tls(thread: *const Thread) {
     // SAFETY: the FS base is this library's to set.
     let _done = unsafe { call(SYS_SET_TLS, [thread.addr()]) };

@@ -1,6 +1,6 @@
 //! Paths: almost all is `openat` and a call on the handle.
 
-use super::raw::{call, sleeping};
+use super::raw::{call, sleeping, whole};
 use crate::c::{int, word};
 use crate::path::cwd;
 use crate::sys::{At, Id, Last};
@@ -161,7 +161,7 @@ pub(crate) fn access(at: &At<'_>, mode: c_int) -> Result<()> {
 /// The canonical path of an open file, without NUL.
 pub(crate) fn fpath(fd: c_int, buffer: &mut [u8]) -> Result<usize> {
     // SAFETY: the kernel writes at most the buffer's length.
-    unsafe { call(SYS_FPATH, [word(fd), buffer.as_mut_ptr().addr(), buffer.len()]) }
+    unsafe { whole(SYS_FPATH, [word(fd), buffer.as_mut_ptr().addr(), buffer.len()]) }
 }
 
 /// The current directory is the library's own affair.

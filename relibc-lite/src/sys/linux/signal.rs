@@ -3,6 +3,7 @@
 use super::raw::{self, call};
 use crate::c::word;
 use core::ffi::{c_int, c_void};
+use core::sync::atomic::AtomicU32;
 use relibc_core::abi::Sigaction;
 use relibc_core::consts::{SIG_DFL, SIG_IGN};
 use relibc_core::errno::Result;
@@ -94,3 +95,10 @@ pub(crate) fn claim_slot(_inherited: u64) -> Option<usize> {
 
 /// Gives the place back.
 pub(crate) fn release_slot(_slot: usize) {}
+
+/// A thread that nobody will join clears no word: its handle may be gone by then.
+pub(crate) fn slot_word(_slot: usize) -> *const AtomicU32 {
+    // SAFETY: address 0 turns it off.
+    let _id = unsafe { call(raw::SET_TID_ADDRESS, [0]) };
+    core::ptr::null()
+}

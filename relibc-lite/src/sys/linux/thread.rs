@@ -80,12 +80,6 @@ unsafe extern "C" fn unmap_and_exit(address: usize, length: usize) -> ! {
     )
 }
 
-/// A detached thread clears no word: the memory may be gone by then.
-pub(crate) fn forget_word() {
-    // SAFETY: address 0 turns it off.
-    let _id = unsafe { call(raw::SET_TID_ADDRESS, [0]) };
-}
-
 pub(crate) fn set_tls(thread: *const Thread) {
     // SAFETY: the FS base is this library's to set.
     let _done = unsafe { call(raw::ARCH_PRCTL, [ARCH_SET_FS, thread.addr()]) };
