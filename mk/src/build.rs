@@ -12,7 +12,7 @@ mod kernel;
 mod libc;
 mod userland;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(crate) use elf::check_program;
 pub(crate) use initfs::{ports, strip};
@@ -86,6 +86,11 @@ pub(crate) fn image_command(mut arguments: lexopt::Parser) -> Result<()> {
 /// Where the image lies that `run` and `test` boot.
 pub(crate) fn image_path() -> PathBuf {
     workspace::target().join("anode.img")
+}
+
+/// Sees that a file is a whole disk image: see [`image::check`].
+pub(crate) fn check_image(image: &Path) -> Result<()> {
+    image::check(image)
 }
 
 /// Builds everything up to `target/anode.img`.

@@ -203,11 +203,13 @@ pub(crate) fn free_disk(path: &Path) -> Option<u64> {
 
 /// Fails with a sentence if less than `mib` MiB are free where builds go.
 pub(crate) fn ensure_disk(mib: u64) -> Result<()> {
-    let root = crate::workspace::root();
-    match free_disk(&root) {
+    // The folder may be another disk's.
+    let target = crate::workspace::target();
+    let place = if target.exists() { target } else { crate::workspace::root() };
+    match free_disk(&place) {
         Some(free) if free < mib => Err(Failure::build(format!(
             "only {free} MiB are free at {}, and this needs {mib} MiB: free some space and try again",
-            root.display()
+            place.display()
         ))),
         _ => Ok(()),
     }

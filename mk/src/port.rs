@@ -105,7 +105,8 @@ fn choose(
     let (status, text) = stage.output(&mut cargo)?;
     if !status.success() {
         return Err(Failure::build(format!(
-            "cargo finds no version of `{name}` to build:\n{}",
+            "cargo finds no version of `{name}` to build; is that its name, and is there such a \
+             version?\n{}",
             first_error(&text)
         )));
     }

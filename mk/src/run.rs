@@ -80,7 +80,7 @@ pub(crate) fn prepare(options: &Options) -> Result<()> {
     }
     let disks = options.config.disks.iter().map(|disk| &disk.file);
     match disks.chain([&options.config.image]).find(|disk| !disk.is_file()) {
-        None => Ok(()),
+        None => build::check_image(&options.config.image),
         Some(disk) if *disk == options.config.image => Err(Failure::usage(
             "there is no image yet; leave out --no-build, or run `cargo mk image`",
         )),
