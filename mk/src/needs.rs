@@ -34,6 +34,9 @@ pub(crate) enum Need {
     Gdb,
 }
 
+/// Less than this many MiB is a full disk: linkers write files of some MiB.
+const FULL: u64 = 16;
+
 /// The firmware files that are tried, best first: code, and the variables that belong to it.
 const OVMF: [(&str, &str); 3] = [
     ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
@@ -201,11 +204,20 @@ pub(crate) fn free_disk(path: &Path) -> Option<u64> {
     Some(kib >> 10)
 }
 
+/// Where builds go: the folder may be another disk's than the repository.
+fn place() -> PathBuf {
+    let target = crate::workspace::target();
+    if target.exists() { target } else { crate::workspace::root() }
+}
+
+/// Whether there is hardly any room left where builds go.
+pub(crate) fn is_full() -> bool {
+    free_disk(&place()).is_some_and(|free| free < FULL)
+}
+
 /// Fails with a sentence if less than `mib` MiB are free where builds go.
 pub(crate) fn ensure_disk(mib: u64) -> Result<()> {
-    // The folder may be another disk's.
-    let target = crate::workspace::target();
-    let place = if target.exists() { target } else { crate::workspace::root() };
+    let place = place();
     match free_disk(&place) {
         Some(free) if free < mib => Err(Failure::build(format!(
             "only {free} MiB are free at {}, and this needs {mib} MiB: free some space and try again",

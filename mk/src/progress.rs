@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     failure::{Failure, Result},
-    files, workspace,
+    files, needs, workspace,
 };
 
 /// A stage of work that is under way.
@@ -50,8 +50,11 @@ impl Stage {
         let line = if self.live { "\r\x1b[K" } else { "" };
         eprint!("{line}{output}");
         let program = files::name(command.get_program().as_ref());
+        // A tool may not even have been able to say so.
+        let why =
+            if needs::is_full() { "the disk is full; free some space and try again; " } else { "" };
         Err(Failure::build(format!(
-            "{} failed: {program} ended with {status} (its output is above, and in {})",
+            "{} failed: {why}{program} ended with {status} (its output is above, and in {})",
             self.name,
             workspace::relative(&log).display(),
         )))
