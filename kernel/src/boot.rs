@@ -6,10 +6,10 @@ use anode_kernel::machine::PAGE_SIZE;
 use anode_kernel::num::size;
 use x86_64::instructions::random::RdRand;
 
-use crate::arch::ioapic::Messages;
 use crate::arch::percpu::FIRST;
 use crate::arch::{clock, trap};
 use crate::machine::Hardware;
+use crate::log::{INFO, WARN};
 use crate::{log, panic};
 
 unsafe extern "C" {
@@ -72,7 +72,6 @@ pub(crate) unsafe extern "sysv64" fn start(magic: u64) -> ! {
 #[expect(clippy::large_stack_frames, reason = "the kernel's value passes through, once")]
 fn boot() -> Result<Kernel<Hardware>, &'static str> {
     let info = info();
-    log::init(info.log_level);
     // SAFETY: `BootInfo` says what lies in each, and nobody writes there.
     let (ram, free, [notes, warnings, facts]) = unsafe {
         (
@@ -81,13 +80,14 @@ fn boot() -> Result<Kernel<Hardware>, &'static str> {
             [info.notes, info.warnings, info.facts].map(|at| text(at)),
         )
     };
-    ::log::info!("Anode {}, on 1 of {} CPUs", env!("CARGO_PKG_VERSION"), info.cpu_count);
-    notes.lines().for_each(|line| ::log::info!("{line}"));
-    warnings.lines().for_each(|line| ::log::warn!("{line}"));
+    let (version, cpus) = (env!("CARGO_PKG_VERSION"), info.cpu_count);
+    log::line(INFO, format_args!("Anode {version}, on 1 of {cpus} CPUs"));
+    notes.lines().for_each(|line| log::line(INFO, format_args!("{line}")));
+    warnings.lines().for_each(|line| log::line(WARN, format_args!("{line}")));
     // What lies in `BootInfo` for good must not tell what is drawn.
     let drawn = || RdRand::new().and_then(RdRand::get_u64).unwrap_or(0);
     let seed = info.seed.map(|word| word ^ drawn() ^ clock::count());
-    let machine = Hardware { ram, messages: Messages::default() };
+    let machine = Hardware { ram };
     let BootInfo { init, initfs, args, wall_ns: wall, .. } = *info;
     Kernel::boot(machine, &Boot { free, init, initfs, args, seed, wall, facts })
 }

@@ -3,14 +3,18 @@
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use anode_kernel::num::{index, size, wide};
-use log::{LevelFilter, Log, Metadata, Record};
+use anode_kernel::num::{size, wide};
 use spin::Mutex;
 
 use crate::arch::{clock, serial};
+use crate::boot::info;
 
 /// Bytes of the log that are kept.
 const SIZE: usize = 64 * 1024;
+/// Level of a warning.
+pub(crate) const WARN: u32 = 2;
+/// Level of what is only told.
+pub(crate) const INFO: u32 = 3;
 
 struct Ring {
     bytes: [u8; SIZE],
@@ -60,31 +64,14 @@ pub(crate) fn read(at: u64, to: &mut [u8]) -> usize {
     count
 }
 
-struct Logger;
-
-impl Log for Logger {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= log::max_level()
+/// Adds a line, if the command line asks for such: 1 errors, 2 warnings, 3 what is told.
+pub(crate) fn line(level: u32, text: fmt::Arguments<'_>) {
+    if level > info().log_level {
+        return;
     }
-
-    fn log(&self, record: &Record<'_>) {
-        if self.enabled(record.metadata()) {
-            let us = clock::now() / 1000;
-            let (seconds, us) = (us / 1_000_000, us % 1_000_000);
-            let level = record.level();
-            let mut ring = RING.lock();
-            // The ring takes everything.
-            let _never = writeln!(ring, "[{seconds:5}.{us:06}] {level:5} {}", record.args());
-        }
-    }
-
-    fn flush(&self) {}
-}
-
-/// Makes `log`'s macros write here; `level`: 0 nothing, 1 errors, to 5 all.
-pub(crate) fn init(level: u32) {
-    let level = LevelFilter::iter().nth(index(level)).unwrap_or(LevelFilter::Info);
-    if log::set_logger(&Logger).is_ok() {
-        log::set_max_level(level);
-    }
+    let us = clock::now() / 1000;
+    let (seconds, us) = (us / 1_000_000, us % 1_000_000);
+    let level = if level == WARN { "WARN" } else { "INFO" };
+    // The ring takes everything.
+    let _never = writeln!(RING.lock(), "[{seconds:5}.{us:06}] {level:5} {text}");
 }

@@ -1,11 +1,12 @@
 //! The hardware as the core sees it.
 
+use core::fmt;
 use core::ptr::{copy, copy_nonoverlapping};
 use core::sync::atomic::AtomicU64;
 
 use anode_abi::boot_info::FrameRange;
 use anode_kernel::machine::{
-    Context as ContextId, Cpu, Frame, IrqOp, Machine, PAGE_SIZE, Power, Regs,
+    Context as ContextId, Cpu, Frame, IrqOp, Machine, PAGE_SIZE, Regs,
 };
 use x86_64::VirtAddr;
 use x86_64::instructions::port::Port;
@@ -15,7 +16,7 @@ use x86_64::registers::control::Cr4Flags;
 use x86_64::structures::DescriptorTablePointer;
 
 use crate::arch::context::{Context, LENT};
-use crate::arch::ioapic::{self, Messages};
+use crate::arch::ioapic;
 use crate::arch::percpu::PerCpu;
 use crate::arch::{apic, clock};
 use crate::boot::{direct, info};
@@ -25,7 +26,6 @@ use crate::log;
 pub(crate) struct Hardware {
     /// The frames that the core may name, the largest range first, as it is asked for most.
     pub(crate) ram: &'static [FrameRange],
-    pub(crate) messages: Messages,
 }
 
 impl Hardware {
@@ -175,12 +175,8 @@ impl Machine for Hardware {
         ioapic::operate(line, op)
     }
 
-    fn take_msi(&mut self) -> Option<(u64, u32, u32)> {
-        self.messages.take()
-    }
-
-    fn give_msi(&mut self, line: u32) {
-        self.messages.give(line);
+    fn message(&self, line: u32) -> Option<(u64, u32)> {
+        ioapic::message(line)
     }
 
     fn port_in(&mut self, port: u16, width: usize) -> u32 {
@@ -219,23 +215,19 @@ impl Machine for Hardware {
         log::release();
     }
 
-    fn power(&mut self, power: Power) {
-        if power == Power::Reboot {
-            reset();
-        }
+    fn warn(&mut self, text: fmt::Arguments<'_>) {
+        log::line(log::WARN, text);
     }
-}
 
-/// Resets the machine: by the keyboard controller, by the chipset, by a triple fault.
-pub(crate) fn reset() -> ! {
-    interrupts::disable();
-    for (port, value) in [(0x64, 0xFE), (0xCF9, 2), (0xCF9, 6)] {
-        // SAFETY: what these do is what we want; where they are nobody's, nothing happens.
-        unsafe { Port::<u8>::new(port).write(value) };
-        clock::wait(10_000_000);
+    fn reboot(&mut self) {
+        interrupts::disable();
+        for (port, value) in [(0x64, 0xFE), (0xCF9, 2), (0xCF9, 6)] {
+            // SAFETY: what these do is what we want; where they are nobody's, nothing happens.
+            unsafe { Port::<u8>::new(port).write(value) };
+            clock::wait(10_000_000);
+        }
+        // SAFETY: the machine is to end: without gates, the next trap resets it.
+        unsafe { lidt(&DescriptorTablePointer { limit: 0, base: VirtAddr::zero() }) };
+        interrupts::int3();
     }
-    // SAFETY: the machine is to end: without gates, the next trap resets it.
-    unsafe { lidt(&DescriptorTablePointer { limit: 0, base: VirtAddr::zero() }) };
-    interrupts::int3();
-    crate::panic::halt()
 }

@@ -45,14 +45,6 @@ pub mod fact {
     pub const LOG: usize = 7;
 }
 
-/// How [`crate::number::SYS_POWER`] ends the machine.
-pub mod power {
-    /// Start it again.
-    pub const REBOOT: usize = 0;
-    /// Switch it off, where the machine alone can.
-    pub const OFF: usize = 1;
-}
-
 /// Parts of the machine, as the first of three words of a `call` on the machine handle.
 pub mod part {
     /// Physical memory: address and bytes; cached as RAM is.

@@ -87,8 +87,8 @@ pub const SYS_RING_TAKE: usize = ANODE | 56;
 
 /// `info(kind, argument, buf, len)`: facts of a [`crate::info::fact`], for uid 0; gives the bytes.
 pub const SYS_INFO: usize = ANODE | 64;
-/// `power(how)`: ends the machine as a [`crate::info::power`] says, for uid 0.
-pub const SYS_POWER: usize = ANODE | 65;
+/// `reboot()`: starts the machine again, for uid 0.
+pub const SYS_REBOOT: usize = ANODE | 65;
 
 /// Handle argument that stands for "none": an absolute path, the own namespace, anonymous memory.
 pub const NONE: usize = usize::MAX;

@@ -3,6 +3,7 @@
 //! The real one is `kernel/src`; tests use a fake whose frames are plain memory. Every method
 //! must be sound for *any* argument: ranges are checked there, once.
 
+use core::fmt;
 use core::num::NonZeroU32;
 use core::ops::Deref;
 use core::sync::atomic::AtomicU64;
@@ -110,15 +111,6 @@ pub enum IrqOp {
     Mask,
 }
 
-/// How the machine is to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Power {
-    /// Start again.
-    Reboot,
-    /// Switch off (where the machine alone can).
-    Off,
-}
-
 /// All that the core may ask of the hardware.
 pub trait Machine {
     /// A frame of RAM seen as shared words: userspace may change them at any time.
@@ -162,12 +154,11 @@ pub trait Machine {
     /// Copy the vector state (which may be live on this CPU) of one context to another.
     fn copy_vector(&mut self, from: Context, to: Context);
 
-    /// Operate an interrupt line (GSI); `false`: there is no such line.
+    /// Operate an interrupt line (GSI); `false`: there is no such line. One that fires is held back.
     fn irq(&mut self, line: u32, op: IrqOp) -> bool;
-    /// Take a message-signalled interrupt: address, data, and the line number that traps name.
-    fn take_msi(&mut self) -> Option<(u64, u32, u32)>;
-    /// Give a message-signalled interrupt back.
-    fn give_msi(&mut self, line: u32);
+    /// By which message (address and data) a device raises the interrupt of that number; `None`:
+    /// it is not raised so.
+    fn message(&self, line: u32) -> Option<(u64, u32)>;
     /// Read an I/O port; width 1, 2 or 4 bytes.
     fn port_in(&mut self, port: u16, width: usize) -> u32;
     /// Write an I/O port; width 1, 2 or 4 bytes.
@@ -175,10 +166,12 @@ pub trait Machine {
 
     /// Write to the kernel's console, unless a driver took its port.
     fn console_write(&mut self, bytes: &[u8]);
+    /// Add a warning to the kernel's log.
+    fn warn(&mut self, text: fmt::Arguments<'_>);
     /// Bytes of the kernel's log from position `at` (counted since boot) on; gives how many.
     fn log_read(&self, at: u64, to: &mut [u8]) -> usize;
     /// Give the console's port up: a driver takes it.
     fn console_release(&mut self);
-    /// End the machine; returns only if that is not possible.
-    fn power(&mut self, power: Power);
+    /// Start the machine again; returns only if that is not possible.
+    fn reboot(&mut self);
 }

@@ -8,7 +8,7 @@ pub(crate) use crate::error::{
 pub(crate) use crate::kernel::{CpuState, Kernel, SCRATCH};
 pub(crate) use crate::machine::reg;
 pub(crate) use crate::machine::{
-    Context, Cpu, Frame, IrqOp, Machine, PAGE, PAGE_SIZE, Power, Regs, USER_END, USER_START,
+    Context, Cpu, Frame, IrqOp, Machine, PAGE, PAGE_SIZE, Regs, USER_END, USER_START,
 };
 pub(crate) use crate::mem::Memory;
 pub(crate) use crate::mem::frames::Frames;
@@ -18,7 +18,7 @@ pub(crate) use crate::mem::space::Space;
 pub(crate) use crate::mem::space::pages_of;
 pub(crate) use crate::mem::user::{Pins, UserSlice};
 pub(crate) use crate::num::{index, low, narrow, size, wide};
-pub(crate) use crate::object::event::{Irq, IrqId, Queue, QueueId, Sink, Source, Subscription};
+pub(crate) use crate::object::event::{Irq, IrqId, Queue, QueueId, Subscription};
 pub(crate) use crate::object::handle::{
     Description, DescriptionId, Handle, Handles, Open, Rights, Target,
 };

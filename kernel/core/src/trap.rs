@@ -38,7 +38,7 @@ pub enum Trap {
     },
     /// An interrupt line fired.
     Irq {
-        /// A GSI, or what [`crate::machine::Machine::take_msi`] named.
+        /// A GSI, or what [`crate::machine::Machine::message`] has one for.
         line: u32,
     },
     /// This CPU's timer, or a kick from another CPU.

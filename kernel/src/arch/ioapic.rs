@@ -9,15 +9,10 @@ use anode_kernel::trap::Trap;
 use super::apic;
 use crate::boot::info;
 
-/// Vectors of lines: line n has the vector `LINES + n`.
+/// Vectors of lines: line n has the vector `LINES + n`. Behind those of the I/O APICs are those
+/// that devices raise by messages.
 const LINES: u8 = 0x30;
-/// Vectors of messages begin where those of lines end.
-const MESSAGES: u8 = 0x70;
-const MESSAGE_COUNT: u32 = 64;
 const BEYOND: u8 = 0xB0;
-/// What the first message is called as a line.
-const MESSAGE_LINE: u32 = 0x1000;
-const _: () = assert!(LINES as usize + MAX_LINES == MESSAGES as usize);
 
 const TABLE: u32 = 0x10;
 const LOW: u32 = 1 << 13;
@@ -74,49 +69,26 @@ pub(crate) fn operate(line: u32, op: IrqOp) -> bool {
     true
 }
 
-/// Looks at an interrupt that came in, masks its line if that is a level, and ends it; gives what
+/// Looks at an interrupt that came in, masks its line, and ends it; gives what
 /// it is to the core, if it is anything (0 is not).
 #[cold]
 pub(crate) fn deliver(vector: u8) -> Option<Trap> {
     let trap = match vector {
         TIMER | apic::KICK => Trap::Tick,
-        LINES..MESSAGES => Trap::Irq { line: vector.wrapping_sub(LINES).into() },
-        MESSAGES..BEYOND => {
-            Trap::Irq { line: MESSAGE_LINE | u32::from(vector.wrapping_sub(MESSAGES)) }
-        }
+        LINES..BEYOND => Trap::Irq { line: vector.wrapping_sub(LINES).into() },
         _ => return None,
     };
-    if let Trap::Irq { line } = trap
-        && let Some(entry) = Entry::of(line)
-        && let old = entry.read()
-        && old & LEVEL != 0
-    {
-        entry.write(old | MASKED);
+    if let Trap::Irq { line } = trap {
+        operate(line, IrqOp::Mask);
     }
     apic::end();
     Some(trap)
 }
 
-/// Messages in use, a bit each.
-#[derive(Default)]
-pub(crate) struct Messages(u64);
-
-impl Messages {
-    /// Takes a message: address, data and line.
-    pub(crate) fn take(&mut self) -> Option<(u64, u32, u32)> {
-        let free = self.0.trailing_ones();
-        if free >= MESSAGE_COUNT {
-            return None;
-        }
-        self.0 |= 1 << free;
-        let [first, ..] = info().cpus;
-        let address = 0xFEE0_0000 | u64::from(first) << 12;
-        Some((address, u32::from(MESSAGES).wrapping_add(free), MESSAGE_LINE | free))
-    }
-
-    /// Gives a message back.
-    pub(crate) fn give(&mut self, line: u32) {
-        let bit = line.wrapping_sub(MESSAGE_LINE);
-        self.0 &= !1u64.checked_shl(bit).unwrap_or(0);
-    }
+/// Address and data of the message by which a device raises a line, if it is one of those.
+pub(crate) fn message(line: u32) -> Option<(u64, u32)> {
+    let vector = line.wrapping_add(LINES.into());
+    let [first, ..] = info().cpus;
+    let is_message = index(line) >= MAX_LINES && vector < BEYOND.into();
+    is_message.then_some((0xFEE0_0000 | u64::from(first) << 12, vector))
 }

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use anode_scheme::sys;
-use redox::error::{EINVAL, EIO, Error, Result};
+use redox::error::{EINVAL, Error, Result};
 
 /// Inode of an interrupt that is no message; a message has its address there, and its data as
 /// size.
@@ -33,18 +33,6 @@ impl Interrupt {
     #[must_use]
     pub fn into_handle(self) -> OwnedFd {
         self.handle
-    }
-
-    /// How often it came since the last call. It stays masked or coalesced until
-    /// [`Interrupt::acknowledge`].
-    ///
-    /// # Errors
-    ///
-    /// What the kernel answers, or `EIO` for a short answer.
-    pub fn count(&self) -> Result<u64> {
-        let mut count = [0; 8];
-        let read = sys::read(&self.handle, &mut count)?;
-        if read == count.len() { Ok(u64::from_le_bytes(count)) } else { Err(Error::new(EIO)) }
     }
 
     /// Lets the next one through. To be called before the device's state is read, so that what

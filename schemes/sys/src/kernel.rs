@@ -13,7 +13,7 @@ pub(crate) trait Kernel {
     fn process(&self, pid: u64) -> Result<ProcessInfo>;
     fn process_name(&self, pid: u64) -> Result<String>;
     fn kill(&self, pid: u64, signal: usize) -> Result<()>;
-    fn power(&self, how: usize) -> Result<()>;
+    fn reboot(&self) -> Result<()>;
     fn cpus(&self) -> Result<usize>;
     fn monotonic(&self) -> u64;
     fn wall_time(&self) -> u64;
@@ -49,8 +49,8 @@ impl Kernel for Real {
         sys::kill(pid, signal)
     }
 
-    fn power(&self, how: usize) -> Result<()> {
-        sys::power(how)
+    fn reboot(&self) -> Result<()> {
+        sys::reboot()
     }
 
     fn cpus(&self) -> Result<usize> {

@@ -1,7 +1,7 @@
 //! `sys:`, `proc:` and `irq:`: what the kernel tells about the system, as texts; and `time:`.
 //!
 //! ```text
-//!  sys:    uname counters memory cpu uptime_ns exe log boot; power: write reboot or poweroff
+//!  sys:    uname counters memory cpu uptime_ns exe log boot; power: write reboot
 //!  proc:   PID/stat, one line; PID/signal: write a number
 //!  irq:    LINE: how often it came
 //!  time:   1 the wall clock, 4 the time since boot: read the time, write an alarm

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use anode_abi::counters::Counters;
-use anode_abi::info::{fact, power};
+use anode_abi::info::fact;
 use anode_scheme::sys::ProcessInfo;
 use anode_scheme::testing::{Answer, Fake};
 use anode_scheme::{Context, Scheme as _, op};
@@ -59,8 +59,8 @@ impl Kernel for Fixed {
         Ok(())
     }
 
-    fn power(&self, how: usize) -> Result<()> {
-        self.acts.borrow_mut().push(format!("power {how}"));
+    fn reboot(&self) -> Result<()> {
+        self.acts.borrow_mut().push("reboot".to_owned());
         Err(Error::new(EIO))
     }
 
@@ -161,15 +161,11 @@ fn only_root_ends_the_machine() {
     let mut sys = System::new(kernel.clone(), Node::System);
     let user = Context { uid: 1000, ..Context::default() };
     let mut file = System::<Fixed>::file(Node::System.child("power").unwrap(), &user);
-    assert_eq!(sys.write(&mut file, b"poweroff", 0, &user), Err(Error::new(EPERM)));
+    assert_eq!(sys.write(&mut file, b"reboot", 0, &user), Err(Error::new(EPERM)));
     let root = Context::default();
-    assert_eq!(sys.write(&mut file, b"off", 0, &root), Err(Error::new(EINVAL)));
-    assert_eq!(sys.write(&mut file, b"poweroff\n", 0, &root), Err(Error::new(EIO)));
-    assert_eq!(sys.write(&mut file, b"reboot", 0, &root), Err(Error::new(EIO)));
-    assert_eq!(
-        *kernel.acts.borrow(),
-        [power::OFF, power::REBOOT].map(|how| format!("power {how}"))
-    );
+    assert_eq!(sys.write(&mut file, b"poweroff", 0, &root), Err(Error::new(EINVAL)));
+    assert_eq!(sys.write(&mut file, b"reboot\n", 0, &root), Err(Error::new(EIO)));
+    assert_eq!(*kernel.acts.borrow(), ["reboot"]);
 }
 
 #[test]

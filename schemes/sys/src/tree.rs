@@ -1,6 +1,6 @@
 //! Names, who may open what, and what writing does.
 
-use anode_abi::info::{fact, power};
+use anode_abi::info::fact;
 use anode_scheme::{Context, Entries, Opened, Scheme};
 use redox::data::Stat;
 use redox::dirent::DirentKind;
@@ -215,15 +215,13 @@ impl<K: Kernel> Scheme for System<K> {
                 self.kernel.kill(pid, signal)?;
             }
             Node::File(SysFile::Power) => {
-                let how = match word {
-                    "reboot" => power::REBOOT,
-                    "poweroff" => power::OFF,
-                    _ => return Err(Error::new(EINVAL)),
-                };
+                if word != "reboot" {
+                    return Err(Error::new(EINVAL));
+                }
                 if context.uid != 0 {
                     return Err(Error::new(EPERM));
                 }
-                self.kernel.power(how)?;
+                self.kernel.reboot()?;
             }
             Node::System | Node::Processes | Node::Process(_) | Node::Interrupts => {
                 return Err(Error::new(EISDIR));

@@ -308,10 +308,7 @@ impl<R: Registers> Scheme for Tty<R> {
 
     fn event(&mut self, _key: u64, _ready: u64) {
         // Unmasked before the port is served: what comes during it raises the line again.
-        let mut count = [0; 8];
-        let taken = sys::read(&self.interrupt, &mut count);
-        let acknowledged = sys::write(&self.interrupt, &count);
-        if taken.and(acknowledged).is_err_and(|error| error.errno == EIO) {
+        if sys::write(&self.interrupt, &[1]).is_err_and(|error| error.errno == EIO) {
             eprintln!("tty: the interrupt cannot be acknowledged");
         }
         self.serve();

@@ -5,6 +5,7 @@ use anode_abi::boot_info::{Extent, FrameRange};
 use crate::kernel::Grave;
 use crate::object::namespace::{BUILTINS, checked_name};
 use crate::prelude::*;
+use crate::scheme::device::LINES;
 
 /// What the core is started with.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +70,7 @@ impl<M: Machine> Kernel<M> {
             pipes: Slab::new(processes)?,
             queues: Slab::new(processes)?,
             subscriptions: Slab::new(processes.saturating_mul(4))?,
-            irqs: Slab::new(256)?,
+            irqs: Slab::new(index(LINES))?,
             cpus: core::array::from_fn(|_cpu| CpuState::default()),
             schedule: Schedule::default(),
             timers: Timers::new(threads)?,

@@ -4,9 +4,9 @@ use crate::prelude::*;
 
 impl<M: Machine> Kernel<M> {
     /// Tells every subscriber of `source` that it is ready.
-    pub(crate) fn notify(&mut self, source: Source, bits: u64) {
+    pub(crate) fn notify(&mut self, source: Target, bits: u64) {
         let mut last = None;
-        while let Some(id) = self.subscriptions.next(last, |s| s.source == source) {
+        while let Some(id) = self.subscriptions.next(last, |s| s.source == Some(source)) {
             self.tell(id, bits);
             last = Some(id);
         }
@@ -20,42 +20,35 @@ impl<M: Machine> Kernel<M> {
         if told == 0 {
             return;
         }
-        let fresh = subscription.ready == 0;
         subscription.ready |= told;
         match subscription.sink {
-            Sink::Queue(queue) => {
-                self.wake_all(Channel::Queue(queue));
-                if fresh {
-                    self.notify(Source::Queue(queue), ready::READ);
-                }
-            }
-            Sink::Ring(ring) => self.nudge(ring),
+            Target::Queue(queue) => self.wake_all(Channel::Queue(queue)),
+            Target::Ring(ring) => self.nudge(ring),
+            _ => {}
         }
     }
 
     /// A subscription of that sink with something to tell.
-    pub(crate) fn untold(&self, sink: Sink) -> Option<Id<Subscription>> {
-        self.subscriptions.next(None, |s| s.sink == sink && s.ready != 0)
+    pub(crate) fn untold(&self, sink: Target) -> Option<(Id<Subscription>, Subscription)> {
+        let id = self.subscriptions.next(None, |s| s.sink == sink && s.ready != 0)?;
+        Some((id, *self.subscriptions.get(id)?))
     }
 
-    /// Takes what a subscription of that sink has to tell.
-    pub(crate) fn next_event(&mut self, sink: Sink) -> Option<Subscription> {
-        let id = self.untold(sink)?;
-        let told = *self.subscriptions.get(id)?;
-        if told.source == Source::Gone {
+    /// What a subscription had to tell was told.
+    pub(crate) fn was_told(&mut self, (id, told): (Id<Subscription>, Subscription)) {
+        self.subscriptions.update(id, |subscription| subscription.ready = 0);
+        if told.source.is_none() {
             self.subscriptions.remove(id);
         }
-        self.subscriptions.update(id, |subscription| subscription.ready = 0);
-        Some(told)
     }
 
     /// A daemon is gone: whoever watches what it opened is told so, and never again.
     pub(crate) fn hang_up(&mut self, scheme: SchemeId) {
         let watched =
-            |s: &Subscription| matches!(s.source, Source::Scheme(o) if o.scheme == scheme);
+            |s: &Subscription| matches!(s.source, Some(Target::Scheme(o)) if o.scheme == scheme);
         let mut last = None;
         while let Some(id) = self.subscriptions.next(last, watched) {
-            self.subscriptions.update(id, |subscription| subscription.source = Source::Gone);
+            self.subscriptions.update(id, |subscription| subscription.source = None);
             self.tell(id, ready::ERROR | ready::HANGUP);
             last = Some(id);
         }
@@ -70,19 +63,13 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// An interrupt line fired. It stays masked until its driver acknowledges.
+    /// An interrupt line fired. The machine holds it back until its driver acknowledges.
     pub(crate) fn interrupt(&mut self, line: u32) {
-        let found = self.irqs.next(None, |irq| irq.line == line);
-        let Some((id, irq)) = found.and_then(|id| Some((id, self.irqs.get_mut(id)?))) else {
-            self.memory.machine.irq(line, IrqOp::Mask);
-            return;
-        };
-        irq.count = irq.count.wrapping_add(1);
-        irq.total = irq.total.wrapping_add(1);
-        if irq.message.is_none() {
-            self.memory.machine.irq(line, IrqOp::Mask);
-        }
-        self.wake_all(Channel::Irq(id));
-        self.notify(Source::Irq(id), ready::READ);
+        let Some(id) = self.irqs.next(None, |irq| irq.line == line) else { return };
+        self.irqs.update(id, |irq| {
+            irq.pending = true;
+            irq.total = irq.total.wrapping_add(1);
+        });
+        self.notify(Target::Irq(id), ready::READ);
     }
 }

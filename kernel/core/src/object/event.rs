@@ -11,43 +11,19 @@ pub type IrqId = Id<Irq>;
 #[derive(Debug)]
 pub struct Queue;
 
-/// What can become ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// Something of a daemon's.
-    Scheme(Open),
-    /// Nothing any more: this is told, and then the subscription ends.
-    Gone,
-    /// An end of a pipe.
-    Pipe(PipeId, End),
-    /// An interrupt line.
-    Irq(IrqId),
-    /// Another event queue.
-    Queue(QueueId),
-}
-
-/// Who is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sink {
-    /// Readers of an event queue.
-    Queue(QueueId),
-    /// The daemon of a ring, by a note.
-    Ring(RingId),
-}
-
 /// "Tell `sink` when `source` is ready."
 #[derive(Clone, Copy, Debug)]
 pub struct Subscription {
-    /// What is watched.
-    pub source: Source,
+    /// What is watched; none: it is gone, which is told, and then the subscription ends.
+    pub source: Option<Target>,
     /// The handle that was named, as the teller sees it.
     pub handle: u64,
     /// Readiness bits of interest.
     pub flags: u64,
     /// The subscriber's own word.
     pub data: u64,
-    /// Who is told.
-    pub sink: Sink,
+    /// Who is told: readers of an event queue, or the daemon of a ring by a note.
+    pub sink: Target,
     /// Bits not told yet.
     pub ready: u64,
 }
@@ -57,10 +33,8 @@ pub struct Subscription {
 pub struct Irq {
     /// The machine's number of it.
     pub line: u32,
-    /// Message address and data, if it is message-signalled.
-    pub message: Option<(u64, u32)>,
-    /// Interrupts since the last read.
-    pub count: u64,
+    /// Whether it came and is not acknowledged yet.
+    pub pending: bool,
     /// Interrupts ever.
     pub total: u64,
 }

@@ -40,8 +40,6 @@ pub enum Channel {
     Word(ProcessId, u64),
     /// A word of memory that processes share: frame and offset.
     Futex(Frame, u16),
-    /// An interrupt.
-    Irq(IrqId),
     /// Nothing but a time, or a signal.
     Time,
 }

@@ -82,7 +82,6 @@ fn bucket(channel: Channel) -> usize {
         Channel::Queue(id) => (3, id.index()),
         Channel::Child(id) => (4, id.index()),
         Channel::Futex(frame, offset) => (5, frame.number().wrapping_add(u32::from(offset) >> 2)),
-        Channel::Irq(id) => (6, id.index()),
         Channel::Time => (7, 0),
         Channel::Word(id, address) => (8, id.index().wrapping_add(low(address >> 2))),
     };

@@ -115,7 +115,8 @@ impl<M: Machine> Kernel<M> {
     /// Ends a daemon that wrote what no honest one can.
     pub(crate) fn end_violator(&mut self, id: RingId) {
         if let Some(process) = self.rings.get(id).map(|ring| ring.process) {
-            log::warn!("a daemon wrote an impossible ring index and is ended");
+            let machine = &mut self.memory.machine;
+            machine.warn(format_args!("a daemon wrote an impossible ring index and is ended"));
             self.end_process(process, SIGKILL);
         }
     }
@@ -126,7 +127,7 @@ impl<M: Machine> Kernel<M> {
         if kind(cqe) == SEND_FEVENT {
             let (scheme, id) = (ring.scheme, cqe.result);
             let epoch = self.schemes.get(scheme)?.epoch;
-            self.notify(Source::Scheme(Open { scheme, epoch, id }), cqe.tag.into());
+            self.notify(Target::Scheme(Open { scheme, epoch, id }), cqe.tag.into());
             return None;
         }
         let Some((number, slot)) = ring.open_slot(cqe.tag) else {

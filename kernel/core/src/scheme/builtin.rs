@@ -48,7 +48,6 @@ impl<M: Machine> Kernel<M> {
             Target::Queue(queue) => self.read_events(queue, transfer),
             Target::Rand => self.read_random(transfer),
             Target::Debug => self.give(transfer.me, 0),
-            Target::Irq(irq) => self.read_irq(irq, transfer),
             Target::Ports(first, count) => self.use_ports((first, count), transfer, MapFlags::READ),
             _ => Err(EISDIR),
         }
@@ -58,8 +57,7 @@ impl<M: Machine> Kernel<M> {
         match target {
             Target::Memory(window) => self.write_memory(window, transfer),
             Target::Pipe(pipe, _) => self.write_pipe(pipe, transfer),
-            Target::Queue(queue) => self.subscribe(Sink::Queue(queue), transfer),
-            Target::Ring(ring) => self.subscribe(Sink::Ring(ring), transfer),
+            Target::Queue(_) | Target::Ring(_) => self.subscribe(target, transfer),
             Target::Debug => self.write_console(transfer),
             Target::Irq(irq) => self.acknowledge(irq, transfer),
             Target::Ports(first, count) => {
@@ -111,7 +109,8 @@ impl<M: Machine> Kernel<M> {
                 (FILE, first, self.memory.len(window))
             }
             Target::Irq(irq) => {
-                let message = self.irqs.get(irq).and_then(|irq| irq.message);
+                let line = self.irqs.get(irq).map(|irq| irq.line);
+                let message = line.and_then(|line| self.memory.machine.message(line));
                 let (address, data) = message.unwrap_or((1, 0));
                 (DEVICE, address, data.into())
             }
@@ -130,7 +129,7 @@ impl<M: Machine> Kernel<M> {
         let buffer = self.scratch.get_mut(..range.len()).unwrap_or_default();
         let mut done = 0usize;
         for (next, (name, _)) in (1u64..).zip(namespace.iter()).skip(size(call.d)) {
-            let len = size(DIRENT_HEADER).saturating_add(name.as_bytes().len()).saturating_add(1);
+            let len = size(DIRENT_HEADER).saturating_add(name.len()).saturating_add(1);
             let end = done.saturating_add(len);
             let Some(record) = buffer.get_mut(done..end) else { break };
             let fields = (next.to_le_bytes().into_iter())
@@ -156,9 +155,7 @@ impl<M: Machine> Kernel<M> {
             Target::Memory(window) => self.memory.release(window.object),
             Target::Pipe(pipe, end) => self.drop_pipe_end(pipe, end),
             Target::Queue(queue) => {
-                self.unsubscribe(|s| {
-                    s.sink == Sink::Queue(queue) || s.source == Source::Queue(queue)
-                });
+                self.unsubscribe(|subscription| subscription.sink == target);
                 self.queues.remove(queue);
             }
             Target::Irq(irq) => self.drop_irq(irq),

@@ -98,7 +98,7 @@ impl<M: Machine> Kernel<M> {
                 self.enqueue(client, Place::Last);
             }
         }
-        self.unsubscribe(|subscription| subscription.sink == Sink::Ring(id));
+        self.unsubscribe(|subscription| subscription.sink == Target::Ring(id));
         self.hang_up(scheme);
         // Descriptions whose `Close` was never sent go with the daemon.
         let Some(Ring { mut closing, object, .. }) = self.rings.remove(id) else { return };

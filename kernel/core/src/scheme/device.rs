@@ -6,6 +6,8 @@ use crate::prelude::*;
 
 /// The first serial port: when a driver takes it, the kernel gives it up.
 const CONSOLE_PORT: u16 = 0x3f8;
+/// Numbers that lines may have; messages are lines too.
+pub(crate) const LINES: u32 = 256;
 /// Most bytes of one string transfer on a port.
 const PORT_BYTES: usize = 512;
 
@@ -32,10 +34,11 @@ impl<M: Machine> Kernel<M> {
             part::EDGE => self.take_line(low(a), IrqOp::Edge, uid)?,
             part::LEVEL => self.take_line(low(a), IrqOp::Level, uid)?,
             part::MESSAGE => {
-                let (address, data, line) = self.memory.machine.take_msi().ok_or(ENOSPC)?;
-                let message = Some((address, data));
-                let irq = self.irqs.insert(Irq { line, message, ..Irq::default() }, uid);
-                Target::Irq(irq.inspect_err(|_full| self.memory.machine.give_msi(line))?)
+                let taken = |line| self.irqs.iter().any(|(_, irq)| irq.line == line);
+                let message = |line: &u32| self.memory.machine.message(*line).is_some();
+                let free = (0..LINES).filter(message).find(|line| !taken(*line));
+                let irq = Irq { line: free.ok_or(ENOSPC)?, ..Irq::default() };
+                Target::Irq(self.irqs.insert(irq, uid)?)
             }
             _ => return Err(EINVAL),
         };
@@ -68,35 +71,17 @@ impl<M: Machine> Kernel<M> {
 
     /// The last handle on an interrupt is gone.
     pub(crate) fn drop_irq(&mut self, id: IrqId) {
-        self.unsubscribe(|subscription| subscription.source == Source::Irq(id));
-        let Some(irq) = self.irqs.remove(id) else { return };
-        if irq.message.is_some() {
-            self.memory.machine.give_msi(irq.line);
-        } else {
+        self.unsubscribe(|subscription| subscription.source == Some(Target::Irq(id)));
+        if let Some(irq) = self.irqs.remove(id) {
             self.memory.machine.irq(irq.line, IrqOp::Mask);
         }
-    }
-
-    pub(crate) fn read_irq(&mut self, id: IrqId, transfer: &Transfer) -> Outcome {
-        if transfer.range.len() < 8 {
-            return Err(EINVAL);
-        }
-        let count = self.irqs.get(id).ok_or(EINVAL)?.count;
-        if count == 0 {
-            return self.wait(Channel::Irq(id), transfer);
-        }
-        self.put_words(transfer.me, transfer.range.start(), [count])?;
-        self.irqs.update(id, |irq| irq.count = 0);
-        self.give(transfer.me, 8)
     }
 
     /// A write acknowledges: the line may fire again.
     pub(crate) fn acknowledge(&mut self, id: IrqId, transfer: &Transfer) -> Outcome {
         let irq = self.irqs.get_mut(id).ok_or(EINVAL)?;
-        irq.count = 0;
-        if irq.message.is_none() {
-            self.memory.machine.irq(irq.line, IrqOp::Unmask);
-        }
+        irq.pending = false;
+        self.memory.machine.irq(irq.line, IrqOp::Unmask);
         self.give(transfer.me, wide(transfer.range.len()))
     }
 

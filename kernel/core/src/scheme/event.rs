@@ -7,20 +7,21 @@ pub(crate) const RECORD: u64 = 24;
 
 impl<M: Machine> Kernel<M> {
     /// A write of one event record: subscribes, changes or ends a subscription.
-    pub(crate) fn subscribe(&mut self, sink: Sink, transfer: &Transfer) -> Outcome {
+    pub(crate) fn subscribe(&mut self, sink: Target, transfer: &Transfer) -> Outcome {
         let me = transfer.me;
         if wide(transfer.range.len()) < RECORD {
             return Err(EINVAL);
         }
         let [number, flags, data] = self.words(me, transfer.range.start())?;
         let (_, target) = self.named_handle(me, number, Rights::empty())?;
-        let source = match target {
-            Target::Scheme(open) => Source::Scheme(open),
-            Target::Pipe(pipe, end) => Source::Pipe(pipe, end),
-            Target::Irq(irq) => Source::Irq(irq),
-            Target::Queue(queue) if !self.nests(queue, sink) => Source::Queue(queue),
+        let readiness = match target {
+            Target::Scheme(_) => 0,
+            Target::Pipe(id, end) => self.pipes.get(id).map_or(0, |pipe| pipe.ready(end)),
+            Target::Irq(id) if self.irqs.get(id).is_some_and(|irq| irq.pending) => ready::READ,
+            Target::Irq(_) => 0,
             _ => return Err(EPERM),
         };
+        let source = Some(target);
         self.unsubscribe(|s| s.sink == sink && s.source == source && s.handle == number);
         if flags == 0 {
             return self.give(me, RECORD);
@@ -28,7 +29,7 @@ impl<M: Machine> Kernel<M> {
         let subscription = Subscription { source, handle: number, flags, data, sink, ready: 0 };
         let uid = self.process(me)?.who.uid;
         let id = self.subscriptions.insert(subscription, uid)?;
-        if let Source::Scheme(open) = source {
+        if let Target::Scheme(open) = target {
             let asked = Request::new(open, op::FEVENT, [flags, 0, 0, 0]);
             let asked = self.submit(me, &Request { finish: Finish::Subscribe(id), ..asked });
             if asked.is_err() {
@@ -36,29 +37,8 @@ impl<M: Machine> Kernel<M> {
             }
             return asked;
         }
-        self.tell(id, self.readiness(source));
+        self.tell(id, readiness);
         self.give(me, RECORD)
-    }
-
-    /// Whether `sink` watching a queue would be more than one queue in another: telling goes up
-    /// such a chain on the kernel's stack, so there is none.
-    fn nests(&self, queue: QueueId, sink: Sink) -> bool {
-        let inner = Sink::Queue(queue);
-        sink == inner
-            || self.subscriptions.iter().any(|(_, s)| {
-                matches!(s.source, Source::Queue(it) if s.sink == inner || Sink::Queue(it) == sink)
-            })
-    }
-
-    /// What a source of the kernel's own is ready for just now.
-    fn readiness(&self, source: Source) -> u64 {
-        let readable = match source {
-            Source::Pipe(id, end) => return self.pipes.get(id).map_or(0, |p| p.ready(end)),
-            Source::Irq(id) => self.irqs.get(id).is_some_and(|irq| irq.count > 0),
-            Source::Queue(id) => self.untold(Sink::Queue(id)).is_some(),
-            Source::Scheme(_) | Source::Gone => false,
-        };
-        if readable { ready::READ } else { 0 }
     }
 
     pub(crate) fn read_events(&mut self, queue: QueueId, transfer: &Transfer) -> Outcome {
@@ -85,9 +65,15 @@ impl<M: Machine> Kernel<M> {
             return Err(EINVAL);
         }
         let mut at = range.start();
-        for _ in 0..room {
-            let Some(told) = self.next_event(Sink::Queue(queue)) else { break };
-            self.put_words(me, at, [told.handle, told.ready, told.data])?;
+        for number in 0..room {
+            let Some(event) = self.untold(Target::Queue(queue)) else { break };
+            let words = [event.1.handle, event.1.ready, event.1.data];
+            match self.put_words(me, at, words) {
+                Ok(()) => self.was_told(event),
+                // It is told another time, and those before it are told now.
+                Err(errno) if number == 0 => return Err(errno),
+                Err(_) => break,
+            }
             at = at.saturating_add(RECORD);
         }
         Ok(at.saturating_sub(range.start()))

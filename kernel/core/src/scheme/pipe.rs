@@ -25,7 +25,7 @@ impl<M: Machine> Kernel<M> {
         let (object, left) = (pipe.object, pipe.readers.max(pipe.writers));
         let gone = pipe.readers == 0 || pipe.writers == 0;
         if left == 0 {
-            self.unsubscribe(|s| matches!(s.source, Source::Pipe(pipe, _) if pipe == id));
+            self.unsubscribe(|s| matches!(s.source, Some(Target::Pipe(pipe, _)) if pipe == id));
             self.pipes.remove(id);
             self.memory.release(object);
         } else if gone {
@@ -37,7 +37,7 @@ impl<M: Machine> Kernel<M> {
     fn pipe_moved(&mut self, id: PipeId, end: End) {
         self.wake_all(Channel::Pipe(id));
         let ready = self.pipes.get(id).map_or(0, |pipe| pipe.ready(end));
-        self.notify(Source::Pipe(id, end), ready);
+        self.notify(Target::Pipe(id, end), ready);
     }
 
     pub(crate) fn read_pipe(&mut self, id: PipeId, transfer: &Transfer) -> Outcome {

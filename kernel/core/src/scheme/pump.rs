@@ -71,7 +71,9 @@ impl<M: Machine> Kernel<M> {
             slot.cancel = false;
             return Some((op::CANCEL, [slot.sqe.tag.into(), 0]));
         }
-        self.next_event(Sink::Ring(id)).map(|told| (NOTE_EVENT, [told.data, told.ready]))
+        let event = self.untold(Target::Ring(id))?;
+        self.was_told(event);
+        Some((NOTE_EVENT, [event.1.data, event.1.ready]))
     }
 
     /// A description of a daemon's was dropped: its `Close` waits for room in the ring, and the
@@ -79,7 +81,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn queue_close(&mut self, open: Open, id: DescriptionId) -> bool {
         let scheme = self.schemes.get(open.scheme).filter(|scheme| scheme.epoch == open.epoch);
         let Some(ring) = scheme.and_then(|scheme| scheme.ring) else { return false };
-        self.unsubscribe(|subscription| subscription.source == Source::Scheme(open));
+        self.unsubscribe(|subscription| subscription.source == Some(Target::Scheme(open)));
         let Some(door) = self.rings.get_mut(ring) else { return false };
         let next = door.closing.replace(id);
         self.descriptions.update(id, |description| description.next_closing = next);

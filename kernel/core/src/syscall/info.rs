@@ -1,6 +1,6 @@
 //! What the kernel tells about itself, and the machine's end. `sysd` makes texts of it.
 
-use anode_abi::info::{fact, power};
+use anode_abi::info::fact;
 
 use crate::prelude::*;
 
@@ -69,13 +69,9 @@ impl<M: Machine> Kernel<M> {
         ])
     }
 
-    pub(crate) fn power(&mut self, me: ThreadId, call: Call) -> Outcome {
+    pub(crate) fn reboot(&mut self, me: ThreadId) -> Outcome {
         self.only_root(me)?;
-        self.memory.machine.power(match size(call.a) {
-            power::REBOOT => Power::Reboot,
-            power::OFF => Power::Off,
-            _ => return Err(EINVAL),
-        });
+        self.memory.machine.reboot();
         Err(EIO)
     }
 

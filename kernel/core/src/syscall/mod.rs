@@ -73,7 +73,7 @@ impl<M: Machine> Kernel<M> {
             n::SYS_RING_NEW => self.ring_new(me, call),
             n::SYS_RING_TAKE => self.ring_take(me, call),
             n::SYS_INFO => self.info(me, call),
-            n::SYS_POWER => self.power(me, call),
+            n::SYS_REBOOT => self.reboot(me),
             _ => Err(ENOSYS),
         }
     }

@@ -41,8 +41,9 @@ impl<M: Machine> Kernel<M> {
         self.drop_namespace(namespace);
         self.orphan(pid);
         if pid == 1 {
-            log::error!("init ended with status {status:#x}: the machine restarts");
-            self.memory.machine.power(Power::Reboot);
+            let machine = &mut self.memory.machine;
+            machine.warn(format_args!("init ended with status {status:#x}: the machine restarts"));
+            machine.reboot();
         }
         match self.process_by_pid(parent) {
             Ok(parent) => self.tell_parent(parent),

@@ -122,9 +122,9 @@ impl<M: Machine> Kernel<M> {
         }
         if let Some(Process { who: Who { name, pid, .. }, .. }) = self.processes.get(id) {
             let rip = self.memory.machine.regs(context).rip;
-            log::warn!(
+            self.memory.machine.warn(format_args!(
                 "{name:?} (pid {pid}) ended by signal {signal} at {rip:#x}, address {address:#x}"
-            );
+            ));
         }
         self.end_process(id, signal);
         Next::Pick
@@ -155,7 +155,9 @@ impl<M: Machine> Kernel<M> {
         });
         let victim = borrower.unwrap_or(id);
         let pid = self.pid_of(victim);
-        log::warn!("pid {pid} ended: no memory is left for a page that was not promised");
+        self.memory.machine.warn(format_args!(
+            "pid {pid} ended: no memory is left for a page that was not promised"
+        ));
         self.end_process(victim, SIGKILL);
         if victim == id { Next::Pick } else { Next::To(me) }
     }

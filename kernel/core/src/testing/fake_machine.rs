@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::Arc;
 use std::vec::Vec;
 
-use crate::machine::{Context, Cpu, Frame, IrqOp, Machine, PAGE_SIZE, Power, Regs};
+use crate::machine::{Context, Cpu, Frame, IrqOp, Machine, PAGE_SIZE, Regs};
 
 type Words = [AtomicU64; 512];
 
@@ -33,9 +33,10 @@ pub(crate) struct Fake {
     pub(crate) console: Vec<u8>,
     /// Operations on interrupt lines.
     pub(crate) lines: Vec<(u32, IrqOp)>,
-    /// How the machine was asked to end.
-    pub(crate) power: Option<Power>,
-    messages: u32,
+    /// What the kernel warned of.
+    pub(crate) warnings: Vec<std::string::String>,
+    /// How often the machine was to start again.
+    pub(crate) reboots: u32,
 }
 
 impl Fake {
@@ -49,8 +50,8 @@ impl Fake {
             armed: 0,
             console: Vec::new(),
             lines: Vec::new(),
-            power: None,
-            messages: 0,
+            warnings: Vec::new(),
+            reboots: 0,
         }
     }
 
@@ -127,11 +128,9 @@ impl Machine for Fake {
         self.lines.push((line, op));
         line < 24
     }
-    fn take_msi(&mut self) -> Option<(u64, u32, u32)> {
-        self.messages += 1;
-        Some((0xFEE0_0000, 0x40 + self.messages, 100 + self.messages))
+    fn message(&self, line: u32) -> Option<(u64, u32)> {
+        (24..).contains(&line).then_some((0xFEE0_0000, line))
     }
-    fn give_msi(&mut self, _line: u32) {}
     fn port_in(&mut self, port: u16, _width: usize) -> u32 {
         u32::from(port)
     }
@@ -145,7 +144,10 @@ impl Machine for Fake {
         0
     }
     fn console_release(&mut self) {}
-    fn power(&mut self, power: Power) {
-        self.power = Some(power);
+    fn warn(&mut self, text: core::fmt::Arguments<'_>) {
+        self.warnings.push(std::format!("{text}"));
+    }
+    fn reboot(&mut self) {
+        self.reboots += 1;
     }
 }

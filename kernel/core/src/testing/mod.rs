@@ -32,7 +32,7 @@ const PAGES: u64 = 16;
 const INIT: u32 = 1;
 
 /// An ELF with one page of code and [`PAGES`] of zeroed memory.
-fn program() -> Vec<u8> {
+pub(crate) fn program() -> Vec<u8> {
     let mut elf = std::vec![0u8; 4096];
     elf[..16].copy_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
     let mut put = |at: usize, bytes: &[u8]| elf[at..at + bytes.len()].copy_from_slice(bytes);

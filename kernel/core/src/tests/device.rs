@@ -3,13 +3,13 @@
 use std::vec::Vec;
 
 use anode_abi::info::part;
-use anode_abi::number::{SYS_CLOSE, SYS_READ2, SYS_WRITE2};
+use anode_abi::number::{SYS_CLOSE, SYS_EVENT_WAIT, SYS_READ2, SYS_WRITE2};
 
-use crate::error::{EBUSY, EINVAL, ENOENT, ENOTTY, encode};
+use crate::error::{EBUSY, EFAULT, EINVAL, ENOENT, ENOTTY, encode};
 use crate::machine::IrqOp;
 use crate::mem::region::MapFlags;
 use crate::num::wide;
-use crate::testing::{BASE, World};
+use crate::testing::{BASE, READ_WRITE, World};
 use crate::trap::Trap;
 
 /// init's handle on the machine.
@@ -69,8 +69,6 @@ fn a_line_is_its_owners_alone_until_its_last_handle_is_gone() {
     let line = open(&mut world, part::LEVEL, 11, 0).unwrap();
     assert_eq!(open(&mut world, part::EDGE, 11, 0), Some(encode(EBUSY)));
     assert_eq!(open(&mut world, part::EDGE, 99, 0), Some(encode(ENOENT)));
-    world.trap(Trap::Irq { line: 11 });
-    assert_eq!(world.text(init, line).as_bytes(), 1u64.to_le_bytes());
     world.ok(init, SYS_CLOSE, &[line]);
     let did = &world.kernel.memory.machine.lines;
     assert_eq!(did.last(), Some(&(11, IrqOp::Mask)));
@@ -78,9 +76,36 @@ fn a_line_is_its_owners_alone_until_its_last_handle_is_gone() {
 }
 
 #[test]
+fn an_interrupt_is_told_until_it_was_told_and_fires_again_once_acknowledged() {
+    let mut world = World::new();
+    let init = world.init;
+    let line = open(&mut world, part::LEVEL, 11, 0).unwrap();
+    // It came before anybody asked.
+    world.trap(Trap::Irq { line: 11 });
+    let queue = world.open(init, "event:", READ_WRITE).unwrap();
+    let words = [line, 1, 7].map(u64::to_le_bytes);
+    assert_eq!(world.write(init, queue, words.as_flattened()), Some(24));
+    // Where the record cannot be stored, it is not lost.
+    assert_eq!(world.call(init, SYS_EVENT_WAIT, &[queue, 4096, 24, 0]), Some(encode(EFAULT)));
+    assert_eq!(world.ok(init, SYS_EVENT_WAIT, &[queue, BASE, 240, 0]), 24);
+    assert_eq!(world.peek(init, BASE, 24), words.as_flattened());
+    assert_eq!(world.ok(init, SYS_EVENT_WAIT, &[queue, BASE, 240, 0]), 0);
+    assert_eq!(world.write(init, line, &[1]), Some(1));
+    let did = &world.kernel.memory.machine.lines;
+    assert_eq!(did.last(), Some(&(11, IrqOp::Unmask)));
+    world.trap(Trap::Irq { line: 11 });
+    assert_eq!(world.ok(init, SYS_EVENT_WAIT, &[queue, BASE, 240, 0]), 24);
+}
+
+#[test]
 fn a_message_interrupt_says_what_its_device_is_to_write() {
     let mut world = World::new();
     let init = world.init;
     let message = open(&mut world, part::MESSAGE, 0, 0).unwrap();
-    assert_eq!(world.stat(init, message), (0xFEE0_0000, 0x41));
+    let other = open(&mut world, part::MESSAGE, 0, 0).unwrap();
+    assert_eq!(world.stat(init, message), (0xFEE0_0000, 24));
+    assert_eq!(world.stat(init, other), (0xFEE0_0000, 25));
+    world.ok(init, SYS_CLOSE, &[message]);
+    let next = open(&mut world, part::MESSAGE, 0, 0).unwrap();
+    assert_eq!(world.stat(init, next), (0xFEE0_0000, 24));
 }

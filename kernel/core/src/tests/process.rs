@@ -2,12 +2,12 @@
 
 use anode_abi::info::id;
 use anode_abi::number::{
-    SYS_CLOSE, SYS_EXIT, SYS_FORK, SYS_FUTEX, SYS_GETID, SYS_KILL, SYS_SETID, SYS_SIGNAL_PAGE,
-    SYS_SLEEP, SYS_THREAD_CREATE, SYS_THREAD_KILL, SYS_WAITPID, SYS_YIELD,
+    SYS_CLOSE, SYS_EXEC, SYS_EXIT, SYS_FORK, SYS_FUTEX, SYS_GETID, SYS_KILL, SYS_SETID,
+    SYS_SIGNAL_PAGE, SYS_SLEEP, SYS_THREAD_CREATE, SYS_THREAD_KILL, SYS_WAITPID, SYS_YIELD,
 };
 
 use crate::prelude::*;
-use crate::testing::{BASE, READ_WRITE, World};
+use crate::testing::{BASE, READ_WRITE, World, program};
 use crate::trap::Trap;
 
 const ANY: u64 = u64::MAX;
@@ -91,7 +91,7 @@ fn the_end_of_init_restarts_the_machine_whoever_is_left() {
     world.ok(init, SYS_FORK, &[]);
     world.ok(init, SYS_FORK, &[]);
     world.call(init, SYS_EXIT, &[0]);
-    assert_eq!(world.kernel.memory.machine.power, Some(Power::Reboot));
+    assert_eq!(world.kernel.memory.machine.reboots, 1);
 }
 
 #[test]
@@ -329,4 +329,20 @@ fn a_thread_that_waited_goes_before_those_that_compute_until_it_had_its_slice() 
     assert_eq!(turn(0), Some(sleeper));
     assert!(turn(1) != Some(sleeper) && turn(2) != Some(sleeper) && turn(1) != turn(2));
     assert_eq!(running[..3], running[3..]);
+}
+
+#[test]
+fn a_programs_name_cannot_forge_lines_of_the_log() {
+    let mut world = World::new();
+    let init = world.init;
+    let name = "/long".repeat(30) + "\u{e9}\n[   99.000000] \x1b[31mWARN  forged";
+    let file = world.open(init, "memory:", READ_WRITE).unwrap();
+    assert_eq!(world.write(init, file, &program()), Some(4096));
+    world.poke(init, BASE, name.as_bytes());
+    assert_eq!(world.refused(init, SYS_EXEC, &[file, BASE, 4096, file]), ENAMETOOLONG);
+    world.call(init, SYS_EXEC, &[file, BASE, wide(name.len()), file]);
+    world.trap(Trap::Exception { vector: 6 });
+    let [warning, ..] = &world.kernel.memory.machine.warnings[..] else { panic!("no warning") };
+    assert!(warning.contains("forged") && !warning.contains(['\n', '\x1b']), "{warning}");
+    assert!(!warning.starts_with("\"/long"), "of a long name, the end matters: {warning}");
 }

@@ -1,16 +1,15 @@
 //! Pipes, events, names and facts: what the kernel itself serves.
 
 use anode_abi::counters::Counters;
-use anode_abi::info::{fact, id, power};
+use anode_abi::info::{fact, id};
 use anode_abi::number::{
-    SYS_CLOSE, SYS_DUP, SYS_EVENT_WAIT, SYS_FORK, SYS_GETDENTS, SYS_INFO, SYS_POWER, SYS_READ,
+    SYS_CLOSE, SYS_DUP, SYS_EVENT_WAIT, SYS_FORK, SYS_GETDENTS, SYS_INFO, SYS_READ, SYS_REBOOT,
     SYS_SETID, SYS_WRITE,
 };
 
 use std::vec::Vec;
 
 use crate::error::{EAGAIN, EINVAL, ENOENT, EPERM, ESRCH, encode};
-use crate::machine::Power;
 use crate::num::wide;
 use crate::table::ThreadId;
 use crate::testing::{BASE, READ_WRITE, World};
@@ -164,8 +163,8 @@ fn facts_and_the_machines_end_are_roots_alone() {
     let child = world.child();
     world.ok(child, SYS_SETID, &[wide(id::UID), 0, 7]);
     assert_eq!(world.refused(child, SYS_INFO, &[wide(fact::BOOT), 0, BASE, 9]), EPERM);
-    assert_eq!(world.refused(child, SYS_POWER, &[wide(power::OFF)]), EPERM);
-    assert_eq!(world.kernel.memory.machine.power, None);
-    world.refused(init, SYS_POWER, &[wide(power::OFF)]);
-    assert_eq!(world.kernel.memory.machine.power, Some(Power::Off));
+    assert_eq!(world.refused(child, SYS_REBOOT, &[]), EPERM);
+    assert_eq!(world.kernel.memory.machine.reboots, 0);
+    world.refused(init, SYS_REBOOT, &[]);
+    assert_eq!(world.kernel.memory.machine.reboots, 1);
 }

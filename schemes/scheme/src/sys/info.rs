@@ -1,7 +1,7 @@
 //! What the kernel tells root about the system.
 
 use anode_abi::info::fact;
-use anode_abi::number::{SYS_INFO, SYS_POWER};
+use anode_abi::number::{SYS_INFO, SYS_REBOOT};
 use redox::error::{EIO, Error, Result};
 
 use super::{output, raw, word};
@@ -132,12 +132,12 @@ pub fn process_name(pid: u64) -> Result<String> {
     Ok(String::from_utf8_lossy(name.get(..len).unwrap_or_default()).into_owned())
 }
 
-/// Ends the machine as an `anode_abi::info::power` says.
+/// Starts the machine again.
 ///
 /// # Errors
 ///
-/// `EPERM`: this is not root; `EIO`: the machine goes on.
-pub fn power(how: usize) -> Result<()> {
+/// `EPERM`: this is not root; `EIO`: the machine cannot do it.
+pub fn reboot() -> Result<()> {
     // SAFETY: no address is passed.
-    unsafe { raw(SYS_POWER, [how, 0, 0, 0, 0]) }.map(drop)
+    unsafe { raw(SYS_REBOOT, [0; 5]) }.map(drop)
 }

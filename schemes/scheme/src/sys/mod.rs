@@ -24,7 +24,7 @@ pub use file::{
     read_at, sendfd, stat, truncate, write, write_at,
 };
 pub use info::{
-    ProcessInfo, info, info_bytes, info_words, power, process, process_name, processes,
+    ProcessInfo, info, info_bytes, info_words, process, process_name, processes, reboot,
 };
 pub use memory::{map, memory, unmap};
 pub use process::{

@@ -144,7 +144,7 @@ fn play(seed: u64) {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let mut history = Vec::new();
     for _ in 0..STEPS {
-        if world.kernel.memory.machine.power.is_some() {
+        if world.kernel.memory.machine.reboots > 0 {
             break;
         }
         let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -157,7 +157,7 @@ fn play(seed: u64) {
             Err(_) => panic!("seed {seed}, step {}, after {history:#?}", history.len()),
         }
     }
-    if world.kernel.memory.machine.power.is_none() {
+    if world.kernel.memory.machine.reboots == 0 {
         bury(&mut world, seed);
     }
 }
