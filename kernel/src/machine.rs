@@ -98,26 +98,27 @@ impl Machine for Hardware {
         }
     }
 
-    fn copy(&mut self, from: (Frame, usize), to: (Frame, usize), len: usize) {
-        let Some((source, len)) = self.bytes(from.0, from.1, len) else { return };
-        let Some((target, len)) = self.bytes(to.0, to.1, len) else { return };
+    fn copy(&mut self, from: (Frame, usize), to: (Frame, usize), len: usize) -> Option<()> {
+        let (source, len) = self.bytes(from.0, from.1, len)?;
+        let (target, len) = self.bytes(to.0, to.1, len)?;
         // SAFETY: both ranges are within frames that `share` could lend. A user who writes them
         // meanwhile gets what he deserves: bytes of either kind, which nobody trusts.
         unsafe { copy(source, target, len) };
+        Some(())
     }
 
-    fn read(&self, frame: Frame, offset: usize, to: &mut [u8]) {
-        if let Some((source, len)) = self.bytes(frame, offset, to.len()) {
-            // SAFETY: as in `copy`; `to` is the kernel's own memory, so it does not overlap.
-            unsafe { copy_nonoverlapping(source, to.as_mut_ptr(), len) };
-        }
+    fn read(&self, frame: Frame, offset: usize, to: &mut [u8]) -> Option<()> {
+        let (source, len) = self.bytes(frame, offset, to.len())?;
+        // SAFETY: as in `copy`; `to` is the kernel's own memory, so it does not overlap.
+        unsafe { copy_nonoverlapping(source, to.as_mut_ptr(), len) };
+        Some(())
     }
 
-    fn write(&mut self, frame: Frame, offset: usize, from: &[u8]) {
-        if let Some((target, len)) = self.bytes(frame, offset, from.len()) {
-            // SAFETY: as in `read`.
-            unsafe { copy_nonoverlapping(from.as_ptr(), target, len) };
-        }
+    fn write(&mut self, frame: Frame, offset: usize, from: &[u8]) -> Option<()> {
+        let (target, len) = self.bytes(frame, offset, from.len())?;
+        // SAFETY: as in `read`.
+        unsafe { copy_nonoverlapping(from.as_ptr(), target, len) };
+        Some(())
     }
 
     fn adopt_root(&mut self, root: Frame) {

@@ -129,12 +129,13 @@ pub trait Machine {
     fn share(&self, frame: Frame) -> Option<Self::Shared>;
     /// Fill a frame with zeros.
     fn zero(&mut self, frame: Frame);
-    /// Copy `len` bytes between frames of RAM; ranges that leave a frame are cut.
-    fn copy(&mut self, from: (Frame, usize), to: (Frame, usize), len: usize);
+    /// Copy `len` bytes between frames of RAM; ranges that leave a frame are cut. `None`, here and
+    /// below: a frame is something else, and nothing was done.
+    fn copy(&mut self, from: (Frame, usize), to: (Frame, usize), len: usize) -> Option<()>;
     /// Read bytes of a frame of RAM; beyond its end nothing is read.
-    fn read(&self, frame: Frame, offset: usize, to: &mut [u8]);
+    fn read(&self, frame: Frame, offset: usize, to: &mut [u8]) -> Option<()>;
     /// Write bytes of a frame of RAM; beyond its end nothing is written.
-    fn write(&mut self, frame: Frame, offset: usize, from: &[u8]);
+    fn write(&mut self, frame: Frame, offset: usize, from: &[u8]) -> Option<()>;
 
     /// Prepare a zeroed frame as a top-level page table: its upper half maps the kernel.
     fn adopt_root(&mut self, root: Frame);

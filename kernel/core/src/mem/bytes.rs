@@ -12,7 +12,7 @@ pub trait Bytes<M: Machine> {
     ///
     /// # Errors
     ///
-    /// `EFAULT`: it is not there, or not for such an access; `ENOMEM`.
+    /// `EFAULT`: it is not there, not for such an access, or a device's; `ENOMEM`.
     fn locate(&mut self, memory: &mut Memory<M>, at: usize, access: MapFlags) -> Located;
 }
 
@@ -57,7 +57,7 @@ impl<M: Machine> Memory<M> {
             let target = to.locate(self, done, MapFlags::WRITE)?;
             let left = PAGE_SIZE.saturating_sub(source.1.max(target.1));
             let piece = left.min(len.saturating_sub(done));
-            self.machine.copy(source, target, piece);
+            self.machine.copy(source, target, piece).ok_or(EFAULT)?;
             done = done.saturating_add(piece.max(1));
         }
         Ok(())
@@ -73,7 +73,7 @@ impl<M: Machine> Memory<M> {
         while let Some(rest) = to.get_mut(done..).filter(|rest| !rest.is_empty()) {
             let (frame, at) = from.locate(self, done, MapFlags::READ)?;
             // What lies beyond the frame is left for the next one.
-            self.machine.read(frame, at, rest);
+            self.machine.read(frame, at, rest).ok_or(EFAULT)?;
             done = done.saturating_add(PAGE_SIZE.saturating_sub(at).max(1));
         }
         Ok(())
@@ -88,7 +88,7 @@ impl<M: Machine> Memory<M> {
         let mut done = 0usize;
         while let Some(rest) = from.get(done..).filter(|rest| !rest.is_empty()) {
             let (frame, at) = to.locate(self, done, MapFlags::WRITE)?;
-            self.machine.write(frame, at, rest);
+            self.machine.write(frame, at, rest).ok_or(EFAULT)?;
             done = done.saturating_add(PAGE_SIZE.saturating_sub(at).max(1));
         }
         Ok(())

@@ -63,6 +63,10 @@ impl Space {
             (None, None) => None,
             (None, Some(part)) => {
                 let frame = memory.page(part.object, part.offset >> 12)?;
+                // Of registers there are no copies.
+                if !shared && memory.machine.share(frame).is_none() {
+                    return Err(EFAULT);
+                }
                 Some((frame, if shared { PAGE } else { part.bytes }))
             }
         };
@@ -82,7 +86,9 @@ impl Space {
                 let frame = if drawn { frames.draw()? } else { frames.take()? };
                 frames.unpromise(drawn.into());
                 machine.zero(frame);
-                content.inspect(|(from, len)| machine.copy((*from, 0), (frame, 0), size(*len)));
+                if let Some((from, len)) = content {
+                    machine.copy((from, 0), (frame, 0), size(len));
+                }
                 held.inspect(|held| frames.release(*held));
                 (frame, if drawn { DRAWN } else { old & DRAWN })
             }

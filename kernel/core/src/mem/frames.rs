@@ -5,7 +5,7 @@
 //! so that it can act when users took the rest; and a range is only for DMA, so that a driver
 //! finds adjacent frames after a year as on the first day.
 
-use anode_abi::boot_info::FrameRange;
+use anode_abi::boot_info::{Extent, FrameRange};
 
 use crate::prelude::*;
 
@@ -135,6 +135,12 @@ impl Frames {
             self.references.get_mut(index(first)..).and_then(|all| all.get_mut(..index(count)));
         run.ok_or(ENOMEM)?.fill(1);
         Frame::new(first).ok_or(ENOMEM)
+    }
+
+    /// Whether any of the frames that hold a range of physical memory is ours.
+    pub fn has_any(&self, Extent { phys, len }: Extent) -> bool {
+        let pages = self.references.iter().skip(size(phys >> 12)).take(size(len.div_ceil(PAGE)));
+        pages.into_iter().any(|count| *count != FOREIGN)
     }
 
     /// The count of a frame that is ours.

@@ -1,5 +1,6 @@
 //! What the machine handle opens: physical memory, DMA memory, ports, interrupts.
 
+use anode_abi::boot_info::Extent;
 use anode_abi::info::part;
 
 use crate::prelude::*;
@@ -54,6 +55,9 @@ impl<M: Machine> Kernel<M> {
     ) -> Result<Target> {
         let bytes = bytes.checked_next_multiple_of(PAGE).ok_or(EINVAL)?;
         let object = Object::physical(address, bytes, cache)?;
+        if self.memory.frames.has_any(Extent { phys: address, len: bytes }) {
+            return Err(EBUSY);
+        }
         Ok(Target::all_of(self.memory.objects.insert(object, uid)?))
     }
 

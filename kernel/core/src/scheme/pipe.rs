@@ -5,7 +5,7 @@ use crate::prelude::*;
 use crate::syscall::signal::SIGPIPE;
 
 /// Up to this many bytes are written whole or not at all (`PIPE_BUF`).
-const ATOMIC: u64 = 4096;
+const ATOMIC: usize = 4096;
 
 impl<M: Machine> Kernel<M> {
     /// A new pipe of a user's, with a read end.
@@ -43,23 +43,23 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn read_pipe(&mut self, id: PipeId, transfer: &Transfer) -> Outcome {
         let pipe = self.pipes.get(id).ok_or(EIO)?;
         let (from, len) = (pipe.bytes(pipe.head), size(pipe.used()).min(transfer.range.len()));
+        let part = len.min(COPY_BYTES);
         if len == 0 {
             if transfer.range.len() == 0 || pipe.writers == 0 {
-                return self.give(transfer.me, 0);
+                return self.advance(transfer, 0);
             }
             return self.wait(Channel::Pipe(id), transfer);
         }
         let (space, memory) = self.space(transfer.me)?;
-        memory.copy(from, (space, transfer.range), len)?;
-        let len = wide(len);
-        self.pipes.update(id, |pipe| pipe.head = pipe.head.saturating_add(len));
+        memory.copy(from, (space, transfer.range), part)?;
+        self.pipes.update(id, |pipe| pipe.head = pipe.head.saturating_add(wide(part)));
         self.pipe_moved(id, End::Write);
-        self.give(transfer.me, len)
+        self.go_on_or_end(transfer, part, len)
     }
 
     pub(crate) fn write_pipe(&mut self, id: PipeId, transfer: &Transfer) -> Outcome {
         let pipe = self.pipes.get_mut(id).ok_or(EIO)?;
-        let (room, wanted) = (pipe.room(), wide(transfer.range.len()));
+        let (room, wanted) = (size(pipe.room()), transfer.range.len());
         if pipe.readers == 0 {
             let process = self.owner(transfer.me)?;
             self.post_signal(process, SIGPIPE);
@@ -68,16 +68,17 @@ impl<M: Machine> Kernel<M> {
         let whole = wanted <= ATOMIC;
         if wanted != 0 && (room == 0 || (whole && room < wanted)) {
             if let Some(dropped) = &mut pipe.dropped {
-                *dropped = dropped.saturating_add(wanted);
-                return self.give(transfer.me, wanted);
+                *dropped = dropped.saturating_add(wide(wanted));
+                return self.advance(transfer, wanted);
             }
             return self.wait(Channel::Pipe(id), transfer);
         }
         let (to, len) = (pipe.bytes(pipe.tail), room.min(wanted));
+        let part = len.min(COPY_BYTES);
         let (space, memory) = self.space(transfer.me)?;
-        memory.copy((space, transfer.range), to, size(len))?;
-        self.pipes.update(id, |pipe| pipe.tail = pipe.tail.saturating_add(len));
+        memory.copy((space, transfer.range), to, part)?;
+        self.pipes.update(id, |pipe| pipe.tail = pipe.tail.saturating_add(wide(part)));
         self.pipe_moved(id, End::Read);
-        self.give(transfer.me, len)
+        self.go_on_or_end(transfer, part, len)
     }
 }

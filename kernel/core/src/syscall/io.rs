@@ -131,9 +131,9 @@ impl<M: Machine> Kernel<M> {
         self.give(transfer.me, wide(transfer.done.saturating_add(len)))
     }
 
-    /// Lets a transfer wait for something, if it may.
+    /// Lets a transfer wait for something, if it may. What is done of a long one is not kept.
     pub(crate) fn wait(&mut self, channel: Channel, transfer: &Transfer) -> Outcome {
-        if transfer.nonblocking {
+        if transfer.nonblocking || transfer.done > 0 {
             return Err(EAGAIN);
         }
         self.sleep(transfer.me, channel, Then::Retry, u64::MAX)

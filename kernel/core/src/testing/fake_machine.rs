@@ -91,22 +91,24 @@ impl Machine for Fake {
             page.iter().for_each(|word| word.store(0, SeqCst));
         }
     }
-    fn copy(&mut self, from: (Frame, usize), to: (Frame, usize), len: usize) {
+    fn copy(&mut self, from: (Frame, usize), to: (Frame, usize), len: usize) -> Option<()> {
         let mut bytes = std::vec![0; len.min(PAGE_SIZE - from.1.min(PAGE_SIZE))];
-        self.read(from.0, from.1, &mut bytes);
-        self.write(to.0, to.1, &bytes);
+        self.read(from.0, from.1, &mut bytes)?;
+        self.write(to.0, to.1, &bytes)
     }
-    fn read(&self, frame: Frame, offset: usize, to: &mut [u8]) {
-        let Some(page) = self.page(frame) else { return };
+    fn read(&self, frame: Frame, offset: usize, to: &mut [u8]) -> Option<()> {
+        let page = self.page(frame)?;
         for (at, value) in (offset..PAGE_SIZE).zip(to) {
             *value = byte(page, at);
         }
+        Some(())
     }
-    fn write(&mut self, frame: Frame, offset: usize, from: &[u8]) {
-        let Some(page) = self.page(frame) else { return };
+    fn write(&mut self, frame: Frame, offset: usize, from: &[u8]) -> Option<()> {
+        let page = self.page(frame)?;
         for (at, value) in (offset..PAGE_SIZE).zip(from) {
             set_byte(page, at, *value);
         }
+        Some(())
     }
     fn adopt_root(&mut self, _root: Frame) {}
     fn levels(&self) -> u8 {

@@ -3,7 +3,7 @@
 use std::vec::Vec;
 
 use anode_abi::info::part;
-use anode_abi::number::{SYS_CLOSE, SYS_EVENT_WAIT, SYS_READ2, SYS_WRITE2};
+use anode_abi::number::{SYS_CLOSE, SYS_EVENT_WAIT, SYS_FMAP, SYS_FSTAT, SYS_READ2, SYS_WRITE2};
 
 use crate::error::{EBUSY, EFAULT, EINVAL, ENOENT, ENOTTY, encode};
 use crate::machine::IrqOp;
@@ -38,6 +38,34 @@ fn memory_for_devices_says_where_it_lies() {
         assert_eq!(open(&mut world, kind, a, b), Some(encode(EINVAL)), "{kind} {a} {b}");
     }
     assert_eq!(world.part(init, 0, &[0]), Some(encode(ENOTTY)));
+}
+
+#[test]
+fn memory_that_the_kernel_gives_out_is_no_devices() {
+    let mut world = World::new();
+    // init's ELF lies in the first frames, behind which all are the kernel's.
+    for (address, bytes) in [(8 << 12, 4096), (3 << 12, 3 * 4096), (4096, 1 << 43)] {
+        let opened = open(&mut world, part::MEMORY, address, bytes);
+        assert_eq!(opened, Some(encode(EBUSY)), "{address:#x}");
+    }
+    open(&mut world, part::MEMORY, 3 << 12, 4096).unwrap();
+}
+
+#[test]
+fn a_buffer_in_the_memory_of_a_device_is_a_fault_and_no_success() {
+    let mut world = World::new();
+    let init = world.init;
+    let registers = open(&mut world, part::UNCACHED, 0xFEB0_0000, 4096).unwrap();
+    let map = [0, 4096, 1 | 3 << 17, 0].map(u64::to_le_bytes);
+    world.poke(init, BASE, map.as_flattened());
+    let address = world.ok(init, SYS_FMAP, &[registers, BASE, 32]);
+    let object = world.open(init, "memory:", READ_WRITE).unwrap();
+    assert_eq!(world.write(init, object, b"text"), Some(4));
+    for number in [SYS_READ2, SYS_WRITE2] {
+        let done = world.call(init, number, &[object, address, 4, 0, 0]);
+        assert_eq!(done, Some(encode(EFAULT)), "{number:#x}");
+    }
+    assert_eq!(world.call(init, SYS_FSTAT, &[object, address, 104]), Some(encode(EFAULT)));
 }
 
 #[test]

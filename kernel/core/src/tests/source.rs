@@ -13,6 +13,7 @@ use crate::error::{EAGAIN, EINVAL, ENOENT, EPERM, ESRCH, encode};
 use crate::num::wide;
 use crate::table::ThreadId;
 use crate::testing::{BASE, READ_WRITE, World};
+use crate::trap::{Resume, Trap};
 
 const NONBLOCK: u64 = 0x4_0000;
 
@@ -49,6 +50,26 @@ fn a_pipe_keeps_its_bytes_in_order_around_its_end() {
         assert_eq!(world.ok(init, SYS_READ, &[read, BASE + 777, 50_000]), 30_001);
         assert_eq!(world.peek(init, BASE + 777, 30_001), bytes);
     }
+}
+
+#[test]
+fn a_long_copy_through_a_pipe_lets_others_run_between_its_parts() {
+    let mut world = World::new();
+    let init = world.init;
+    let (read, write) = pipe(&mut world, 0);
+    let bytes: Vec<u8> = (0..50_000u32).map(|n| n.to_le_bytes()[0] ^ 0x5A).collect();
+    world.poke(init, BASE, &bytes);
+    for number in [SYS_WRITE, SYS_READ] {
+        let handle = if number == SYS_WRITE { write } else { read };
+        assert_eq!(world.start(init, number, &[handle, BASE, 50_000]), Resume::Again);
+        let parts = (1..).take_while(|_| world.trap(Trap::Again) == Resume::Again).count();
+        assert_eq!((parts, world.result(init)), (2, Some(50_000)));
+        assert_eq!(world.peek(init, BASE, 50_000), bytes);
+        world.poke(init, BASE, &[0; 50_000]);
+    }
+    // What does not fit is left to the writer, who is told how much did.
+    assert_eq!(world.ok(init, SYS_WRITE, &[write, BASE, 50_000]), 50_000);
+    assert_eq!(world.ok(init, SYS_WRITE, &[write, BASE, 50_000]), 65_536 - 50_000);
 }
 
 #[test]
