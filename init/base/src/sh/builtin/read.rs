@@ -45,6 +45,8 @@ enum Complete {
 fn line(shell: &Shell, raw: Raw) -> Result<(Vec<Unit>, Complete), crate::sh::shell::Stop> {
     let mut units = Vec::new();
     loop {
+        // An interrupt that came before ends no read that begins after it.
+        shell.go_on()?;
         let read = shell.streams.input.line();
         let bytes = read.map_err(|e| shell.fail(1, &format!("read: {}", reason(&e))))?;
         let Some(bytes) = bytes else { return Ok((units, Complete::No)) };
@@ -103,4 +105,23 @@ fn cut<'a>(units: &'a [Unit], separators: &str) -> (&'a [Unit], &'a [Unit]) {
         rest = trim(after, separators);
     }
     (field, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use super::read;
+    use crate::sh::shell::{Level, Shell, Stop};
+    use crate::sh::streams::Stream;
+
+    #[test]
+    fn an_interrupt_that_came_before_the_read_is_not_waited_for() {
+        let mut shell = Shell::new(Level::Script);
+        let (silent, _writer) = std::io::pipe().unwrap();
+        let silent = std::fs::File::from(std::os::fd::OwnedFd::from(silent));
+        shell.streams.input = Stream::File(silent.into());
+        shell.interrupt.store(true, Relaxed);
+        assert_eq!(read(&mut shell, &["x".to_owned()]), Err(Stop::Interrupted));
+    }
 }
