@@ -20,11 +20,11 @@ impl Space {
         let page = address >> 12;
         if self.near.is_none_or(|(pages, _)| pages != page >> 9) {
             let table = self.tree.lowest(&memory.machine, page);
-            self.near = table.map(|table| (page >> 9, table));
+            self.near = Some((page >> 9, table)).filter(|_| table.levels == 1);
         }
         if address < USER_END
             && let Some((_, table)) = self.near
-            && let Some(found) = table.find(&memory.machine, page)
+            && let Some(found) = table.slot(&memory.machine, page).map(|slot| slot.get())
             && found & needed == needed
             && let Some(frame) = frame_of(found)
         {

@@ -124,17 +124,16 @@ impl Frames {
     ///
     /// `ENOMEM`: there are none.
     pub fn take_run(&mut self, count: u32) -> Result<Frame> {
-        let mut run = 0u32;
-        let last = self.dma.clone().find(|number| {
-            let is_free = self.references.get(index(*number)) == Some(&0);
-            run = if is_free { run.wrapping_add(1) } else { 0 };
-            run == count
-        });
-        let first = last.ok_or(ENOMEM)?.wrapping_add(1).wrapping_sub(count);
-        let run =
-            self.references.get_mut(index(first)..).and_then(|all| all.get_mut(..index(count)));
-        run.ok_or(ENOMEM)?.fill(1);
-        Frame::new(first).ok_or(ENOMEM)
+        let mut first = self.dma.start;
+        let pool = self.references.get_mut(index(self.dma.start)..index(self.dma.end));
+        for run in pool.unwrap_or_default().split_mut(|references| *references > 0) {
+            if let Some(run) = run.get_mut(..index(count)) {
+                run.fill(1);
+                return Frame::new(first).ok_or(ENOMEM);
+            }
+            first = first.saturating_add(narrow(run.len())).saturating_add(1);
+        }
+        Err(ENOMEM)
     }
 
     /// Whether any of the frames that hold a range of physical memory is ours.

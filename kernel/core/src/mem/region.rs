@@ -98,6 +98,11 @@ impl Region {
         Ok(Self { flags: flags.settled(), ..self })
     }
 
+    /// Whether another one follows it and is alike.
+    pub fn is_continued_by(&self, next: &Self) -> bool {
+        *self == Self { start: self.start, end: next.start, ..*next }
+    }
+
     /// How many frames are promised for it while none of its pages is there.
     pub fn promise(&self) -> u64 {
         let pages = self.end.saturating_sub(self.start);

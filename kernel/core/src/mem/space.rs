@@ -1,5 +1,7 @@
 //! Address spaces: a page table and the regions that say what belongs into it.
 
+use arrayvec::ArrayVec;
+
 use crate::mem::table::{DRAWN, Tree, entry, frame_of};
 use crate::prelude::*;
 
@@ -84,61 +86,57 @@ impl Space {
         }
     }
 
-    /// Room for one more region.
-    fn reserve(&mut self) -> Result<()> {
-        if self.regions.len() >= MAX_REGIONS {
+    /// Room for as many regions more.
+    fn reserve(&mut self, more: usize) -> Result<()> {
+        if self.regions.len().saturating_add(more) > MAX_REGIONS {
             return Err(ENOMEM);
         }
-        self.regions.try_reserve(1).map_err(|_full| ENOMEM)
+        self.regions.try_reserve(more).map_err(|_full| ENOMEM)
     }
 
-    /// Puts regions in the place of others; references and promises follow. There is room.
-    fn replace<const N: usize>(
+    /// Room for what comes of the regions that `start` and `end` lie in the midst of.
+    fn reserve_cut(&mut self, (start, end): (u64, u64)) -> Result<()> {
+        let cut = |at: &u64| self.find(*at).is_some_and(|region| region.start < *at);
+        let more = [start, end].iter().filter(|at| cut(at)).count();
+        self.reserve(more)
+    }
+
+    /// Puts a region, or none, in the place of what lies in `start..end`, and joins it with its
+    /// neighbours where they are alike; references and promises follow. There is room.
+    fn set(
         &mut self,
         memory: &mut Memory<impl Machine>,
-        old: Range<usize>,
-        new: [Region; N],
+        (start, end): (u64, u64),
+        new: Option<Region>,
     ) {
-        for region in &new {
+        // Those that touch the range, too.
+        let first = self.regions.partition_point(|region| region.end < start);
+        let count =
+            self.regions.partition_point(|region| region.start <= end).saturating_sub(first);
+        let mut old = self.regions.iter().skip(first).take(count);
+        let before = old.clone().next().filter(|region| region.start < start);
+        let after = old.next_back().filter(|region| region.end > end);
+        let parts = [
+            before.map(|region| Region { end: region.end.min(start), ..*region }),
+            new,
+            after.map(|region| Region { start: region.start.max(end), ..*region }),
+        ];
+        let mut made = ArrayVec::<Region, 3>::new();
+        for part in parts.into_iter().flatten() {
+            match made.last_mut() {
+                Some(last) if last.is_continued_by(&part) => last.end = part.end,
+                _ => made.push(part),
+            }
+        }
+        for region in &made {
             memory.frames.promise(region.promise());
             region.source.inspect(|(window, _)| memory.objects.retain(window.object));
         }
         // `Vec` can only be asked for what is plainly there, else it could panic.
-        for _ in old.clone() {
-            if old.start >= self.regions.len() {
-                break;
-            }
-            let region = self.regions.remove(old.start);
+        let last = first.saturating_add(count).min(self.regions.len());
+        for region in self.regions.splice(first.min(last)..last, made) {
             memory.frames.unpromise(region.promise());
             region.source.inspect(|(window, _)| memory.release(window.object));
-        }
-        for (at, region) in (old.start..).zip(new) {
-            if at <= self.regions.len() {
-                self.regions.insert(at, region);
-            }
-        }
-    }
-
-    /// Makes `at` a border between regions; gives the position of what is behind it.
-    fn split(&mut self, memory: &mut Memory<impl Machine>, at: u64) -> Result<usize> {
-        let place = self.position(at);
-        let Some(&region) = self.regions.get(place).filter(|region| region.start < at) else {
-            return Ok(place);
-        };
-        self.reserve()?;
-        let parts = [Region { end: at, ..region }, Region { start: at, ..region }];
-        self.replace(memory, place..place.saturating_add(1), parts);
-        Ok(place.saturating_add(1))
-    }
-
-    /// Removes the border at `at` if what it parts is alike.
-    fn join(&mut self, memory: &mut Memory<impl Machine>, at: u64) {
-        let place = self.position(at);
-        let both = place.wrapping_sub(1)..place.saturating_add(1);
-        if let Some(&[before, after]) = self.regions.get(both.clone())
-            && before == (Region { start: before.start, end: after.start, ..after })
-        {
-            self.replace(memory, both, [Region { end: after.end, ..before }]);
         }
     }
 
@@ -151,15 +149,12 @@ impl Space {
         if self.first(region.start).is_some_and(|other| other.start < region.end) {
             return Err(EEXIST);
         }
-        self.reserve()?;
+        self.reserve(1)?;
         memory.frames.afford(region.promise())?;
         let shared = region.source.filter(|_| region.flags.contains(MapFlags::SHARED));
         let object = shared.and_then(|(window, _)| memory.objects.get(window.object));
         let flags = region.flags | object.map_or(MapFlags::empty(), |object| object.cache);
-        let place = self.position(region.start);
-        self.replace(memory, place..place, [Region { flags, ..region }]);
-        self.join(memory, region.start);
-        self.join(memory, region.end);
+        self.set(memory, (region.start, region.end), Some(Region { flags, ..region }));
         Ok(())
     }
 
@@ -175,20 +170,15 @@ impl Space {
         (start, end): (u64, u64),
         budget: &mut u32,
     ) -> Result<bool> {
-        let start = self.first(start).map_or(end, |region| region.start.max(start));
-        let first = self.split(memory, start)?;
-        self.split(memory, end)?;
+        self.reserve_cut((start, end))?;
+        let start = self.first(start).map_or(end, |region| region.start.clamp(start, end));
         let resident = &mut self.resident;
         let at = self.tree.visit(memory, (start, end), budget, |memory, _, entry| {
             *resident = resident.saturating_sub(1);
             Ok(memory.let_go(entry))
         })?;
         memory.machine.flush(self.tree.root, None);
-        self.replace(memory, first..self.position(at), []);
-        if let Some(&region) = self.regions.get(first).filter(|region| region.start < at) {
-            let rest = Region { start: at, ..region };
-            self.replace(memory, first..first.saturating_add(1), [rest]);
-        }
+        self.set(memory, (start, at), None);
         Ok(at >= end)
     }
 
@@ -207,20 +197,16 @@ impl Space {
         budget: &mut u32,
     ) -> Result<u64> {
         let whole = *self.find(start).ok_or(ENOMEM)?;
-        let end = end.min(whole.end);
-        let old = Region { start, end, ..whole };
+        let old = Region { start, end: end.min(whole.end), ..whole };
         let new = old.recast(access)?;
         if new != old {
+            self.reserve_cut((start, new.end))?;
             memory.frames.afford(new.promise().saturating_sub(old.promise()))?;
-            let place = self.split(memory, start)?;
-            self.split(memory, end)?;
-            self.replace(memory, place..place.saturating_add(1), [new]);
-            self.join(memory, start);
-            self.join(memory, end);
+            self.set(memory, (start, new.end), Some(new));
         }
         // A private page becomes writable at its next fault, which knows whether it is shared.
         let flags = new.flags.difference(MapFlags::WRITE);
-        let at = self.tree.visit(memory, (start, end), budget, |_, _, old| {
+        let at = self.tree.visit(memory, (start, new.end), budget, |_, _, old| {
             Ok(frame_of(old).map_or(old, |frame| entry(frame, flags) | old & DRAWN))
         })?;
         memory.machine.flush(self.tree.root, None);
@@ -231,7 +217,7 @@ impl Space {
     pub fn reap(&mut self, memory: &mut Memory<impl Machine>, budget: &mut u32) -> bool {
         let gone = self.tree.take_apart(memory, 256, budget);
         if gone {
-            self.replace(memory, 0..self.regions.len(), []);
+            self.set(memory, (0, USER_END), None);
         }
         gone
     }

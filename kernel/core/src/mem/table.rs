@@ -80,32 +80,23 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// The lowest table on the way to page `number`, and its level.
+    /// The slot of page `number` in the table at the top.
     #[inline]
-    fn descend<M: Machine>(self, machine: &M, number: u64) -> Option<(M::Shared, u8)> {
-        let mut words = machine.share(self.root)?;
-        for level in (1..self.levels).rev() {
-            match frame_of(words.get(position(number, level))?.load(Relaxed)) {
-                Some(next) => words = machine.share(next)?,
-                None => return Some((words, level)),
-            }
+    pub fn slot<M: Machine>(self, machine: &M, number: u64) -> Option<Slot<M::Shared>> {
+        let words = machine.share(self.root)?;
+        Some(Slot { words, index: position(number, self.levels.wrapping_sub(1)) })
+    }
+
+    /// The lowest table on the way to page `number`: one with the page itself has one level.
+    #[inline]
+    pub fn lowest(mut self, machine: &impl Machine, number: u64) -> Self {
+        while self.levels > 1
+            && let Some(slot) = self.slot(machine, number)
+            && let Some(root) = frame_of(slot.get())
+        {
+            self = Self { root, levels: self.levels.wrapping_sub(1) };
         }
-        Some((words, 0))
-    }
-
-    /// The lowest table on the way to page `number`, as a tree of its own.
-    pub fn lowest<M: Machine>(self, machine: &M, number: u64) -> Option<Self> {
-        let Some(level) = self.levels.checked_sub(1).filter(|level| *level > 0) else {
-            return Some(self);
-        };
-        let word = machine.share(self.root)?.get(position(number, level))?.load(Relaxed);
-        Self { root: frame_of(word)?, levels: level }.lowest(machine, number)
-    }
-
-    /// What the slot of page `number` in the lowest table holds.
-    #[inline]
-    pub fn find<M: Machine>(self, machine: &M, number: u64) -> Option<u64> {
-        machine.share(self.root)?.get(position(number, 0)).map(|word| word.load(Relaxed))
+        self
     }
 
     /// The leaf slot of page `number`; missing tables are made of the frames that `take` gives.
@@ -120,15 +111,17 @@ impl Tree {
         number: u64,
         mut take: impl FnMut() -> Result<Frame>,
     ) -> Result<Slot<M::Shared>> {
-        let (mut words, lowest) = self.descend(machine, number).ok_or(EFAULT)?;
-        for level in (1..=lowest).rev() {
-            let made = take()?;
-            machine.zero(made);
-            let index = position(number, level);
-            Slot { words, index }.set(made.address() | PRESENT | WRITE | USER);
-            words = machine.share(made).ok_or(EFAULT)?;
+        let mut table = self.lowest(machine, number);
+        loop {
+            let slot = table.slot(machine, number).ok_or(EFAULT)?;
+            if table.levels <= 1 {
+                return Ok(slot);
+            }
+            let root = take()?;
+            machine.zero(root);
+            slot.set(root.address() | PRESENT | WRITE | USER);
+            table = Self { root, levels: table.levels.wrapping_sub(1) };
         }
-        Ok(Slot { words, index: position(number, 0) })
     }
 
     /// Goes through the slots in use of pages `from..end`: each becomes what `work` makes of its
@@ -146,26 +139,22 @@ impl Tree {
     ) -> Result<u64> {
         let mut at = from;
         while at < end && *budget > 0 {
-            let (words, level) = self.descend(&memory.machine, at).ok_or(EFAULT)?;
+            let table = self.lowest(&memory.machine, at);
+            // What has no table is skipped, as far as that would reach.
+            let level = table.levels.wrapping_sub(1);
             let span = 1u64.wrapping_shl(below(level.max(1)));
             let next = (at | span.wrapping_sub(1)).saturating_add(1).min(end);
-            let (from, mut last) = (at, at);
-            at = next;
-            if level > 0 {
-                *budget = budget.wrapping_sub(1);
-                continue;
-            }
-            let slots = (from..next).zip(words.iter().skip(position(from, 0)));
-            let used = slots.filter(|(_, word)| word.load(Relaxed) != 0);
+            let words = memory.machine.share(table.root).filter(|_| level == 0);
+            let (first, mut last) = (position(at, 0), at);
+            let slots = words.iter().flat_map(|words| words.iter().skip(first));
+            let used = (at..next).zip(slots).filter(|(_, word)| word.load(Relaxed) != 0);
             for (page, word) in used.take(index(*budget)) {
                 word.store(work(memory, page, word.load(Relaxed))?, Relaxed);
                 *budget = budget.wrapping_sub(1);
                 last = page;
             }
-            if *budget == 0 {
-                at = last.saturating_add(1);
-            }
-            *budget = budget.saturating_sub(TABLE);
+            at = if *budget == 0 { last.saturating_add(1) } else { next };
+            *budget = budget.saturating_sub(if level == 0 { TABLE } else { 1 });
         }
         Ok(at)
     }

@@ -224,8 +224,9 @@ fn what_takes_the_place_of_memory_during_a_fork_is_not_the_childs() {
     end_of_fork(&mut world, other);
     let child = world.child();
     let (space, memory) = world.kernel.space(child).unwrap();
-    let table = space.tree.lowest(&memory.machine, last_page >> 12).unwrap();
-    assert_eq!(table.find(&memory.machine, last_page >> 12), Some(0));
+    let table = space.tree.lowest(&memory.machine, last_page >> 12);
+    let slot = table.slot(&memory.machine, last_page >> 12).unwrap();
+    assert_eq!((table.levels, slot.get()), (1, 0));
     world.kernel.check();
 }
 
