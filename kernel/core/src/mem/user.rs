@@ -49,6 +49,9 @@ impl UserSlice {
     }
 }
 
+/// How many frames may be made in a row: with a page and its tables on top there are 8 at most.
+const FRESH: u64 = 5;
+
 /// Frames that a request will touch, each with a reference; the bytes begin `offset` into the
 /// first. Capacity is reserved when the ring is made, so filling one never allocates.
 #[derive(Debug, Default)]
@@ -80,7 +83,8 @@ impl Pins {
         self.len = 0;
     }
 
-    /// Resolves and pins a range for accesses of that kind.
+    /// Resolves and pins a range for accesses of that kind; `false`: some of its pages had to be
+    /// made, the rest is left for the next try, and nothing is pinned.
     ///
     /// # Errors
     ///
@@ -90,7 +94,7 @@ impl Pins {
         (space, range): (&mut Space, UserSlice),
         memory: &mut Memory<impl Machine>,
         access: MapFlags,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let offset = size(range.start & 0xFFF);
         let end = if range.len == 0 { 0 } else { offset.saturating_add(range.len) };
         let pages = end.div_ceil(PAGE_SIZE);
@@ -99,14 +103,20 @@ impl Pins {
         }
         (self.offset, self.len) = (offset, range.len);
         let mut address = range.start & !0xFFF;
+        // Whatever is zeroed or copied takes a frame.
+        let before = memory.frames.free();
         for _ in 0..pages {
+            if before.saturating_sub(memory.frames.free()) >= FRESH {
+                self.clear(memory);
+                return Ok(false);
+            }
             let pinned = space.frame_at(memory, address, access);
             let retained = pinned.and_then(|frame| memory.frames.retain(frame).and(Ok(frame)));
             let frame = retained.inspect_err(|_| self.clear(memory))?;
             self.frames.push(frame);
             address = address.wrapping_add(PAGE);
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -103,7 +103,9 @@ impl<M: Machine> Kernel<M> {
         if opens && !descriptions.has_room(caller.who.uid) {
             return Err(ENOMEM);
         }
-        ring.fill(number, request, caller, (memory, &self.scratch))?;
+        if !ring.fill(number, request, caller, (memory, &self.scratch))? {
+            return self.pause(me, Then::Resume);
+        }
         // Nothing below refuses: the request exists from here on.
         ring.accept(number, (me, client.process));
         count(&mut self.counters.packets);
@@ -124,7 +126,8 @@ impl<M: Machine> Kernel<M> {
 }
 
 impl<M: Machine> Ring<M> {
-    /// Fills a free slot, and its input page; if this fails, it is as free as before.
+    /// Fills a free slot, and its input page; if this fails, it is as free as before. `false`: so
+    /// it is, but the request is to be made again, as others need the lock.
     #[inline]
     fn fill(
         &mut self,
@@ -132,7 +135,7 @@ impl<M: Machine> Ring<M> {
         request: &Request,
         caller: &mut Process,
         (memory, scratch): (&mut Memory<M>, &[u8]),
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let space = caller.space.as_mut().ok_or(ESRCH)?;
         let ((frame, input), (_, output)) = self.pages_of(number).ok_or(ENODEV)?;
         let slot = self.slot(number).ok_or(ENODEV)?;
@@ -162,8 +165,10 @@ impl<M: Machine> Ring<M> {
             memory.copy((&mut *space, range), frame, range.len())?;
         }
         if let Some((range, access)) = pinned {
-            slot.pins.pin((space, range), memory, access)?;
             slot.output = access == MapFlags::WRITE;
+            if !slot.pins.pin((space, range), memory, access)? {
+                return Ok(false);
+            }
         }
         let credentials = u64::from(caller.who.uid) | u64::from(caller.who.gid) << 32;
         slot.finish = request.finish;
@@ -171,7 +176,7 @@ impl<M: Machine> Ring<M> {
         slot.sqe.sqe_flags = flags;
         slot.sqe.args = [request.open.id, address, len, third, fourth, credentials];
         slot.sqe.caller = caller.who.pid.into();
-        Ok(())
+        Ok(true)
     }
 
     /// A slot that was filled becomes a request: its packet is in the queue.

@@ -322,6 +322,29 @@ fn a_long_read_of_an_object_lets_others_run_between_its_parts() {
 }
 
 #[test]
+fn a_read_into_fresh_memory_lets_others_run_while_its_pages_are_made() {
+    let mut world = World::new();
+    let init = world.init;
+    let mut daemon = Daemon::serving(&mut world);
+    let handle = opened(&mut world, &mut daemon);
+    let fresh = world.map(init, 1 << 20, 0x6_0002).unwrap();
+    let all = world.kernel.memory.frames.free();
+
+    let (mut free, mut slices) = (all, 1);
+    let mut resume = world.start(init, SYS_READ, &[handle, fresh, 1 << 20]);
+    while resume == Resume::Again {
+        let left = world.kernel.memory.frames.free();
+        assert!(free - left <= 8, "{} frames were made at a time", free - left);
+        (free, slices) = (left, slices + 1);
+        resume = world.trap(Trap::Again);
+    }
+
+    assert!(slices > 256 / 8 && all - free > 250);
+    assert_eq!(daemon.takes(&mut world).unwrap().args[2], 1 << 20);
+    world.kernel.check();
+}
+
+#[test]
 fn a_long_transfer_that_cannot_end_gives_what_was_done() {
     for reused in [false, true] {
         let mut world = World::new();
