@@ -46,16 +46,6 @@ counters! {
     warm_reads
     /// Answers that named no open request.
     stray_answers
-    /// Ranges mapped.
-    maps
-    /// Ranges unmapped.
-    unmaps
-    /// Processes made.
-    processes
-    /// Threads made.
-    threads
-    /// Signals delivered to handlers.
-    signals
 }
 
 /// Counts one more.

@@ -7,10 +7,6 @@ use x86_64::instructions::port::Port;
 const PATIENCE: u32 = 100_000;
 const EMPTY: u8 = 0x20;
 
-fn data() -> Port<u8> {
-    Port::new(0x3F8)
-}
-
 fn status() -> u8 {
     // SAFETY: the ports of COM1 are a 16550's, or nobody's.
     unsafe { Port::new(0x3FD).read() }
@@ -20,7 +16,7 @@ fn status() -> u8 {
 fn send(byte: u8) {
     if (0..PATIENCE).any(|_| status() & EMPTY != 0) {
         // SAFETY: as in `status`; the byte changes no memory.
-        unsafe { data().write(byte) };
+        unsafe { Port::new(0x3F8).write(byte) };
     }
 }
 

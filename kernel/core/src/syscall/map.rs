@@ -18,7 +18,6 @@ impl<M: Machine> Kernel<M> {
         if !self.unmap(me, range)? {
             return self.again(me, call);
         }
-        count(&mut self.counters.unmaps);
         self.give(me, 0)
     }
 
@@ -70,7 +69,6 @@ impl<M: Machine> Kernel<M> {
         // The region holds a new object now, or nobody does.
         source.filter(|_| anonymous).inspect(|window| memory.release(window.object));
         mapped?;
-        count(&mut self.counters.maps);
         self.give(me, range.0 << 12)
     }
 

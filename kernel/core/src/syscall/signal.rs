@@ -217,7 +217,6 @@ impl<M: Machine> Kernel<M> {
         let (_, trampoline) = self.process(me)?.signals.ok_or(ESRCH)?;
         let regs = self.memory.machine.regs(context);
         (regs.rsp, regs.rip, regs.rflags) = (frame, trampoline, FLAGS);
-        count(&mut self.counters.signals);
         Ok(())
     }
 

@@ -40,7 +40,6 @@ impl<M: Machine> Kernel<M> {
                 process.who.group = pid;
             }
         });
-        count(&mut self.counters.processes);
         Ok(id)
     }
 

@@ -37,7 +37,6 @@ impl<M: Machine> Kernel<M> {
         owner.threads = owner.threads.saturating_add(1);
         *self.memory.machine.regs(context) = *regs;
         self.memory.machine.reset_vector(context);
-        count(&mut self.counters.threads);
         self.enqueue(thread, Place::Last);
         Ok(thread)
     }
