@@ -46,7 +46,7 @@ mod volume;
 pub use format::{Inode, Kind, Name};
 pub use op::{Attributes, New};
 pub use view::View;
-pub use volume::{Format, Health, Mode, Scrub, Statistics, Volume, format, mount};
+pub use volume::{Format, Health, Mode, Scrub, Snapshot, Statistics, Volume, format, mount};
 
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "small numbers of tests")]

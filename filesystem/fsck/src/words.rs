@@ -12,6 +12,7 @@ pub fn sentence(finding: Finding) -> String {
             format!("what is at block or file {at} cannot be read: {}", flaw(what))
         }
         Finding::Unread(block) => format!("the device fails to read block {block}"),
+        Finding::Dead(block) => format!("a snapshot is wrong about who needs block {block}"),
         Finding::Copy(block) => format!("one of two copies is damaged, at block {block}"),
         Finding::Shared(block) => format!("block {block} belongs to two"),
         Finding::Unmarked(block) => format!("block {block} is in use, and marked as free"),

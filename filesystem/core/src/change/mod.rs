@@ -9,9 +9,9 @@ pub(crate) use data::INLINE_MAX;
 
 use crate::device::BlockDevice;
 use crate::error::{Error, Flaw, Result};
-use crate::format::{FLAG_ORPHAN, Inode, Key, Kind, Tag, VALUE_MAX, Value};
+use crate::format::{FLAG_ORPHAN, Inode, Key, Kind, Ptr, Tag, VALUE_MAX, Value};
 use crate::op::{Attributes, New, Op, Place};
-use crate::tree::{Run, Tree};
+use crate::tree::Tree;
 use crate::view::View;
 
 /// A volume that is being changed.
@@ -22,8 +22,8 @@ pub(crate) struct Change<'s, D> {
     pub(crate) next: u64,
     /// How many files there are.
     pub(crate) files: u64,
-    /// Blocks that are not needed any more.
-    pub(crate) freed: Vec<Run>,
+    /// What is not needed any more.
+    pub(crate) freed: Vec<Ptr>,
 }
 
 /// What a change leaves.
@@ -32,7 +32,7 @@ pub(crate) struct Done {
     pub(crate) tree: Tree,
     pub(crate) next: u64,
     pub(crate) files: u64,
-    pub(crate) freed: Vec<Run>,
+    pub(crate) freed: Vec<Ptr>,
 }
 
 /// A record has 16 KiB unless a file says otherwise.

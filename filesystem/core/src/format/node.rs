@@ -20,8 +20,10 @@ use crate::num::{short, wide};
 pub(crate) enum Tag {
     /// Pool: the bitmap of a region.
     Region,
-    /// Pool: a volume and the root of its tree.
+    /// Pool: a volume, or a snapshot of it, and the root of its tree.
     Volume,
+    /// Pool: blocks of a snapshot that what came behind it does not need.
+    Dead,
     /// Volume: an inode.
     Inode,
     /// Volume: the whole content of a small file, or the target of a symbolic link.
@@ -34,10 +36,11 @@ pub(crate) enum Tag {
     Orphan,
 }
 
-/// What is on disk for each [`Tag`]; the gaps are for dead lists (3) and attributes (20).
-const TAGS: [(u8, Tag); 7] = [
+/// What is on disk for each [`Tag`]; the gap is for attributes (20).
+const TAGS: [(u8, Tag); 8] = [
     (1, Tag::Region),
     (2, Tag::Volume),
+    (3, Tag::Dead),
     (16, Tag::Inode),
     (17, Tag::Inline),
     (18, Tag::Name),

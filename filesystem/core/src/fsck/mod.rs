@@ -2,6 +2,7 @@
 //! the tests' oracle is the same walk.
 
 mod files;
+mod used;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -9,12 +10,13 @@ use alloc::vec::Vec;
 use crate::device::BlockDevice;
 use crate::error::{Error, Failure, Flaw, Result};
 use crate::format::{Key, Node, Ptr, Super, Tag, Value};
-use crate::space::{Entry as RegionEntry, POOL, REGION, Region, pieces, untouched};
+use crate::space::{Entry as RegionEntry, POOL, REGION, Region, untouched};
 use crate::store::{Role, Store};
 use crate::tree::{Run, Tree};
-use crate::volume::{Entry, VOLUME, supers};
+use crate::volume::{Entry, SNAPSHOTS, VOLUME, dead_list, supers};
 
 use files::Files;
+use used::Used;
 
 /// No report has more findings.
 const FINDINGS_MAX: usize = 4096;
@@ -58,6 +60,8 @@ pub enum Finding {
     Number(u64),
     /// The volume has another number of files than it says.
     Files,
+    /// What a snapshot says of this block is wrong: that only it needs it, or that others do.
+    Dead(u64),
 }
 
 /// What a check found.
@@ -95,7 +99,7 @@ pub async fn check<D: BlockDevice>(device: &D, depth: Depth) -> Result<Report> {
             Ok(()) => {
                 report.findings.append(&mut walk.findings);
                 report.findings.extend(store.damaged.take().into_iter().map(Finding::Copy));
-                report.files = walk.files.count();
+                report.files = walk.count;
                 report.blocks = walk.used.count();
                 break;
             }
@@ -108,45 +112,21 @@ pub async fn check<D: BlockDevice>(device: &D, depth: Depth) -> Result<Report> {
     Ok(report)
 }
 
-/// Blocks that are in use.
-#[derive(Debug, Default)]
-pub(crate) struct Used(BTreeMap<u64, Region>);
-
-impl Used {
-    /// Whether none of these was in use; they are now.
-    fn mark(&mut self, run: Run) -> bool {
-        let mut fresh = true;
-        for (number, at, count) in pieces(run) {
-            let region = self.0.entry(number).or_insert_with(|| Region::new(0..REGION));
-            fresh &= region.all(at, count, false);
-            region.set(at, count, true);
-        }
-        fresh
-    }
-
-    fn count(&self) -> u64 {
-        let used = |region: &Region| REGION.saturating_sub(region.free);
-        self.0.values().map(used).fold(0, u64::saturating_add)
-    }
-
-    /// All of them.
-    #[cfg(test)]
-    pub(crate) fn blocks(&self) -> impl Iterator<Item = u64> {
-        self.0.iter().flat_map(|(number, region)| {
-            let base = number.saturating_mul(REGION);
-            let set = Region::new(0..REGION).absorb(region);
-            set.into_iter().map(move |at| base.saturating_add(at))
-        })
-    }
-}
-
 /// A check under way.
 #[derive(Debug)]
 pub(crate) struct Walk<'s, D> {
     store: &'s Store<D>,
     depth: Depth,
+    /// Of the tree that is walked over; in the end of all.
     pub(crate) used: Used,
+    /// Of the pool tree, and of the dead lists of snapshots.
+    pool: Used,
+    dead: BTreeMap<u64, Used>,
+    snapshots: Vec<Entry>,
     maps: BTreeMap<u64, Region>,
+    secret: [u8; 16],
+    /// Files of the volume.
+    count: u64,
     files: Files,
     findings: Vec<Finding>,
 }
@@ -158,6 +138,11 @@ impl<'s, D: BlockDevice> Walk<'s, D> {
             store,
             depth,
             used: Used::default(),
+            pool: Used::default(),
+            dead: BTreeMap::new(),
+            snapshots: Vec::new(),
+            count: 0,
+            secret: root.secret,
             maps: BTreeMap::new(),
             files: Files::new(root.secret),
             findings: Vec::new(),
@@ -180,19 +165,55 @@ impl<'s, D: BlockDevice> Walk<'s, D> {
         Ok(())
     }
 
-    /// Walks over the pool tree, the maps, and the volume; fails if the roots cannot be read.
+    /// Walks over the pool tree, the maps, the volume and its snapshots; fails if the roots of
+    /// the first and the volume cannot be read.
     pub(crate) async fn volume(&mut self, root: &Super) -> Result<()> {
         let pool = Tree::open(root.root, root.level, POOL)?;
         let entry = Entry::read(self.store, &pool).await?;
         let tree = Tree::open(entry.root, entry.level, VOLUME)?;
         tree.get(self.store, Key::MIN).await?;
         self.tree(root.root, root.level, POOL).await?;
-        self.tree(entry.root, entry.level, VOLUME).await?;
-        let mut findings = self.files.judge(&entry);
-        findings.truncate(FINDINGS_MAX.saturating_sub(self.findings.len()));
-        self.findings.append(&mut findings);
+        self.pool = core::mem::take(&mut self.used);
+        let mut all = self.pool.clone();
+        // The youngest first: each tells what the one before it keeps for itself alone.
+        let mut snapshots = core::mem::take(&mut self.snapshots);
+        snapshots.sort_unstable_by_key(|snapshot| snapshot.txg);
+        let mut younger = Used::default();
+        for entry in [entry].iter().chain(snapshots.iter().rev()) {
+            self.tree(entry.root, entry.level, VOLUME).await?;
+            self.judge_files(entry);
+            let own = core::mem::take(&mut self.used);
+            if entry.txg > 0 {
+                let dead = self.dead.remove(&entry.txg).unwrap_or_default();
+                let alone = own.without(&younger);
+                self.found_dead(&alone.without(&dead));
+                self.found_dead(&dead.without(&alone));
+            }
+            all.absorb(&own);
+            younger = own;
+        }
+        // Lists of snapshots that are not there.
+        for dead in core::mem::take(&mut self.dead).values() {
+            self.found_dead(dead);
+        }
+        self.used = all;
         self.compare();
         Ok(())
+    }
+
+    fn found_dead(&mut self, wrong: &Used) {
+        wrong.blocks().for_each(|block| self.found(Finding::Dead(block)));
+    }
+
+    /// What is wrong with the files of the tree that was walked over.
+    fn judge_files(&mut self, entry: &Entry) {
+        let mut files = core::mem::replace(&mut self.files, Files::new(self.secret));
+        let mut findings = files.judge(entry);
+        findings.truncate(FINDINGS_MAX.saturating_sub(self.findings.len()));
+        self.findings.append(&mut findings);
+        if entry.txg == 0 {
+            self.count = files.count();
+        }
     }
 
     /// Walks over all nodes of a tree.
@@ -235,13 +256,29 @@ impl<'s, D: BlockDevice> Walk<'s, D> {
     async fn judge(&mut self, key: Key, value: &Value, owner: u32) -> Result<()> {
         match (owner, key.tag) {
             (POOL, Tag::Region) => self.map(key.object, value).await,
-            (POOL, Tag::Volume) if key == Entry::KEY => Ok(()),
+            (POOL, Tag::Volume) => {
+                let entry = Entry::decode(&key, value)?;
+                self.snapshots.extend((entry.txg > 0).then_some(entry));
+                Ok(())
+            }
+            (POOL, Tag::Dead) => self.dead_list(key, value),
             (VOLUME, Tag::Data) => {
                 self.files.item(&key, value)?;
                 self.record(value).await
             }
             (VOLUME, _) => self.files.item(&key, value),
             _ => Err(Flaw::Role.at(key.object)),
+        }
+    }
+
+    fn dead_list(&mut self, key: Key, value: &Value) -> Result<()> {
+        let area = &self.store.area;
+        let inside = |run: Run| run.0 >= area.start && run.0.saturating_add(run.1) <= area.end;
+        let list = self.dead.entry(key.object.saturating_sub(SNAPSHOTS)).or_default();
+        let dead = dead_list(&key, value)?;
+        match dead.iter().find(|dead| !inside(dead.run) || !list.mark(dead.run)) {
+            Some(wrong) => Err(Flaw::Address.at(wrong.run.0)),
+            None => Ok(()),
         }
     }
 
@@ -282,7 +319,7 @@ impl<'s, D: BlockDevice> Walk<'s, D> {
         }
         let mut fresh = true;
         for run in ptr.runs() {
-            if !self.used.mark(run) {
+            if !self.used.mark(run) || self.pool.any(run) {
                 self.found(Finding::Shared(run.0));
                 fresh = false;
             }
@@ -298,7 +335,7 @@ impl<'s, D: BlockDevice> Walk<'s, D> {
             let base = number.saturating_mul(REGION);
             let mut is = untouched(&area, number);
             let said = maps.get(&number).cloned().unwrap_or_else(|| is.clone());
-            if let Some(region) = used.0.get(&number) {
+            if let Some(region) = used.region(number) {
                 is.absorb(region);
             }
             for at in said.clone().absorb(&is) {

@@ -97,9 +97,9 @@ impl Space {
         let old = self.pool.insert(store, &mut freed, key(number), entry.encode()).await?;
         if let Some(old) = old {
             let map = Entry::decode(&old)?.map;
-            freed.extend(map.runs());
+            freed.push(map);
         }
-        freed.into_iter().for_each(|run| self.hold(run));
+        freed.iter().for_each(|ptr| self.hold_all(ptr));
         Ok(())
     }
 

@@ -102,8 +102,8 @@ const fn key(region: u64) -> Key {
     Key::new(region, Tag::Region, 0)
 }
 
-/// Behind the key of the last region.
-const REGIONS_END: Key = Key::new(u64::MAX, Tag::Region, u64::MAX);
+/// Behind the key of the last region; snapshots come there.
+pub(crate) const REGIONS_END: Key = Key::new(1 << 48, Tag::Region, 0);
 
 /// Where the map is, if this is the item of a region.
 pub(crate) fn map_of(key: &Key, value: &Value) -> Option<Ptr> {
@@ -358,6 +358,11 @@ impl Space {
             }
             _ => self.now.runs.push(run),
         }
+    }
+
+    /// Frees all copies of what a superblock may lead to.
+    pub(crate) fn hold_all(&mut self, ptr: &Ptr) {
+        ptr.runs().for_each(|run| self.hold(run));
     }
 
     /// Frees what was taken and never led to.

@@ -83,6 +83,9 @@ async fn content_step<D: BlockDevice>(volume: &Volume<D>, step: &Step, now: i64)
             let size = volume.view().inode(ino).await?.size;
             write(volume, ino, size, &pattern(*count, *seed), now).await
         }
+        Step::Keep(name) => volume.snapshot(name.as_bytes(), now).await,
+        Step::Forget(name) => volume.delete_snapshot(name.as_bytes()).await,
+        Step::RollBack(name) => volume.roll_back(name.as_bytes(), now).await,
         Step::Fsync => volume.fsync().await,
         Step::Commit => volume.commit(now).await,
         _ => Err(Error::Invalid),
@@ -104,9 +107,15 @@ async fn write<D: BlockDevice>(
     Ok(())
 }
 
-/// Everything that can be seen of a volume.
+/// Everything that can be seen of a volume, and of its snapshots.
 pub(crate) async fn tree<D: BlockDevice>(volume: &Volume<D>) -> Result<Tree> {
-    seen(&volume.view()).await
+    let mut tree = seen(&volume.view()).await?;
+    for snapshot in volume.snapshots() {
+        let kept = seen(&volume.snapshot_view(&snapshot.name)?).await?.into_iter();
+        let name = String::from_utf8_lossy(&snapshot.name);
+        tree.extend(kept.map(|(path, entry)| (alloc::format!("@{name}{path}"), entry)));
+    }
+    Ok(tree)
 }
 
 /// Everything that can be seen in a view.
@@ -151,6 +160,17 @@ pub(crate) async fn seen<D: BlockDevice>(view: &View<'_, D>) -> Result<Tree> {
         tree.insert(path, Entry { kind, mode, links, modified, content, first });
     }
     Ok(tree)
+}
+
+/// A random step over few names, some of them of snapshots.
+pub(crate) fn random_kept_step(random: &mut Random, names: &[&str]) -> Step {
+    let name = (*random.pick(&["x", "y", "z"])).to_string();
+    match random.below(20) {
+        0 | 1 => Step::Keep(name),
+        2 => Step::Forget(name),
+        3 => Step::RollBack(name),
+        _ => random_step(random, names),
+    }
 }
 
 /// A random step over few names.

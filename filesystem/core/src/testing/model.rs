@@ -26,6 +26,20 @@ pub(crate) enum Step {
     Append(String, usize, u8),
     Fsync,
     Commit,
+    /// A snapshot of this name is made, goes, or is what the volume becomes.
+    Keep(String),
+    Forget(String),
+    RollBack(String),
+}
+
+impl Step {
+    /// Whether all that was done before lasts once this has worked.
+    pub(crate) const fn lasts(&self) -> bool {
+        matches!(
+            self,
+            Self::Fsync | Self::Commit | Self::Keep(_) | Self::Forget(_) | Self::RollBack(_)
+        )
+    }
 }
 
 /// What a path leads to.
@@ -58,6 +72,8 @@ struct Node {
 pub(crate) struct Model {
     nodes: Vec<Node>,
     now: i64,
+    /// The snapshots, the oldest first.
+    kept: Vec<(String, Vec<Node>)>,
 }
 
 /// Bytes that are different in each place.
@@ -75,7 +91,7 @@ pub(super) fn split(path: &str) -> (&str, &str) {
 impl Model {
     /// An empty volume.
     pub(crate) fn new() -> Self {
-        Self { nodes: vec![node(Kind::Directory, 0o755, 1)], now: 1 }
+        Self { nodes: vec![node(Kind::Directory, 0o755, 1)], now: 1, kept: Vec::new() }
     }
 
     fn find(&self, path: &str) -> Result<usize> {
@@ -214,8 +230,27 @@ impl Model {
                 Ok(())
             }
             Step::Rename(from, to) => self.rename(from, to),
+            Step::Keep(_) | Step::Forget(_) | Step::RollBack(_) => self.snapshot_step(step),
             _ => self.content_step(step),
         }
+    }
+
+    fn snapshot_step(&mut self, step: &Step) -> Result<()> {
+        let at = |name: &String| {
+            self.kept.iter().position(|kept| kept.0 == *name).ok_or(Error::NotFound)
+        };
+        match step {
+            Step::Keep(name) if at(name).is_ok() => return Err(Error::Exists),
+            Step::Keep(name) => self.kept.push((name.clone(), self.nodes.clone())),
+            Step::Forget(name) => drop(self.kept.remove(at(name)?)),
+            Step::RollBack(name) => {
+                let at = at(name)?;
+                self.nodes = self.kept[at].1.clone();
+                self.kept.truncate(at + 1);
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn content_step(&mut self, step: &Step) -> Result<()> {
@@ -241,8 +276,18 @@ impl Model {
         Ok(())
     }
 
-    /// Everything that can be seen.
+    /// Everything that can be seen, of snapshots too.
     pub(crate) fn tree(&self) -> Tree {
+        let mut tree = self.now_tree();
+        for (name, nodes) in &self.kept {
+            let kept = Self { nodes: nodes.clone(), now: 0, kept: Vec::new() };
+            let kept = kept.now_tree().into_iter();
+            tree.extend(kept.map(|(path, entry)| (alloc::format!("@{name}{path}"), entry)));
+        }
+        tree
+    }
+
+    fn now_tree(&self) -> Tree {
         let mut tree = Tree::new();
         let mut first: BTreeMap<usize, String> = BTreeMap::new();
         let mut todo = vec![(String::new(), 0)];

@@ -9,7 +9,7 @@ use crate::error::{Blame, Error};
 use crate::format::{Key, Value};
 use crate::fsck::{self, Depth, Finding};
 use crate::testing::act;
-use crate::testing::disk::{Image, SimDisk};
+use crate::testing::disk::{Image, SimDisk, Trouble};
 use crate::testing::model::{Tree, pattern};
 use crate::testing::{COPIED, formatted, in_use, mounted, run};
 use crate::{BLOCK, Health, Kind, Mode, New, Volume, mount};
@@ -149,4 +149,68 @@ fn a_record_that_is_lost_is_told_and_all_else_is_read() {
     }
     assert_eq!(failed, 1);
     assert!(matches!(run(volume.unmount(4)), Ok(_) | Err(Error::Stopped)));
+}
+
+/// Whatever a file's content is, it is what was written there: never another's, never none.
+fn is_what_was_written(volume: &Volume<&SimDisk>) -> (usize, usize) {
+    let (mut good, mut lost) = (0, 0);
+    let view = volume.view();
+    let Ok(names) = run(view.entries(ROOT, None, 1_000)) else { return (0, 1) };
+    for (_, name) in names {
+        let seed: u8 = core::str::from_utf8(&name.name).unwrap().parse().unwrap();
+        let Ok(inode) = run(view.inode(name.ino)) else {
+            lost += 1;
+            continue;
+        };
+        let mut bytes = vec![0; usize::try_from(inode.size).unwrap()];
+        match run(view.read(name.ino, 0, &mut bytes)) {
+            Ok(_) => {
+                assert!(bytes == pattern(bytes.len(), seed), "file {seed} has another content");
+                good += 1;
+            }
+            Err(error) => {
+                assert!(matches!(error.blame(), Blame::Volume | Blame::Device));
+                lost += 1;
+            }
+        }
+    }
+    (good, lost)
+}
+
+/// Six files, the second of each two with a commit, and trouble at a request.
+fn disk_with_files(disk: &SimDisk, at: u64, trouble: Trouble) {
+    let volume = mounted(disk);
+    let new = New { kind: Kind::File, mode: 0o600, uid: 0, gid: 0 };
+    disk.trouble(at, trouble);
+    for number in 0..6_u8 {
+        let name = alloc::format!("{number}");
+        let ino = run(volume.create(ROOT, name.as_bytes(), new, 1)).unwrap();
+        let count = 900 + 9_000 * usize::from(number);
+        assert_eq!(run(volume.write(ino, 0, &pattern(count, number), 1)), Ok(count));
+        if number % 2 == 1 {
+            run(volume.commit(2)).unwrap();
+        }
+    }
+    run(volume.unmount(3)).unwrap();
+}
+
+#[test]
+fn a_write_that_is_lost_or_lands_elsewhere_never_gives_a_file_other_content() {
+    let (mut good, mut lost, mut healed) = (0, 0, 0);
+    for trouble in [Trouble::Lose, Trouble::Misdirect(1), Trouble::Misdirect(64)] {
+        for at in 0..100 {
+            let disk = formatted(COPIED);
+            disk_with_files(&disk, at, trouble);
+            let Ok(volume) = run(mount(&disk, Mode::Write)) else { panic!("{trouble:?} at {at}") };
+            let (right, wrong) = is_what_was_written(&volume);
+            good += right;
+            lost += wrong;
+            healed += volume.healed();
+            let mut scrub = volume.scrub();
+            while matches!(run(scrub.step()), Ok(true)) {}
+            healed += scrub.health.healed;
+        }
+    }
+    std::println!("{good} files right, {lost} told as lost, {healed} copies healed");
+    assert!(good > 1_000 && healed > 10, "{good}, {lost}, {healed}");
 }

@@ -25,7 +25,7 @@ pub(super) struct History {
 
 /// How a history ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Fsync,
     Commit,
 }
@@ -35,7 +35,7 @@ fn record(before: &[Step], steps: &[Step], end: End) -> History {
     record_on(formatted(SMALL), before, steps, end)
 }
 
-fn record_on(disk: SimDisk, before: &[Step], steps: &[Step], end: End) -> History {
+pub(super) fn record_on(disk: SimDisk, before: &[Step], steps: &[Step], end: End) -> History {
     let volume = mounted(&disk);
     let mut model = Model::new();
     for step in before {
@@ -53,7 +53,7 @@ fn record_on(disk: SimDisk, before: &[Step], steps: &[Step], end: End) -> Histor
         let done = run(act::step(&volume, step, now));
         assert_eq!(done, model.step(step, now), "{step:?} of {steps:?}");
         trees.push(model.tree());
-        if matches!(step, Step::Fsync | Step::Commit) {
+        if step.lasts() && done.is_ok() {
             lasting = trees.len() - 1;
         }
         disk.mark(trees.len() - 1, lasting);
@@ -214,6 +214,13 @@ fn whatever_request_fails_nothing_panics_and_a_prefix_is_left() {
         Step::Commit,
         Step::Truncate("B/foo".to_string(), 5_000),
         Step::Append("bar".to_string(), 5_000, 7),
+        Step::Keep("x".to_string()),
+        Step::Write("B/foo".to_string(), 0, 40_000, 8),
+        Step::Keep("y".to_string()),
+        Step::Unlink("B/foo".to_string()),
+        Step::RollBack("x".to_string()),
+        Step::Truncate("B/foo".to_string(), 100),
+        Step::Forget("x".to_string()),
     ]
     .to_vec();
     let disk = formatted(SMALL);
@@ -250,9 +257,14 @@ fn until_it_fails(disk: &SimDisk, mut model: Model, steps: &[Step]) -> (Vec<Tree
         if run(act::step(&volume, step, now)).is_ok() {
             model.step(step, now).unwrap();
             trees.push(model.tree());
-            if matches!(step, Step::Fsync | Step::Commit) {
+            if step.lasts() {
                 lasting = trees.len() - 1;
             }
+        } else if matches!(step, Step::Keep(_) | Step::Forget(_) | Step::RollBack(_)) {
+            // It was not known to last, and may: nothing comes behind it.
+            model.step(step, now).unwrap();
+            trees.push(model.tree());
+            break;
         }
     }
     if run(volume.unmount(100)).is_ok() {

@@ -135,7 +135,8 @@ fn blocks_that_are_lost_free_or_owned_twice_are_found() {
             other => panic!("{other:?}"),
         }
     };
-    let unmarked = found(|change| change.freed.push((record(change).block, 1)));
+    let unmarked =
+        found(|change| change.freed.push(crate::format::Ptr { blocks: 1, ..record(change) }));
     assert!(matches!(unmarked[..], [Finding::Unmarked(_)]), "{unmarked:?}");
     let shared = found(|change| {
         let ptr = record(change);

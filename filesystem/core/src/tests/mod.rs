@@ -6,6 +6,7 @@ mod disk;
 mod fsck;
 mod hostile;
 mod model;
+mod snapshot;
 mod together;
 mod tree;
 mod volume;

@@ -4,9 +4,9 @@
 use alloc::vec::Vec;
 
 use crate::fsck::{self, Depth};
-use crate::testing::act::{self, random_step};
+use crate::testing::act::{self, random_kept_step, random_step};
 use crate::testing::disk::SimDisk;
-use crate::testing::model::Model;
+use crate::testing::model::{Model, Step};
 use crate::testing::random::Random;
 use crate::testing::{COPIED, SMALL, formatted, in_use, mounted, run};
 
@@ -17,14 +17,14 @@ fn is_sound(disk: &SimDisk) {
     assert_eq!(report.findings, Vec::new());
 }
 
-fn history(seed: u64, steps: i64) {
+fn history(seed: u64, steps: i64, next: fn(&mut Random, &[&str]) -> Step) {
     let mut random = Random::new(seed);
     let disk = formatted(if seed % 4 == 3 { COPIED } else { SMALL });
     disk.guard(in_use);
     let mut volume = mounted(&disk);
     let mut model = Model::new();
     for now in 2..steps + 2 {
-        let step = random_step(&mut random, &NAMES);
+        let step = next(&mut random, &NAMES);
         let expected = model.step(&step, now);
         let got = run(act::step(&volume, &step, now));
         assert_eq!(got, expected, "seed {seed}, {step:?} at {now}");
@@ -52,7 +52,14 @@ fn history(seed: u64, steps: i64) {
 #[test]
 fn random_histories_are_those_of_the_model() {
     for seed in 0..40 {
-        history(seed, 150);
+        history(seed, 150, random_step);
+    }
+}
+
+#[test]
+fn random_histories_with_snapshots_are_those_of_the_model() {
+    for seed in 0..40 {
+        history(seed, 150, random_kept_step);
     }
 }
 

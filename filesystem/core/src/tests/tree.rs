@@ -22,7 +22,7 @@ struct World<'d> {
     model: BTreeMap<Key, Vec<u8>>,
     next: u64,
     txg: u64,
-    freed: Vec<Run>,
+    freed: Vec<Ptr>,
 }
 
 fn disk() -> SimDisk {
@@ -199,7 +199,7 @@ fn each_block_is_freed_once_and_only_if_it_was_written() {
         }
     }
     world.commit();
-    let mut freed = world.freed.clone();
+    let mut freed: Vec<Run> = world.freed.iter().flat_map(Ptr::runs).collect();
     freed.sort_unstable();
     let count = freed.len();
     freed.dedup();

@@ -4,7 +4,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Run, Tree, follow};
+use super::{Tree, follow};
 use crate::device::BlockDevice;
 use crate::error::{Error, Flaw, Result};
 use crate::format::{CAPACITY, ENTRY, Key, NODE_BLOCKS, Node, Ptr, Value};
@@ -17,12 +17,12 @@ const SPARSE: usize = CAPACITY / 4;
 const JOINED: usize = CAPACITY / 4 * 3;
 
 impl Tree {
-    /// Sets the value of a key, and gives back the one before. Blocks that are not needed any
-    /// more are added to `freed`.
+    /// Sets the value of a key, and gives back the one before. What is not needed any more is
+    /// added to `freed`.
     pub(crate) async fn insert<D: BlockDevice>(
         &mut self,
         store: &Store<D>,
-        freed: &mut Vec<Run>,
+        freed: &mut Vec<Ptr>,
         key: Key,
         value: Value,
     ) -> Result<Option<Value>> {
@@ -65,7 +65,7 @@ impl Tree {
     pub(crate) async fn remove<D: BlockDevice>(
         &mut self,
         store: &Store<D>,
-        freed: &mut Vec<Run>,
+        freed: &mut Vec<Ptr>,
         key: Key,
     ) -> Result<Option<Value>> {
         if self.get(store, key).await?.is_none() {
@@ -111,11 +111,11 @@ impl Tree {
     }
 
     /// Counts what a value brings and what the one before it leaves behind.
-    fn account(&mut self, old: Option<&Value>, new: Option<&Value>, freed: &mut Vec<Run>) {
+    fn account(&mut self, old: Option<&Value>, new: Option<&Value>, freed: &mut Vec<Ptr>) {
         // Each may take a whole group.
         let room = |record: &Value| record.blocks().next_multiple_of(NODE_BLOCKS);
         match old {
-            Some(Value::Stored(ptr)) => freed.extend(ptr.runs()),
+            Some(Value::Stored(ptr)) => freed.push(*ptr),
             Some(record @ Value::Record(_)) => {
                 self.records = self.records.saturating_sub(room(record));
             }
@@ -130,7 +130,7 @@ impl Tree {
     async fn open_root<D: BlockDevice>(
         &mut self,
         store: &Store<D>,
-        freed: &mut Vec<Run>,
+        freed: &mut Vec<Ptr>,
     ) -> Result<Role> {
         let role = Role { level: self.level, owner: self.owner, low: Key::MIN, high: None };
         let opened = open(store, freed, &mut self.root, role).await?;
@@ -142,13 +142,13 @@ impl Tree {
 /// Makes the node behind a value a changed one; how many that adds.
 async fn open<D: BlockDevice>(
     store: &Store<D>,
-    freed: &mut Vec<Run>,
+    freed: &mut Vec<Ptr>,
     value: &mut Value,
     role: Role,
 ) -> Result<u64> {
     let Value::Stored(ptr) = *value else { return Ok(0) };
     *value = Value::Child(store.node(&ptr, role).await?);
-    freed.extend(ptr.runs());
+    freed.push(ptr);
     Ok(1)
 }
 
@@ -175,7 +175,7 @@ impl Node {
     async fn open<D: BlockDevice>(
         &mut self,
         store: &Store<D>,
-        freed: &mut Vec<Run>,
+        freed: &mut Vec<Ptr>,
         at: usize,
         own: Role,
     ) -> Result<u64> {
@@ -209,7 +209,7 @@ impl Node {
     async fn join<D: BlockDevice>(
         &mut self,
         store: &Store<D>,
-        freed: &mut Vec<Run>,
+        freed: &mut Vec<Ptr>,
         at: usize,
         own: Role,
     ) -> Result<Option<(usize, u64)>> {

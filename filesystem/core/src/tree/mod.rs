@@ -72,6 +72,36 @@ impl Tree {
         (self.root.clone(), role)
     }
 
+    /// Everything on disk behind it that was written after this transaction: what is older has
+    /// nothing younger below it.
+    pub(crate) async fn younger<D: BlockDevice>(
+        &self,
+        store: &Store<D>,
+        txg: u64,
+    ) -> Result<Vec<Ptr>> {
+        let young = |value: &Value| match value {
+            Value::Stored(ptr) => (ptr.birth > txg).then_some(*ptr),
+            _ => None,
+        };
+        let older = |value: &Value| matches!(value, Value::Stored(ptr) if ptr.birth <= txg);
+        let mut found = Vec::new();
+        let mut todo = alloc::vec![self.top()];
+        while let Some((value, role)) = todo.pop() {
+            if older(&value) {
+                continue;
+            }
+            found.extend(young(&value));
+            let node = follow(store, &value, role).await?;
+            if node.level == 0 {
+                found.extend(node.items.iter().filter_map(|(_, value)| young(value)));
+                continue;
+            }
+            let items = node.items.iter().enumerate();
+            todo.extend(items.map(|(at, (_, value))| (value.clone(), node.role(at, role))));
+        }
+        Ok(found)
+    }
+
     /// Blocks that a commit will need for it, at most so many: nodes, records.
     pub(crate) const fn dirty(&self) -> (u64, u64) {
         (self.nodes, self.records)

@@ -6,8 +6,9 @@ use super::log::Log;
 use super::{Entry, Turn, Volume};
 use crate::device::{self, BlockDevice};
 use crate::error::{Error, Flaw, Result};
-use crate::format::{Ptr, RING, RING_A, Super, ring_b};
-use crate::tree::{Run, Tree, Written};
+use crate::format::{RING, RING_A, Super, ring_b};
+use crate::lock::Held;
+use crate::tree::{Run, Written};
 
 impl<D: BlockDevice> Volume<D> {
     /// Makes everything last that was done before, and ends the transaction; `time` is noted, 0:
@@ -18,7 +19,8 @@ impl<D: BlockDevice> Volume<D> {
     /// The device's, or what cannot be read; then nothing is changed any more until the next
     /// mount.
     pub async fn commit(&self, time: i64) -> Result<()> {
-        self.lasting(self.end_transaction(time, Ending::More)).await
+        let known = self.medium().await?;
+        self.lasting(known, self.end_transaction(time, Ending::More)).await
     }
 
     /// Makes everything last and gives the device back. Files without a name are gone then.
@@ -30,7 +32,8 @@ impl<D: BlockDevice> Volume<D> {
         match self.writable() {
             Ok(()) => {
                 self.erase_orphans().await?;
-                self.lasting(self.end_transaction(time, Ending::Clean)).await?;
+                let known = self.medium().await?;
+                self.lasting(known, self.end_transaction(time, Ending::Clean)).await?;
             }
             Err(Error::ReadOnly) => {}
             Err(error) => return Err(error),
@@ -38,20 +41,28 @@ impl<D: BlockDevice> Volume<D> {
         Ok(self.store.device)
     }
 
-    /// Does what has to last, when nothing else does. Whatever keeps it from its end, nothing is
-    /// changed behind it.
-    pub(super) async fn lasting(&self, what: impl Future<Output = Result<()>>) -> Result<()> {
+    /// Waits until nothing else is made to last.
+    pub(super) async fn medium(&self) -> Result<Held<'_, bool>> {
         self.writable()?;
-        let mut known = self.medium.lock().await;
-        self.writable()?;
-        let before = core::mem::replace(&mut *known, false);
-        let result = if before { what.await } else { Err(Error::Stopped) };
+        let known = self.medium.lock().await;
+        self.stopped.set(self.stopped.get() || !*known);
+        self.writable().map(|()| known)
+    }
+
+    /// Does what has to last. Whatever keeps it from its end, nothing is changed behind it.
+    pub(super) async fn lasting(
+        &self,
+        mut known: Held<'_, bool>,
+        what: impl Future<Output = Result<()>>,
+    ) -> Result<()> {
+        *known = false;
+        let result = what.await;
         *known = result.is_ok();
         self.stopped.set(result.is_err());
         result
     }
 
-    pub(super) async fn end_transaction(&self, time: i64, ending: Ending) -> Result<()> {
+    pub(super) async fn end_transaction(&self, time: i64, ending: Ending<'_>) -> Result<()> {
         let mut turn = self.turn().await;
         let written = turn.close(time, ending).await?;
         let root = turn.state.root;
@@ -84,11 +95,15 @@ impl<D: BlockDevice> Volume<D> {
 impl<D: BlockDevice> Turn<'_, D> {
     /// Ends the open transaction: what has to be written, behind it the superblock. The next one
     /// is open from here on; nothing of it may last before that superblock does.
-    async fn close(&mut self, time: i64, ending: Ending) -> Result<Written> {
+    async fn close(&mut self, time: i64, ending: Ending<'_>) -> Result<Written> {
         let store = &self.volume.store;
         let txg = self.state.root.txg.checked_add(1).ok_or(Flaw::Value.at(0))?;
         // Records of the transaction that comes are written before it ends.
         store.advance(txg.saturating_add(1));
+        if let Ending::RollBack(to) = ending {
+            self.roll_back_to(to).await?;
+        }
+        let time = if time == 0 { self.state.root.time } else { time };
         let mut tree = self.state.tree.clone();
         let mut written = Written::default();
         let mut places = Vec::new();
@@ -96,15 +111,29 @@ impl<D: BlockDevice> Turn<'_, D> {
             places.push(self.state.space.places(store, blocks, class).await?);
         }
         tree.settle(&places, store.seed, txg, &mut written)?;
-        let (root, level) = self.enter_volume(&tree, txg, &mut written).await?;
+        let (root, level) = tree.root().ok_or(Flaw::Missing.at(txg))?;
+        let (next, files) = (self.state.next, self.state.files);
+        let entry = Entry { next, files, ..Entry::new(root, level) };
+        self.bury(txg).await?;
+        match ending {
+            Ending::Keep(name) => {
+                let name = name.to_vec();
+                self.enter_snapshot(Entry { txg, time, name, ..entry.clone() }).await?;
+            }
+            Ending::Forget(old) => self.forget(old, txg).await?,
+            Ending::More | Ending::Clean | Ending::RollBack(_) => {}
+        }
+        self.set_pool(Entry::KEY, entry.encode()).await?;
+        let state = &mut *self.state;
+        let (root, level) = state.space.commit(store, txg, &mut written).await?;
         let place = match ending {
             Ending::Clean => None,
-            Ending::More => self.next_log().await?,
+            _ => self.next_log().await?,
         };
         let state = &mut *self.state;
         state.root = Super {
             txg,
-            time: if time == 0 { state.root.time } else { time },
+            time,
             root,
             level,
             clean: ending == Ending::Clean,
@@ -121,22 +150,6 @@ impl<D: BlockDevice> Turn<'_, D> {
         Ok(written)
     }
 
-    /// Tells the pool tree of the volume's new root, and gives that tree its places.
-    async fn enter_volume(
-        &mut self,
-        tree: &Tree,
-        txg: u64,
-        written: &mut Written,
-    ) -> Result<(Ptr, u8)> {
-        let (store, state) = (&self.volume.store, &mut *self.state);
-        let (root, level) = tree.root().ok_or(Flaw::Missing.at(txg))?;
-        let entry = Entry { root, level, next: state.next, files: state.files };
-        let mut freed = Vec::new();
-        state.space.pool.insert(store, &mut freed, Entry::KEY, entry.encode()).await?;
-        freed.into_iter().for_each(|run| state.space.hold(run));
-        state.space.commit(store, txg, written).await
-    }
-
     /// Takes the first place of the next log; without one, `fsync` commits.
     async fn next_log(&mut self) -> Result<Option<Run>> {
         match self.take_log_place().await {
@@ -147,11 +160,17 @@ impl<D: BlockDevice> Turn<'_, D> {
     }
 }
 
-/// What comes behind a transaction.
+/// What ends a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// Others.
+pub(super) enum Ending<'n> {
+    /// Others come.
     More,
-    /// Nothing.
+    /// Nothing comes.
     Clean,
+    /// A snapshot of this name is made.
+    Keep(&'n [u8]),
+    /// The snapshot that this transaction made goes.
+    Forget(u64),
+    /// All is as in the snapshot that this transaction made.
+    RollBack(u64),
 }

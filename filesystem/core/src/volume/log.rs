@@ -46,7 +46,8 @@ impl<D: BlockDevice> Volume<D> {
     ///
     /// The device's; then nothing is changed any more until the next mount.
     pub async fn fsync(&self) -> Result<()> {
-        self.lasting(self.write_log()).await
+        let known = self.medium().await?;
+        self.lasting(known, self.write_log()).await
     }
 
     async fn write_log(&self) -> Result<()> {

@@ -12,6 +12,7 @@ mod log;
 mod mount;
 mod operations;
 mod scrub;
+mod snapshot;
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -19,13 +20,10 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::ops::Range;
 
-use zerocopy::little_endian::U64;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
-
 use crate::change::{Change, Done};
 use crate::device::{Access, BlockDevice};
-use crate::error::{Error, Fault, Flaw, Result};
-use crate::format::{Class, Key, NODE_BLOCKS, Ptr, RawPtr, Super, Tag, Value};
+use crate::error::{Error, Fault, Result};
+use crate::format::{NODE_BLOCKS, Ptr, Super};
 use crate::lock::{Held, Lock};
 use crate::space::Space;
 use crate::store::Store;
@@ -37,6 +35,8 @@ pub(crate) use log::read_log;
 pub(crate) use mount::supers;
 pub use mount::{Format, format, mount};
 pub use scrub::{Health, Scrub};
+pub use snapshot::Snapshot;
+pub(crate) use snapshot::{Dead, Entry, SNAPSHOTS, dead_list, snapshots};
 
 /// The number of the only volume that a pool has yet, which owns the nodes of its tree.
 pub(crate) const VOLUME: u32 = 1;
@@ -83,6 +83,10 @@ struct State {
     log: log::Log,
     /// How often each file is open.
     open: BTreeMap<u64, u32>,
+    /// The oldest first.
+    snapshots: Vec<Snapshot>,
+    /// What the open transaction does not need any more, and the last snapshot does.
+    dead: Vec<Dead>,
 }
 
 /// What everyone sees of the state, as it was after the last operation.
@@ -91,6 +95,7 @@ struct Seen {
     tree: Tree,
     pin: Arc<()>,
     statistics: Statistics,
+    snapshots: Vec<Snapshot>,
 }
 
 /// A turn at changing a volume; when it ends, everyone sees what was changed.
@@ -117,57 +122,6 @@ pub struct Statistics {
     pub available: u64,
     /// How many files there are.
     pub files: u64,
-}
-
-/// What the pool tree says of a volume.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry {
-    pub(crate) root: Ptr,
-    pub(crate) level: u8,
-    pub(crate) next: u64,
-    pub(crate) files: u64,
-}
-
-#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-struct RawEntry {
-    root: RawPtr,
-    level: u8,
-    pad: [u8; 7],
-    next: U64,
-    files: U64,
-    /// Room for name, origin, flags, quota and what else comes.
-    later: [u8; 64],
-}
-
-impl Entry {
-    /// The key of the volume.
-    pub(crate) const KEY: Key = Key::new(1, Tag::Volume, 0);
-
-    /// Reads it from the pool tree.
-    pub(crate) async fn read<D: BlockDevice>(store: &Store<D>, pool: &Tree) -> Result<Self> {
-        match pool.get(store, Self::KEY).await? {
-            Some(Value::Bytes(bytes)) => {
-                let raw = RawEntry::ref_from_bytes(&bytes).map_err(|_| Flaw::Length.at(1))?;
-                let root = Ptr::checked(&raw.root, Class::Node)?;
-                let (next, files) = (raw.next.get(), raw.files.get());
-                Ok(Self { root, level: raw.level, next, files })
-            }
-            _ => Err(Flaw::Missing.at(1)),
-        }
-    }
-
-    fn encode(&self) -> Value {
-        let raw = RawEntry {
-            root: self.root.raw(),
-            level: self.level,
-            pad: [0; 7],
-            next: self.next.into(),
-            files: self.files.into(),
-            later: [0; 64],
-        };
-        Value::Bytes(raw.as_bytes().into())
-    }
 }
 
 impl<D: BlockDevice> Volume<D> {
@@ -235,7 +189,7 @@ impl<'v, D: BlockDevice> Turn<'v, D> {
     pub(crate) fn adopt(&mut self, done: Done) {
         let state = &mut *self.state;
         (state.tree, state.next, state.files) = (done.tree, done.next, done.files);
-        done.freed.into_iter().for_each(|run| state.space.hold(run));
+        done.freed.iter().for_each(|ptr| state.free(ptr));
     }
 }
 
@@ -245,7 +199,17 @@ impl State {
         let blocks = area.end.saturating_sub(area.start);
         let available = self.available().saturating_sub(reserve(area));
         let statistics = Statistics { blocks, free, available, files: self.files };
-        Seen { tree: self.tree.clone(), pin: self.space.pin(), statistics }
+        let snapshots = self.snapshots.clone();
+        Seen { tree: self.tree.clone(), pin: self.space.pin(), statistics, snapshots }
+    }
+
+    /// Frees what the volume does not need any more, for the last snapshot if it needs it.
+    fn free(&mut self, ptr: &Ptr) {
+        if self.snapshots.last().is_some_and(|last| ptr.birth <= last.txg) {
+            self.dead.extend(ptr.runs().map(|run| Dead { run, birth: ptr.birth }));
+        } else {
+            self.space.hold_all(ptr);
+        }
     }
 
     /// Blocks that the open transaction will write of the tree, at most.
@@ -258,7 +222,9 @@ impl State {
     /// Blocks in whole groups that the next commit will not need.
     fn available(&self) -> u64 {
         let (_, whole) = self.space.usable();
-        whole.saturating_sub(self.dirty()).saturating_sub(self.space.need())
+        let lists = snapshot::nodes(self.dead.len()).saturating_mul(NODE_BLOCKS);
+        let lists = lists.saturating_mul(self.space.copies());
+        whole.saturating_sub(self.dirty()).saturating_sub(self.space.need()).saturating_sub(lists)
     }
 }
 

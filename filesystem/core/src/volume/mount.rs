@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use super::log::{Found, Log};
-use super::{Ending, Entry, Mode, State, Turn, VOLUME, Volume, read_log};
+use super::{Ending, Entry, Mode, State, Turn, VOLUME, Volume, read_log, snapshots};
 use crate::BLOCK;
 use crate::change::ROOT;
 use crate::device::{self, Access, BlockDevice};
@@ -82,7 +82,7 @@ pub async fn format<D: BlockDevice>(device: D, how: &Format) -> Result<()> {
     let store = Store::new(device, &root);
     let space = Space::new(store.area.clone());
     let tree = Tree::new(VOLUME);
-    let entry = Entry { root: root.root, level: 0, next: ROOT, files: 0 };
+    let entry = Entry { next: ROOT, ..Entry::new(root.root, 0) };
     let volume = Volume::new(store, &root, space, tree, &entry);
     let mut turn = volume.turn().await;
     let mut change = turn.change();
@@ -196,7 +196,8 @@ impl<D: BlockDevice> Volume<D> {
     ) -> Self {
         let (secret, log, open) = (root.secret, Log::default(), BTreeMap::new());
         let (root, next, files) = (*root, entry.next, entry.files);
-        let state = State { root, space, tree, next, files, log, open };
+        let (snapshots, dead) = (Vec::new(), Vec::new());
+        let state = State { root, space, tree, next, files, log, open, snapshots, dead };
         Self {
             mode: Mode::Write,
             secret,
@@ -219,6 +220,7 @@ impl<D: BlockDevice> Volume<D> {
             self.writable()?;
             self.store.heals.set(true);
         }
+        turn.state.snapshots = snapshots(&self.store, &turn.state.space.pool).await?;
         // Nothing of the open transaction is on the medium but what the log names.
         self.store.advance(turn.state.root.txg.saturating_add(1));
         let found = read_log(&self.store, &turn.state.root).await?;

@@ -271,7 +271,7 @@ impl<D: BlockDevice> Turn<'_, D> {
         Ok(result)
     }
 
-    async fn erase(&mut self, files: &[u64]) -> Result<()> {
+    pub(super) async fn erase(&mut self, files: &[u64]) -> Result<()> {
         let mut change = self.change();
         for ino in files {
             change.erase(*ino).await?;

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::Volume;
+use super::{Snapshot, Volume};
 use crate::device::BlockDevice;
 use crate::error::{Error, Fault, Flaw, Result};
 use crate::format::{Key, Node, Ptr, Value};
@@ -38,6 +38,14 @@ pub struct Scrub<'v, D> {
 enum Part {
     Pool,
     Volume,
+    /// The snapshot of this transaction.
+    Snapshot(u64),
+}
+
+/// Where to go on with the first snapshot behind this one.
+fn first_after(snapshots: &[Snapshot], txg: u64) -> Option<(Part, Key)> {
+    let next = snapshots.iter().find(|snapshot| snapshot.txg > txg)?;
+    Some((Part::Snapshot(next.txg), Key::MIN))
 }
 
 impl<D: BlockDevice> Volume<D> {
@@ -62,18 +70,26 @@ impl<D: BlockDevice> Scrub<'_, D> {
         let Some((part, from)) = self.next else { return Ok(false) };
         // It keeps what is looked at from being used for anything else meanwhile.
         let view = self.volume.view();
+        let snapshots = self.volume.snapshots();
+        let of = |txg| snapshots.iter().find(|snapshot: &&Snapshot| snapshot.txg == txg);
         let tree = match part {
-            Part::Pool => self.volume.turn().await.state.space.pool.clone(),
-            Part::Volume => view.tree.clone(),
+            Part::Pool => Some(self.volume.turn().await.state.space.pool.clone()),
+            Part::Volume => Some(view.tree.clone()),
+            // It may be gone.
+            Part::Snapshot(txg) => of(txg).and_then(|snapshot| snapshot.tree().ok()),
         };
         let before = self.volume.healed();
-        let end = self.leaf(&tree, from).await?;
+        let end = match &tree {
+            Some(tree) => self.leaf(tree, from).await?,
+            None => None,
+        };
         let healed = self.volume.healed().saturating_sub(before);
         self.health.healed = self.health.healed.saturating_add(healed);
         self.next = match (end, part) {
             (Some(key), part) => Some((part, key)),
             (None, Part::Pool) => Some((Part::Volume, Key::MIN)),
-            (None, Part::Volume) => None,
+            (None, Part::Volume) => first_after(&snapshots, 0),
+            (None, Part::Snapshot(txg)) => first_after(&snapshots, txg),
         };
         Ok(self.next.is_some())
     }
