@@ -194,3 +194,42 @@ fn a_dead_list_that_is_wrong_is_found() {
     run(volume.commit(6)).unwrap();
     assert_eq!(findings(&disk), [Finding::Dead(ptr.block)]);
 }
+
+#[test]
+fn on_a_full_volume_snapshots_can_go_and_it_can_be_filled_again() {
+    for blocks in [SMALL, COPIED] {
+        let disk = formatted(blocks);
+        let volume = mounted(&disk);
+        let size = if blocks == SMALL { 60_000 } else { 600_000 };
+        let mut sizes = Vec::new();
+        for round in 0..8_u8 {
+            let mut names: Vec<Vec<u8>> = Vec::new();
+            let error = loop {
+                let name = alloc::format!("{round}-{}", names.len()).into_bytes();
+                // Half way a snapshot is made, and on the full volume another one.
+                if names.len() == 20 {
+                    run(volume.snapshot(b"half", 5)).unwrap();
+                }
+                let made = run(volume.create(1, &name, FILE, 1));
+                let Ok(ino) = made else { break made.unwrap_err() };
+                names.push(name);
+                let wrote = run(volume.write(ino, 0, &pattern(size, round), 3));
+                let Ok(_) = wrote else { break wrote.unwrap_err() };
+            };
+            assert_eq!(error, Error::NoSpace);
+            let full = run(volume.snapshot(b"full", 5));
+            assert!(matches!(full, Ok(()) | Err(Error::NoSpace)), "{full:?}");
+            sizes.push(names.len());
+            for name in &names {
+                run(volume.unlink(1, name, 4)).unwrap();
+            }
+            run(volume.delete_snapshot(b"half")).unwrap();
+            assert!(full.is_err() || run(volume.delete_snapshot(b"full")).is_ok());
+            settle(&volume);
+        }
+        let (least, most) = (sizes.iter().min().unwrap(), sizes.iter().max().unwrap());
+        assert!(*least > 30 && most - least <= 4, "{sizes:?}");
+        run(volume.unmount(9)).unwrap();
+        assert_eq!(findings(&disk), []);
+    }
+}
