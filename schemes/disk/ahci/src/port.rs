@@ -50,9 +50,9 @@ const RESET_LINK: u32 = 1;
 
 /// How long a port may take to stop, a link to come up, and a disk to be ready after a reset:
 /// it may have to spin up.
-const STOP_TIME: Duration = Duration::from_millis(500);
-const LINK_TIME: Duration = Duration::from_secs(1);
-const READY_TIME: Duration = Duration::from_secs(30);
+pub(crate) const STOP_TIME: Duration = Duration::from_millis(500);
+pub(crate) const LINK_TIME: Duration = Duration::from_secs(1);
+pub(crate) const READY_TIME: Duration = Duration::from_secs(30);
 /// The reset of a link lasts a millisecond at least.
 const RESET_TIME: Duration = Duration::from_millis(2);
 
@@ -65,6 +65,15 @@ pub(crate) enum News {
     Link,
     /// A command failed.
     Failed(Failure),
+}
+
+/// What a port does for itself, and is stopped in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// It runs commands.
+    Commands,
+    /// It puts what the disk says into memory.
+    Receiving,
 }
 
 /// A port.
@@ -121,25 +130,35 @@ impl<R: Registers> Port<R> {
     ///
     /// [`Failure::Gone`], or [`Failure::Late`]: the link must be reset, or the memory lost.
     pub(crate) fn stop(&mut self) -> Result<(), Failure> {
-        for (bit, shows) in [(START, RUNNING), (RECEIVE, RECEIVING)] {
-            let command = self.read(COMMAND);
-            self.write(COMMAND, command & !bit);
-            self.wait(COMMAND, shows, STOP_TIME, "stop")?;
+        for part in [Part::Commands, Part::Receiving] {
+            self.quit(part);
+            wait(STOP_TIME, "stop", || self.has_quit(part))?;
         }
         Ok(())
     }
 
-    /// Resets the link, and with it the disk.
+    /// Tells the port to do this no more.
+    pub(crate) fn quit(&mut self, part: Part) {
+        let bit = if part == Part::Commands { START } else { RECEIVE };
+        let command = self.read(COMMAND);
+        self.write(COMMAND, command & !bit);
+    }
+
+    /// Whether the port does this no more. When it does neither it has let go of its memory.
     ///
     /// # Errors
     ///
-    /// [`Failure::Gone`]: there is no disk any more.
-    pub(crate) fn reset_link(&mut self) -> Result<(), Failure> {
+    /// [`Failure::Gone`].
+    pub(crate) fn has_quit(&self, part: Part) -> Result<bool, Failure> {
+        self.is_clear(COMMAND, if part == Part::Commands { RUNNING } else { RECEIVING })
+    }
+
+    /// Resets the link, and with it the disk; the link then comes up again.
+    pub(crate) fn reset_link(&mut self) {
         let control = self.read(LINK_CONTROL) & !DETECTION;
         self.write(LINK_CONTROL, control | RESET_LINK);
         std::thread::sleep(RESET_TIME);
         self.write(LINK_CONTROL, control);
-        self.wait_for_link()
     }
 
     /// Waits for the link to come up.
@@ -163,14 +182,34 @@ impl<R: Registers> Port<R> {
     ///
     /// [`Failure::Gone`] or [`Failure::Late`].
     pub(crate) fn start(&mut self, list: u64, received: u64) -> Result<(), Failure> {
+        self.listen(list, received);
+        wait(READY_TIME, "get ready", || self.is_ready())?;
+        self.run();
+        Ok(())
+    }
+
+    /// Lets a port that is stopped receive what the disk says.
+    pub(crate) fn listen(&mut self, list: u64, received: u64) {
         self.write64(LIST, list);
         self.write64(RECEIVED, received);
         self.forget_news();
         let command = self.read(COMMAND);
         self.write(COMMAND, command | RECEIVE);
-        self.wait(TASK_FILE, BUSY | DATA_REQUEST, READY_TIME, "get ready")?;
-        self.write(COMMAND, command | RECEIVE | START);
-        Ok(())
+    }
+
+    /// Whether the disk takes commands.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Gone`].
+    pub(crate) fn is_ready(&self) -> Result<bool, Failure> {
+        self.is_clear(TASK_FILE, BUSY | DATA_REQUEST)
+    }
+
+    /// Lets the port run commands.
+    pub(crate) fn run(&mut self) {
+        let command = self.read(COMMAND);
+        self.write(COMMAND, command | START);
     }
 
     /// Asks for interrupts.
@@ -262,22 +301,11 @@ impl<R: Registers> Port<R> {
         self.hba.acknowledge(self.number);
     }
 
-    /// Waits until all of these bits are clear.
-    fn wait(
-        &self,
-        at: usize,
-        bits: u32,
-        limit: Duration,
-        what: &'static str,
-    ) -> Result<(), Failure> {
-        let mut more = anode_block::patience_of(limit);
-        loop {
-            match self.read(at) {
-                u32::MAX => return Err(Failure::Gone),
-                value if value & bits == 0 => return Ok(()),
-                _ if more() => {}
-                _ => return Err(Failure::Late(what)),
-            }
+    /// Whether all of these bits are clear.
+    fn is_clear(&self, at: usize, bits: u32) -> Result<bool, Failure> {
+        match self.read(at) {
+            u32::MAX => Err(Failure::Gone),
+            value => Ok(value & bits == 0),
         }
     }
 
@@ -286,4 +314,19 @@ impl<R: Registers> Port<R> {
         self.write(at, u32::from_le_bytes([a, b, c, d]));
         self.write(at.saturating_add(4), u32::from_le_bytes([e, f, g, h]));
     }
+}
+
+/// Waits until it is done: only before there is anything to serve.
+fn wait(
+    limit: Duration,
+    what: &'static str,
+    done: impl Fn() -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    let mut more = anode_block::patience_of(limit);
+    while !done()? {
+        if !more() {
+            return Err(Failure::Late(what));
+        }
+    }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! A SATA disk: operations in its slots, their order, and what happens when they fail.
 
+mod reset;
 mod start;
 
 use std::collections::VecDeque;
@@ -19,6 +20,7 @@ use crate::fis::{Fis, Way};
 use crate::hba::Queueing;
 use crate::port::{News, Port};
 use crate::tables::{Data, Tables};
+use reset::{Depth, Phase};
 
 /// After so many resets without a good reason the disk is given up.
 const MAX_RESETS: u32 = 16;
@@ -51,7 +53,7 @@ pub(crate) struct Sata<M, R = Mmio> {
     facts: Facts,
     interrupts: Rc<[Interrupt]>,
     resets: u32,
-    dead: bool,
+    phase: Phase,
 }
 
 impl<M: SharedMemory, R: Registers> Sata<M, R> {
@@ -71,6 +73,9 @@ impl<M: SharedMemory, R: Registers> Sata<M, R> {
 
     /// Issues what waits, as far as it may be issued now. Nothing overtakes.
     fn issue(&mut self) {
+        if !self.is_running() {
+            return;
+        }
         let (mut now, mut queued) = (0_u32, 0_u32);
         while let Some(slot) = self.waiting.front().copied() {
             let Some(request) = self.request(slot) else {
@@ -175,13 +180,14 @@ impl<M: SharedMemory, R: Registers> Sata<M, R> {
             eprintln!("ahci: {}: {failure}", self.name());
             self.end_all(self.issued, Err(Error::new(EIO)));
             // Only the port stopped; the disk goes on, or is reset.
-            return self.resume();
+            self.begin_reset(Depth::Port);
+            return Ok(());
         }
         if !refused {
             return Err(failure);
         }
-        self.repeat();
-        self.restart()
+        self.begin_reset(Depth::Link);
+        Ok(())
     }
 
     /// Puts everything in front of the queue again that has not been there twice.
@@ -206,21 +212,15 @@ impl<M: SharedMemory, R: Registers> Sata<M, R> {
     fn recover(&mut self, why: Failure) {
         self.resets = self.resets.saturating_add(1);
         eprintln!("ahci: {}: {why}; resetting it", self.name());
-        let hopeless = self.resets > MAX_RESETS;
-        let up = self.restart().and(if hopeless { Err(Failure::Hopeless) } else { Ok(()) });
-        match up {
-            Ok(()) => {
-                self.repeat();
-                self.issue();
-            }
-            Err(failure) => {
-                eprintln!("ahci: {}: given up: {failure}", self.name());
-                self.dead = true;
-                self.port.abandon();
-                self.waiting.clear();
-                self.end_all(u32::MAX, Err(Error::new(EIO)));
-            }
+        if self.resets > MAX_RESETS {
+            self.give_up(Failure::Hopeless);
+        } else {
+            self.begin_reset(Depth::LastTry);
         }
+    }
+
+    const fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running)
     }
 
     fn slot_count(&self) -> u32 {
@@ -254,8 +254,10 @@ impl<M: SharedMemory, R: Registers> Disk for Sata<M, R> {
     }
 
     fn submit(&mut self, tag: usize, op: Op) -> Result<Submitted> {
-        if self.dead {
-            return Err(Error::new(EIO));
+        match self.phase {
+            Phase::Running => {}
+            Phase::Resetting(..) => return Ok(Submitted::Full),
+            Phase::Dead => return Err(Error::new(EIO)),
         }
         let unable = match op {
             Op::Discard { .. } => self.facts.info.max_discard == 0,
@@ -273,31 +275,35 @@ impl<M: SharedMemory, R: Registers> Disk for Sata<M, R> {
     }
 
     fn kick(&mut self) {
-        if !self.dead {
-            self.issue();
-        }
+        self.issue();
     }
 
     fn finish(&mut self) -> Option<(usize, Result<()>)> {
-        if self.ended.is_empty()
-            && !self.dead
-            && let Err(failure) = self.collect()
-        {
-            self.recover(failure);
+        if self.ended.is_empty() {
+            self.go_on();
+            if self.is_running()
+                && let Err(failure) = self.collect()
+            {
+                self.recover(failure);
+            }
         }
         self.ended.pop_front()
     }
 
     fn look(&mut self) {
-        if !self.dead && !self.port.is_there() {
+        if self.is_running() && !self.port.is_there() {
             self.recover(Failure::Gone);
         }
     }
 
     fn reset(&mut self) {
-        if !self.dead {
+        if self.is_running() {
             self.recover(Failure::Late("answer"));
         }
+    }
+
+    fn is_resetting(&self) -> bool {
+        matches!(self.phase, Phase::Resetting(..))
     }
 
     fn interrupts(&self) -> &[Interrupt] {

@@ -226,6 +226,27 @@ fn a_silent_disk_is_reset_and_gets_its_commands_again_once() {
 }
 
 #[test]
+fn a_disk_that_spins_up_holds_up_nobody() {
+    let mut world = world();
+    world.submits(1, read(0));
+    world.chip.is_slow();
+    world.disk.reset();
+    for _ in 0..100 {
+        assert!(world.disk.is_resetting());
+        assert_eq!(world.finished(), None);
+        assert_eq!(world.disk.submit(2, read(0)).unwrap(), Submitted::Full);
+        world.disk.kick();
+    }
+    world.chip.is_up();
+    assert_eq!(world.finished(), None);
+    assert!(!world.disk.is_resetting());
+    let again = world.chip.takes().remove(0);
+    world.chip.ends(&again);
+    assert_eq!(world.finished(), Some((1, Ok(()))));
+    assert_eq!(world.chip.resets(), 1);
+}
+
+#[test]
 fn a_link_that_loses_frames_is_reset() {
     let mut world = world();
     world.submits(1, read(0));
@@ -261,7 +282,13 @@ fn a_disk_that_is_pulled_out_exchanged_or_stuck_is_dead() {
         world.submits(1, read(0));
         world.submits(2, Op::Flush);
         harm(&world.chip);
-        assert_eq!(world.finished(), Some((1, Err(EIO))));
+        let mut ended = world.finished();
+        while world.disk.is_resetting() {
+            world.disk.reset();
+            world.disk.look();
+            ended = world.finished();
+        }
+        assert_eq!(ended, Some((1, Err(EIO))));
         assert_eq!(world.finished(), Some((2, Err(EIO))));
         assert_eq!(world.disk.submit(3, read(0)).unwrap_err().errno, EIO);
         world.disk.kick();

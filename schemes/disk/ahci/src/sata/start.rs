@@ -1,4 +1,4 @@
-//! Starting disks, and starting them again.
+//! Starting disks.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -8,6 +8,7 @@ use anode_device::{BarKind, Device, Dma, Interrupt, Mmio, Registers, SharedMemor
 use redox::error::Result;
 
 use super::Sata;
+use super::reset::Phase;
 use crate::facts::Facts;
 use crate::failure::Failure;
 use crate::fis::Fis;
@@ -25,7 +26,7 @@ const BOUNCE: usize = 4 * ((1 << 20) + 8192);
 /// What the ports sense within this time is there.
 const SENSE_TIME: Duration = Duration::from_millis(200);
 /// How long a disk may take to say what it is.
-const ANSWER_TIME: Duration = Duration::from_secs(10);
+pub(super) const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 // What kind of device a port has.
 const DISK: u32 = 0x0000_0101;
@@ -66,28 +67,8 @@ impl<M: SharedMemory, R: Registers> Sata<M, R> {
             facts,
             interrupts,
             resets: 0,
-            dead: false,
+            phase: Phase::Running,
         })
-    }
-
-    /// Starts the port again after a command failed; resets the disk if it must be.
-    pub(super) fn resume(&mut self) -> Result<(), Failure> {
-        let [list, received] = self.tables.addresses();
-        let free = self.port.stop().is_ok() && !self.port.is_busy();
-        if free && self.port.start(list, received).is_ok() { Ok(()) } else { self.restart() }
-    }
-
-    /// Resets the disk, and sees that it is the same one still.
-    pub(super) fn restart(&mut self) -> Result<(), Failure> {
-        // The reset of the link may stop what does not stop by itself.
-        let stopped = self.port.stop();
-        self.port.reset_link()?;
-        if stopped.is_err() {
-            self.port.stop()?;
-        }
-        let mut facts = identify(&mut self.port, &mut self.tables)?;
-        facts.queueing = self.facts.queueing;
-        if facts == self.facts { Ok(()) } else { Err(Failure::Another) }
     }
 }
 
@@ -98,30 +79,48 @@ fn identify<M: SharedMemory, R: Registers>(
 ) -> Result<Facts, Failure> {
     let [list, received] = tables.addresses();
     port.start(list, received)?;
+    ask(port, tables);
+    let mut more = anode_block::patience_of(ANSWER_TIME);
+    loop {
+        match answer(port, tables)? {
+            Some(facts) => return Ok(facts),
+            None if more() => {}
+            None => return Err(Failure::Late("say what it is")),
+        }
+    }
+}
+
+/// Asks a disk that is ready what it is.
+pub(super) fn ask<M: SharedMemory, R: Registers>(port: &mut Port<R>, tables: &mut Tables<M>) {
+    tables.put_question(Fis::identify());
+    port.issue(1, 0);
+}
+
+/// What the disk says, if it has said it.
+///
+/// # Errors
+///
+/// It is no disk, failed, or is gone.
+pub(super) fn answer<M: SharedMemory, R: Registers>(
+    port: &mut Port<R>,
+    tables: &mut Tables<M>,
+) -> Result<Option<Facts>, Failure> {
     match port.signature() {
         DISK => {}
         PACKET_DEVICE => return Err(Failure::Unsuited("an optical drive or the like")),
         _ => return Err(Failure::Unsuited("it is no disk")),
     }
-    tables.put_question(Fis::identify());
-    port.issue(1, 0);
-    let mut more = anode_block::patience_of(ANSWER_TIME);
-    loop {
-        match port.news()? {
-            News::Failed(failure) => return Err(failure),
-            News::Link if !port.is_linked() => return Err(Failure::Gone),
-            News::Link | News::Good => {}
-        }
-        if port.unfinished() & 1 == 0 {
-            break;
-        }
-        if !more() {
-            return Err(Failure::Late("say what it is"));
-        }
+    match port.news()? {
+        News::Failed(failure) => return Err(failure),
+        News::Link if !port.is_linked() => return Err(Failure::Gone),
+        News::Link | News::Good => {}
+    }
+    if port.unfinished() & 1 != 0 {
+        return Ok(None);
     }
     match port.failure() {
         Some(failure) => Err(failure),
-        None => Facts::parse(&tables.answer()?),
+        None => Facts::parse(&tables.answer()?).map(Some),
     }
 }
 

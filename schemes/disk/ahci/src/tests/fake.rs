@@ -64,6 +64,7 @@ struct State {
     ambush: Option<Taken>,
     gone: bool,
     stuck: bool,
+    slow: bool,
     unplugged: bool,
 }
 
@@ -88,6 +89,7 @@ impl Chip {
             ambush: None,
             gone: false,
             stuck: false,
+            slow: false,
             unplugged: false,
         };
         let chip = Self { ram: Ram::new(0x4_0000), state: Rc::new(RefCell::new(state)) };
@@ -126,6 +128,16 @@ impl Chip {
     /// It does not reset any more, and its port does not stop.
     pub(crate) fn sticks(&self) {
         self.state.borrow_mut().stuck = true;
+    }
+
+    /// The disk takes long to spin up after the next reset.
+    pub(crate) fn is_slow(&self) {
+        self.state.borrow_mut().slow = true;
+    }
+
+    /// It has spun up.
+    pub(crate) fn is_up(&self) {
+        self.set(TASK_FILE, 0x50);
     }
 
     /// The disk is pulled out.
@@ -253,7 +265,8 @@ impl Chip {
         if resets {
             self.state.borrow_mut().resets += 1;
             self.set(LINK_STATUS, if unplugged { 0 } else { 0x123 });
-            self.set(TASK_FILE, 0x50);
+            let slow = self.state.borrow().slow;
+            self.set(TASK_FILE, if slow { 0xD0 } else { 0x50 });
             self.raises(1 << 22);
         }
     }
