@@ -68,7 +68,11 @@ fn order(line: &str) -> Result<(), String> {
     });
     match answer.map_err(|error| format!("{path}: {error}"))?.split_once(' ') {
         Some(("ok", _)) => Ok(()),
-        Some(("error", reason)) if reason.contains("runs already") => Ok(()),
+        Some(("error", reason))
+            if reason.contains("runs already") || reason.contains("is being started") =>
+        {
+            Ok(())
+        }
         other => Err(format!("`{line}` was answered by {other:?}")),
     }
 }
