@@ -78,13 +78,7 @@ impl Regs {
     /// The call that they make.
     pub fn call(&self) -> Call {
         let [number, _, _, c, b, a, _, e, _, d, ..] = self.general;
-        Call { number, a, b, c, d, e }
-    }
-
-    /// Makes them those of that call.
-    pub fn set_call(&mut self, call: Call) {
-        let [number, _, _, c, b, a, _, e, _, d, ..] = &mut self.general;
-        (*number, *a, *b, *c, *d, *e) = (call.number, call.a, call.b, call.c, call.d, call.e);
+        Call { number, a, b, c, d, e, from: 0 }
     }
 }
 

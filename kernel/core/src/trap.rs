@@ -17,6 +17,8 @@ pub struct Call {
     pub d: u64,
     /// Fifth argument (r8).
     pub e: u64,
+    /// The page that long work goes on at; 0 where it begins.
+    pub from: u64,
 }
 
 /// Why the core is entered. The machine has saved the registers of the thread that ran.

@@ -83,7 +83,7 @@ pub(crate) unsafe fn start(kernel: Kernel<Hardware>) -> ! {
 }
 
 extern "sysv64" fn syscall(a: u64, b: u64, c: u64, d: u64, e: u64, number: u64) -> *mut Context {
-    enter(|| Some(Trap::Call(Call { number, a, b, c, d, e })))
+    enter(|| Some(Trap::Call(Call { number, a, b, c, d, e, from: 0 })))
 }
 
 extern "sysv64" fn interrupt(vector: u64, error: u64) -> *mut Context {

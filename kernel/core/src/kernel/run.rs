@@ -161,7 +161,8 @@ impl<M: Machine> Kernel<M> {
         let call = self.memory.machine.saved(thread.context).call();
         let outcome = match then {
             Then::Return(_) => Ok(Next::Pick),
-            Then::Retry | Then::Resume => self.call(id, call),
+            Then::Retry => self.call(id, call),
+            Then::Resume(from) => self.call(id, Call { from, ..call }),
             Then::Transfer(description, done) => {
                 let rest = self.go_on_with(id, &call, Some((description, done)));
                 rest.or_else(|_errno| self.give(id, wide(done)))

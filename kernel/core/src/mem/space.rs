@@ -158,8 +158,8 @@ impl Space {
         Ok(())
     }
 
-    /// Unmaps what lies in pages `start..end`, about `budget` pages of it; `true`: all. Else it
-    /// goes on where it stopped when it is done again.
+    /// Unmaps what lies in pages `start..end`, about `budget` pages of it; gives the page to go
+    /// on at.
     ///
     /// # Errors
     ///
@@ -169,7 +169,7 @@ impl Space {
         memory: &mut Memory<impl Machine>,
         (start, end): (u64, u64),
         budget: &mut u32,
-    ) -> Result<bool> {
+    ) -> Result<u64> {
         self.reserve_cut((start, end))?;
         let start = self.first(start).map_or(end, |region| region.start.clamp(start, end));
         let resident = &mut self.resident;
@@ -179,7 +179,7 @@ impl Space {
         })?;
         memory.machine.flush(self.tree.root, None);
         self.set(memory, (start, at), None);
-        Ok(at >= end)
+        Ok(at)
     }
 
     /// Changes what is allowed in the first pages of `start..end`: those of one region, about

@@ -54,8 +54,9 @@ pub enum Then {
     Return(Option<u64>),
     /// Makes the call again, unless a signal comes before.
     Retry,
-    /// Goes on with long work by making the call again; no signal comes between.
-    Resume,
+    /// Goes on with long work by making the call again, from that page on; no signal comes
+    /// between.
+    Resume(u64),
     /// Goes on with a long read or write of that description, of which so many bytes are done;
     /// no signal comes between.
     Transfer(DescriptionId, usize),

@@ -81,7 +81,7 @@ impl<M: Machine> Kernel<M> {
             (SYS_GETDENTS, _) => Err(ENOTDIR),
             (SYS_FTRUNCATE, Target::Memory(window)) if window.bytes == u64::MAX => {
                 let done = self.memory.resize(window.object, call.b)?;
-                if done { self.give(me, 0) } else { self.again(me, call) }
+                if done { self.give(me, 0) } else { self.pause(me, Then::Resume(0)) }
             }
             (SYS_FSYNC, _) => self.give(me, 0),
             (SYS_CALL, Target::Memory(window)) => self.open_part(me, window, call),

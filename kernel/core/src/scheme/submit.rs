@@ -104,7 +104,7 @@ impl<M: Machine> Kernel<M> {
             return Err(ENOMEM);
         }
         if !ring.fill(number, request, caller, (memory, &self.scratch))? {
-            return self.pause(me, Then::Resume);
+            return self.pause(me, Then::Resume(0));
         }
         // Nothing below refuses: the request exists from here on.
         ring.accept(number, (me, client.process));

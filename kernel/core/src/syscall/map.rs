@@ -6,32 +6,36 @@ const FIXED: u64 = 4;
 const FIXED_NOREPLACE: u64 = 0xC;
 
 impl<M: Machine> Kernel<M> {
-    /// Unmaps a slice of some pages; `true`: nothing is left there.
-    pub(crate) fn unmap(&mut self, me: ThreadId, range: (u64, u64)) -> Result<bool> {
+    /// Unmaps a slice of some pages, from `from` on, as what is before may be another's again;
+    /// gives the page that it came to.
+    pub(crate) fn unmap(
+        &mut self,
+        me: ThreadId,
+        (start, end): (u64, u64),
+        from: u64,
+    ) -> Result<u64> {
         let mut budget = SLICE_PAGES;
         let (space, memory) = self.space(me)?;
-        space.unmap(memory, range, &mut budget)
+        space.unmap(memory, (start.max(from), end), &mut budget)
     }
 
     pub(crate) fn funmap(&mut self, me: ThreadId, call: Call) -> Outcome {
         let range = pages_of(call.a, call.b)?;
-        if !self.unmap(me, range)? {
-            return self.again(me, call);
+        let from = self.unmap(me, range, call.from)?;
+        if from < range.1 {
+            return self.pause(me, Then::Resume(from));
         }
         self.give(me, 0)
     }
 
     pub(crate) fn mprotect(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let range = pages_of(call.a, call.b)?;
+        let (start, end) = pages_of(call.a, call.b)?;
         let access = MapFlags::asked(call.c)? & MapFlags::ACCESS;
         let mut budget = SLICE_PAGES;
         let (space, memory) = self.space(me)?;
-        let at = space.protect(memory, range, access, &mut budget)?;
-        if at < range.1 {
-            // The call is made again for the rest.
-            let done = at.saturating_sub(range.0).saturating_mul(PAGE);
-            let b = call.b.saturating_sub(done);
-            return self.again(me, Call { a: at.saturating_mul(PAGE), b, ..call });
+        let at = space.protect(memory, (start.max(call.from), end), access, &mut budget)?;
+        if at < end {
+            return self.pause(me, Then::Resume(at));
         }
         self.give(me, 0)
     }
@@ -49,8 +53,11 @@ impl<M: Machine> Kernel<M> {
             0 => self.space(me)?.0.place(address >> 12, bytes.div_ceil(PAGE))?,
             _ => pages_of(address, bytes)?,
         };
-        if bits & FIXED_NOREPLACE == FIXED && !self.unmap(me, range)? {
-            return self.again(me, call);
+        if bits & FIXED_NOREPLACE == FIXED {
+            let from = self.unmap(me, range, call.from)?;
+            if from < range.1 {
+                return self.pause(me, Then::Resume(from));
+            }
         }
         let shared = flags.contains(MapFlags::SHARED);
         let anonymous = call.a == wide(NONE);

@@ -92,7 +92,7 @@ impl<M: Machine> Kernel<M> {
             self.enqueue(heir, Place::Last);
         }
         match (unfinished, waits) {
-            (true, _) => self.pause(me, Then::Resume),
+            (true, _) => self.pause(me, Then::Resume(0)),
             (_, true) => Err(EBUSY),
             _ => self.give(me, tail),
         }

@@ -75,8 +75,10 @@ impl<M: Machine> Kernel<M> {
         let Call { a: word, b: address, c: bytes, .. } = call;
         if bytes != 0 {
             let range = pages_of(address, bytes)?;
-            if self.unmap(me, range) == Ok(false) {
-                return self.again(me, call);
+            if let Ok(from) = self.unmap(me, range, call.from)
+                && from < range.1
+            {
+                return self.pause(me, Then::Resume(from));
             }
         }
         let process = self.owner(me)?;
@@ -89,13 +91,6 @@ impl<M: Machine> Kernel<M> {
         }
         self.drop_thread(me);
         Ok(Next::Pick)
-    }
-
-    /// Lets long work go on later: that call is made then, and others get the lock first.
-    pub(crate) fn again(&mut self, me: ThreadId, call: Call) -> Outcome {
-        let context = self.threads.get(me).ok_or(ESRCH)?.context;
-        self.memory.machine.regs(context).set_call(call);
-        self.pause(me, Then::Resume)
     }
 
     /// Ends the threads of a process, but for the one with that context.

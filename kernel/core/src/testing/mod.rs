@@ -21,7 +21,7 @@ use crate::mem::user::UserSlice;
 use crate::num::{size, wide};
 use crate::object::thread::{State, Then};
 use crate::table::ThreadId;
-use crate::trap::{Call, Resume, Trap};
+use crate::trap::{Resume, Trap};
 
 pub(crate) use fake_machine::Fake;
 
@@ -136,8 +136,12 @@ impl World {
             thread.then = Then::default();
         }
         let at = |n: usize| args.get(n).copied().unwrap_or(0);
-        let call = Call { number: wide(number), a: at(0), b: at(1), c: at(2), d: at(3), e: at(4) };
-        self.kernel.memory.machine.regs(Context(context)).set_call(call);
+        let regs = self.kernel.memory.machine.regs(Context(context));
+        regs.general[0] = wide(number);
+        for (argument, place) in [5, 4, 3, 9, 7].into_iter().enumerate() {
+            regs.general[place] = at(argument);
+        }
+        let call = regs.call();
         self.trap(Trap::Call(call))
     }
 

@@ -7,6 +7,7 @@ use anode_abi::number::{
 };
 
 use crate::error::{EACCES, EAGAIN, EBADF, EFAULT, EPERM, encode};
+use crate::machine::Machine;
 use crate::mem::object::Window;
 use crate::mem::region::MapFlags;
 use crate::num::wide;
@@ -14,6 +15,7 @@ use crate::object::handle::{Rights, Target};
 use crate::object::thread::Then;
 use crate::table::ThreadId;
 use crate::testing::{BASE, READ_WRITE, World};
+use crate::trap::{Resume, Trap};
 
 const SHARED: u64 = 1;
 const PRIVATE: u64 = 2;
@@ -91,6 +93,34 @@ fn filled(world: &mut World, bytes: u64) -> u64 {
     big
 }
 
+#[test]
+fn long_work_on_memory_leaves_the_registers_of_its_caller() {
+    let mut world = World::new();
+    let init = world.init;
+    let big = filled(&mut world, 1200 * 4096);
+    assert_eq!(world.start(init, SYS_MPROTECT, &[big, 1200 * 4096, READ]), Resume::Again);
+    while world.trap(Trap::Again) == Resume::Again {}
+    assert_eq!(world.result(init), Some(0));
+    let context = world.kernel.threads.get(init).unwrap().context;
+    let call = world.kernel.memory.machine.saved(context).call();
+    assert_eq!((call.a, call.b, call.c), (big, 1200 * 4096, READ));
+}
+
+#[test]
+fn what_another_thread_maps_where_memory_goes_away_stays() {
+    let mut world = World::new();
+    let init = world.init;
+    let other = second_thread(&mut world);
+    let big = filled(&mut world, 1200 * 4096);
+    assert_eq!(world.start(init, SYS_FUNMAP, &[big, 1200 * 4096]), Resume::Again);
+    let fresh = world.map(other, 4096, RW | PRIVATE).unwrap();
+    assert_eq!(fresh, big);
+    end_of_long_work(&mut world, other);
+    assert_eq!(world.result(init), Some(0));
+    world.poke(other, fresh, b"x");
+    assert_eq!(world.kernel.space(init).unwrap().0.find((big >> 12) + 1), None);
+}
+
 /// Starts a fork of init that takes several traps, and stops in the midst of it.
 fn half_a_fork(world: &mut World) {
     world.start(world.init, SYS_FORK, &[]);
@@ -98,8 +128,8 @@ fn half_a_fork(world: &mut World) {
     assert!(matches!(then, Then::Fork(..)));
 }
 
-/// Lets init's fork go on to its end.
-fn end_of_fork(world: &mut World, other: ThreadId) {
+/// Lets init's fork, or other long work, go on to its end.
+fn end_of_long_work(world: &mut World, other: ThreadId) {
     while world.kernel.cpus[0].current != Some(world.init) {
         world.call(other, SYS_YIELD, &[]);
     }
@@ -113,7 +143,7 @@ fn a_child_that_is_killed_before_it_is_made_lets_go_of_its_names_once() {
     filled(&mut world, 1200 * 4096);
     half_a_fork(&mut world);
     world.call(other, SYS_KILL, &[2, 9]);
-    end_of_fork(&mut world, other);
+    end_of_long_work(&mut world, other);
     assert_eq!(world.result(init), Some(encode(EAGAIN)));
     let names = world.kernel.processes.iter().next().unwrap().1.who.namespace;
     assert!(world.kernel.namespaces.get(names).is_some());
@@ -198,7 +228,7 @@ fn a_signal_to_a_child_that_is_being_made_loses_no_frame() {
     world.ok(init, SYS_SIGNAL_PAGE, &[last_page, 0x20_0123]);
     half_a_fork(&mut world);
     world.ok(other, SYS_KILL, &[2, 10]);
-    end_of_fork(&mut world, other);
+    end_of_long_work(&mut world, other);
     assert_eq!(world.result(init), Some(2));
     world.kernel.check();
 }
@@ -221,7 +251,7 @@ fn what_takes_the_place_of_memory_during_a_fork_is_not_the_childs() {
     }
     world.ok(other, SYS_FMAP, &[registers, BASE, 32]);
     world.touch(other, last_page, MapFlags::WRITE);
-    end_of_fork(&mut world, other);
+    end_of_long_work(&mut world, other);
     let child = world.child();
     let (space, memory) = world.kernel.space(child).unwrap();
     let table = space.tree.lowest(&memory.machine, last_page >> 12);

@@ -43,7 +43,12 @@ fn apply(space: &mut Space, memory: &mut Memory<Fake>, op: &Op, (from, to): (u64
             let lazy = if lazy { MapFlags::LAZY } else { MapFlags::empty() };
             let _taken = space.map(memory, Region::new(range, access | lazy, None));
         }
-        Op::Unmap { budget } => while !space.unmap(memory, range, &mut budget.clone()).unwrap() {},
+        Op::Unmap { budget } => {
+            let mut at = from;
+            while at < to {
+                at = space.unmap(memory, (at, to), &mut budget.clone()).unwrap();
+            }
+        }
         Op::Protect { access, budget } => {
             let mut at = from;
             while at < to
