@@ -138,6 +138,11 @@ impl<const N: usize, const TAIL: usize, const HEAD: usize> Consumer<N, TAIL, HEA
         own.store_release(HEAD, u64::from(self.head));
     }
 
+    /// Whether the last look showed more than was taken since.
+    pub const fn has_more(&self) -> bool {
+        self.head != self.tail
+    }
+
     /// The tail as it was at the last look.
     pub const fn seen(&self) -> u32 {
         self.tail

@@ -11,7 +11,7 @@ impl<M: Machine> Kernel<M> {
     pub fn handle(&mut self, cpu: Cpu, trap: Trap) -> Resume {
         count(&mut self.counters.traps);
         let state = self.cpu(cpu);
-        let me = state.current;
+        let mut me = state.current;
         if let Some(context) = state.stale.take() {
             self.contexts.push(context);
         }
@@ -30,7 +30,7 @@ impl<M: Machine> Kernel<M> {
             let Some(id) = self.choose(next) else { return self.rest(cpu, me, next) };
             match self.enter(cpu, me, id) {
                 Ok(resume) => return resume,
-                Err(then) => next = self.go_on(id, then),
+                Err(then) => (next, me) = (self.go_on(id, then), Some(id)),
             }
         }
     }

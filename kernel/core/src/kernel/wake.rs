@@ -103,7 +103,7 @@ impl<M: Machine> Kernel<M> {
         let thread = self.threads.get(id).filter(|thread| thread.deadline == at);
         let Some(&Thread { then, state, .. }) = thread else { return };
         if let State::Reply(ring, slot) = state {
-            self.abandon(ring, slot);
+            self.abandon(ring, slot, id);
         }
         self.wake(id, then);
     }

@@ -13,7 +13,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn end_request(&mut self, id: RingId, number: u16, value: u64) -> Option<ThreadId> {
         let Self { rings, memory, .. } = self;
         let ring = rings.get_mut(id)?;
-        let slot = ring.slots.get_mut(usize::from(number))?;
+        let slot = ring.slot(number).filter(|slot| slot.process.is_some())?;
         slot.pins.clear(memory);
         slot.done = 0;
         (slot.process, slot.cancel) = (None, false);
@@ -52,9 +52,11 @@ impl<M: Machine> Kernel<M> {
 
     /// The client of a request gave up, and its memory is for other things now. The daemon still
     /// owes an answer.
-    pub(crate) fn abandon(&mut self, id: RingId, number: u16) {
+    pub(crate) fn abandon(&mut self, id: RingId, number: u16, client: ThreadId) {
         let Self { rings, memory, .. } = self;
-        if let Some(slot) = rings.get_mut(id).and_then(|ring| ring.slot(number)) {
+        let slot = rings.get_mut(id).and_then(|ring| ring.slot(number));
+        // One that was answered just now waits no more, and its slot may be another's.
+        if let Some(slot) = slot.filter(|slot| slot.client == Some(client)) {
             slot.pins.clear(memory);
             slot.client = None;
             slot.cancel = true;
@@ -67,7 +69,7 @@ impl<M: Machine> Kernel<M> {
         let Some(thread) = self.threads.get_mut(id) else { return };
         let then = core::mem::take(&mut thread.then);
         if let State::Reply(ring, slot) = thread.state {
-            self.abandon(ring, slot);
+            self.abandon(ring, slot, id);
         }
         if let Then::Fork(child, _) = then {
             self.forget_process(child);
@@ -101,7 +103,8 @@ impl<M: Machine> Kernel<M> {
         self.unsubscribe(|subscription| subscription.sink == Target::Ring(id));
         self.hang_up(scheme);
         // Descriptions whose `Close` was never sent go with the daemon.
-        let Some(Ring { mut closing, object, .. }) = self.rings.remove(id) else { return };
+        let Some(Ring { mut closing, object, idle, .. }) = self.rings.remove(id) else { return };
+        idle.inspect(|idle| self.wake(*idle, Then::Retry));
         while let Some(description) = closing.and_then(|id| self.descriptions.remove(id)) {
             self.drop_target(description.target);
             closing = description.next_closing;

@@ -46,7 +46,7 @@ impl<M: Machine> Kernel<M> {
         let part = len.min(COPY_BYTES);
         if len == 0 {
             if transfer.range.len() == 0 || pipe.writers == 0 {
-                return self.advance(transfer, 0);
+                return self.go_on_or_end(transfer, 0, 0);
             }
             return self.wait(Channel::Pipe(id), transfer);
         }
@@ -69,7 +69,7 @@ impl<M: Machine> Kernel<M> {
         if wanted != 0 && (room == 0 || (whole && room < wanted)) {
             if let Some(dropped) = &mut pipe.dropped {
                 *dropped = dropped.saturating_add(wide(wanted));
-                return self.advance(transfer, wanted);
+                return self.go_on_or_end(transfer, wanted, wanted);
             }
             return self.wait(Channel::Pipe(id), transfer);
         }

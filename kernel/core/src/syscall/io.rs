@@ -69,7 +69,7 @@ impl<M: Machine> Kernel<M> {
         let flags = given | status(O_NONBLOCK, NONBLOCK) | status(O_APPEND, APPEND);
         let nonblocking = flags & NONBLOCK != 0;
         let range = UserSlice::new(call.b, call.c)?.cut(MAX_BYTES);
-        let offset = if own { description.offset } else { at };
+        let offset = if own { description.offset } else { at.saturating_add(wide(done)) };
         let attached = description.attached.filter(|_| !writes);
         if let (Target::Scheme(open), None) = (target, attached) {
             let (opcode, buffer) = match writes {
@@ -88,7 +88,7 @@ impl<M: Machine> Kernel<M> {
             description: handle.description,
             range: range.skip(done),
             done,
-            offset: offset.saturating_add(wide(done)),
+            offset,
             moves: own && positioned,
             nonblocking,
         };
@@ -115,20 +115,15 @@ impl<M: Machine> Kernel<M> {
 
     /// Goes on with a transfer of which a part was done, once others had the lock, or ends it.
     pub(crate) fn go_on_or_end(&mut self, transfer: &Transfer, part: usize, len: usize) -> Outcome {
-        if part == len {
-            return self.advance(transfer, len);
-        }
-        let done = transfer.done.saturating_add(part);
-        self.pause(transfer.me, Then::Transfer(transfer.description, done))
-    }
-
-    /// Ends a transfer with its last `len` bytes.
-    pub(crate) fn advance(&mut self, transfer: &Transfer, len: usize) -> Outcome {
         if transfer.moves {
-            let offset = transfer.offset.saturating_add(wide(len));
+            let offset = transfer.offset.saturating_add(wide(part));
             self.descriptions.update(transfer.description, |d| d.offset = offset);
         }
-        self.give(transfer.me, wide(transfer.done.saturating_add(len)))
+        let done = transfer.done.saturating_add(part);
+        if part == len {
+            return self.give(transfer.me, wide(done));
+        }
+        self.pause(transfer.me, Then::Transfer(transfer.description, done))
     }
 
     /// Lets a transfer wait for something, if it may. What is done of a long one is not kept.

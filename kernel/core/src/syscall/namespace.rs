@@ -110,6 +110,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn drop_scheme(&mut self, id: SchemeId) {
         if self.schemes.release(id) {
             self.schemes.remove(id);
+            self.wake_all(Channel::Scheme(id));
         }
     }
 }

@@ -81,7 +81,8 @@ impl<M: Machine> Kernel<M> {
         }
         let late = self.is_past(deadline);
         let Some(ring) = self.rings.get_mut(id) else { return Ok(next) };
-        let (tail, unfinished) = (u64::from(ring.producer.tail()), ring.unfinished.is_some());
+        let tail = u64::from(ring.producer.tail());
+        let unfinished = ring.unfinished.is_some() || ring.consumer.has_more();
         let waits = tail == seen && !unfinished && !late;
         if waits && ring.idle.is_none() {
             ring.idle = Some(me);

@@ -2,8 +2,8 @@
 
 use anode_abi::info::{id, part};
 use anode_abi::number::{
-    SYS_EXIT, SYS_FMAP, SYS_FORK, SYS_FTRUNCATE, SYS_FUNMAP, SYS_KILL, SYS_MPROTECT, SYS_SETID,
-    SYS_SIGNAL_PAGE, SYS_THREAD_CREATE, SYS_YIELD,
+    NONE, SYS_DUP, SYS_EXIT, SYS_FMAP, SYS_FORK, SYS_FTRUNCATE, SYS_FUNMAP, SYS_KILL, SYS_LSEEK,
+    SYS_MPROTECT, SYS_SETID, SYS_SIGNAL_PAGE, SYS_THREAD_CREATE, SYS_WRITE, SYS_YIELD,
 };
 
 use crate::error::{EACCES, EAGAIN, EBADF, EFAULT, EPERM, encode};
@@ -119,6 +119,20 @@ fn what_another_thread_maps_where_memory_goes_away_stays() {
     assert_eq!(world.result(init), Some(0));
     world.poke(other, fresh, b"x");
     assert_eq!(world.kernel.space(init).unwrap().0.find((big >> 12) + 1), None);
+}
+
+#[test]
+fn what_was_done_of_a_long_transfer_moves_the_offset() {
+    let mut world = World::new();
+    let init = world.init;
+    let object = world.open(init, "memory:", READ_WRITE).unwrap();
+    let same = world.ok(init, SYS_DUP, &[object, 0, 0, wide(NONE)]);
+    assert_eq!(world.start(init, SYS_WRITE, &[object, BASE, 40_000]), Resume::Again);
+    let handle = world.kernel.process(init).unwrap().handles.take(object).unwrap();
+    world.kernel.drop_description(handle.description);
+    world.trap(Trap::Again);
+    assert_eq!(world.result(init), Some(16 << 10));
+    assert_eq!(world.ok(init, SYS_LSEEK, &[same, 0, 1]), 16 << 10);
 }
 
 /// Starts a fork of init that takes several traps, and stops in the midst of it.

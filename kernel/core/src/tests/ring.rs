@@ -26,6 +26,11 @@ pub(super) struct Daemon {
 impl Daemon {
     /// init makes `test:`, forks, and the child serves it.
     pub(super) fn serving(world: &mut World) -> Self {
+        Self::serving_by(world, 8)
+    }
+
+    /// The same with a ring of so many entries.
+    pub(super) fn serving_by(world: &mut World, entries: u32) -> Self {
         let init = world.init;
         world.poke(init, BASE, b"test");
         let owner = world.ok(init, SYS_SCHEME_NEW, &[wide(NONE), BASE, 4, 0]);
@@ -34,9 +39,9 @@ impl Daemon {
         // A fork does not inherit it: only `spawn` gives it away.
         assert_eq!(world.refused(thread, SYS_RING_NEW, &[owner, 8, BASE]), EBADF);
         world.give(init, thread, owner);
-        let handle = world.ok(thread, SYS_RING_NEW, &[owner, 8, BASE]);
+        let handle = world.ok(thread, SYS_RING_NEW, &[owner, entries.into(), BASE]);
         let ring = world.kernel.rings.iter().next().map(|(id, _)| id).unwrap();
-        let entries = Layout::new(8).unwrap().entries;
+        let entries = Layout::new(entries).unwrap().entries;
         Self {
             thread,
             handle,
@@ -65,6 +70,18 @@ impl Daemon {
 
     /// An answer of that kind, by that object.
     fn answers_as(&mut self, world: &mut World, (flags, object): (u8, u64), tag: u32, result: u64) {
+        self.puts(world, (flags, object), tag, result);
+        world.call(self.thread, SYS_RING_WAIT, &[self.handle, self.seen, 0]);
+    }
+
+    /// The same, without a call.
+    pub(super) fn puts(
+        &mut self,
+        world: &World,
+        (flags, object): (u8, u64),
+        tag: u32,
+        result: u64,
+    ) {
         let ring = world.kernel.rings.get(self.ring).unwrap();
         let control: &Page = &ring.kernel_pages[0];
         self.answers.refresh(control).unwrap();
@@ -73,7 +90,11 @@ impl Daemon {
         assert!(self.answers.put(&Pages(&ring.daemon_pages[1..]), pack(&cqe)));
         let own: &Page = &ring.daemon_pages[0];
         self.answers.publish(own);
-        world.call(self.thread, SYS_RING_WAIT, &[self.handle, self.seen, 0]);
+    }
+
+    /// Sleeps until something comes in.
+    pub(super) fn sleeps(&self, world: &mut World) -> Option<u64> {
+        world.call(self.thread, SYS_RING_WAIT, &[self.handle, self.seen, u64::MAX])
     }
 
     /// Fills the output slot of a tag.
