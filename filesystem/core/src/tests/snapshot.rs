@@ -195,6 +195,25 @@ fn a_dead_list_that_is_wrong_is_found() {
     assert_eq!(findings(&disk), [Finding::Dead(ptr.block)]);
 }
 
+/// Makes files until that fails, with a snapshot on the way; their names, and how it failed.
+fn make_until_full(volume: &Volume<&SimDisk>, round: u8, size: usize) -> (Vec<Vec<u8>>, Error) {
+    let mut names: Vec<Vec<u8>> = Vec::new();
+    loop {
+        if names.len() == 20 {
+            run(volume.snapshot(b"half", 5)).unwrap();
+        }
+        let name = alloc::format!("{round}-{}", names.len()).into_bytes();
+        let wrote = run(async {
+            let ino = volume.create(1, &name, FILE, 1).await?;
+            names.push(name);
+            volume.write(ino, 0, &pattern(size, round), 3).await
+        });
+        if let Err(error) = wrote {
+            return (names, error);
+        }
+    }
+}
+
 #[test]
 fn on_a_full_volume_snapshots_can_go_and_it_can_be_filled_again() {
     for blocks in [SMALL, COPIED] {
@@ -203,19 +222,7 @@ fn on_a_full_volume_snapshots_can_go_and_it_can_be_filled_again() {
         let size = if blocks == SMALL { 60_000 } else { 600_000 };
         let mut sizes = Vec::new();
         for round in 0..8_u8 {
-            let mut names: Vec<Vec<u8>> = Vec::new();
-            let error = loop {
-                let name = alloc::format!("{round}-{}", names.len()).into_bytes();
-                // Half way a snapshot is made, and on the full volume another one.
-                if names.len() == 20 {
-                    run(volume.snapshot(b"half", 5)).unwrap();
-                }
-                let made = run(volume.create(1, &name, FILE, 1));
-                let Ok(ino) = made else { break made.unwrap_err() };
-                names.push(name);
-                let wrote = run(volume.write(ino, 0, &pattern(size, round), 3));
-                let Ok(_) = wrote else { break wrote.unwrap_err() };
-            };
+            let (names, error) = make_until_full(&volume, round, size);
             assert_eq!(error, Error::NoSpace);
             let full = run(volume.snapshot(b"full", 5));
             assert!(matches!(full, Ok(()) | Err(Error::NoSpace)), "{full:?}");
