@@ -8,8 +8,8 @@ use x86_64::instructions::random::RdRand;
 
 use crate::arch::percpu::FIRST;
 use crate::arch::{clock, trap};
-use crate::machine::Hardware;
 use crate::log::{INFO, WARN};
+use crate::machine::Hardware;
 use crate::{log, panic};
 
 unsafe extern "C" {

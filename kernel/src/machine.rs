@@ -5,9 +5,7 @@ use core::ptr::{copy, copy_nonoverlapping};
 use core::sync::atomic::AtomicU64;
 
 use anode_abi::boot_info::FrameRange;
-use anode_kernel::machine::{
-    Context as ContextId, Cpu, Frame, IrqOp, Machine, PAGE_SIZE, Regs,
-};
+use anode_kernel::machine::{Context as ContextId, Cpu, Frame, IrqOp, Machine, PAGE_SIZE, Regs};
 use x86_64::VirtAddr;
 use x86_64::instructions::port::Port;
 use x86_64::instructions::tables::lidt;

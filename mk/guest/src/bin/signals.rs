@@ -208,7 +208,9 @@ fn a_signal_reaches_a_child_that_has_not_run_yet() -> Result<(), String> {
     Ok(())
 }
 
-/// How often the handler has opened the current directory.
+/// How often the handler is to open the current directory.
+const HANDLED: usize = 4;
+/// How often it has.
 static OPENED: AtomicUsize = AtomicUsize::new(0);
 
 /// POSIX lets a handler call both.
@@ -237,13 +239,14 @@ fn handlers_open_files_beside_who_changes_the_directory() -> Result<(), String> 
             Ok(())
         });
         mask(libc::SIG_UNBLOCK, consts::SIGUSR1)?;
-        let changed = (0..2000).try_for_each(|_time| {
+        let mut changed = Ok(());
+        // It hangs here if the handlers and this thread wait for each other.
+        while changed.is_ok() && OPENED.load(Ordering::SeqCst) < HANDLED {
             let place = if OPENED.load(Ordering::SeqCst) & 1 == 0 { "/tmp" } else { "/" };
-            env::set_current_dir(place).map_err(|error| format!("chdir: {error}"))
-        });
+            changed = env::set_current_dir(place).map_err(|error| format!("chdir: {error}"));
+        }
         stop.store(true, Ordering::SeqCst);
         mask(libc::SIG_BLOCK, consts::SIGUSR1)?;
         sender.join().map_err(|_panic| "the sender panicked")?.and(changed)
-    })?;
-    if OPENED.load(Ordering::SeqCst) == 0 { Err("no handler has run".into()) } else { Ok(()) }
+    })
 }
