@@ -130,20 +130,20 @@ fn enter(trap: impl FnOnce() -> Option<Trap>) -> *mut Context {
     let kernel = unsafe { guard.assume_init_mut() };
     match kernel.handle(cpu.cpu, trap) {
         Resume::Run { context, root, value } => switch(cpu, context, root, value),
-        other => wait(cpu, guard, other == Resume::Again),
+        rest @ (Resume::Again | Resume::Idle) => wait(cpu, guard, rest),
     }
 }
 
 /// Nothing is to run: lets go of the lock and lets interrupts in, until something is.
 #[cold]
-fn wait(cpu: &PerCpu, mut guard: Guard, mut again: bool) -> *mut Context {
+fn wait(cpu: &PerCpu, mut guard: Guard, mut rest: Resume) -> *mut Context {
     loop {
         // Off this CPU with the thread, and with its page tables, as they may be freed.
         unload(cpu);
         // SAFETY: the kernel's own tables.
         unsafe { cpu.use_root(info().root) };
         drop(guard);
-        if again {
+        if rest == Resume::Again {
             interrupts::enable();
             // They come in only after the instruction that follows STI.
             x86_64::instructions::nop();
@@ -156,9 +156,9 @@ fn wait(cpu: &PerCpu, mut guard: Guard, mut again: bool) -> *mut Context {
         let kernel = unsafe { guard.assume_init_mut() };
         // For the core, any trap is as good as `Again`.
         let trap = ioapic::deliver(cpu.kept.take()).unwrap_or(Trap::Again);
-        match kernel.handle(cpu.cpu, trap) {
-            Resume::Run { context, root, value } => return switch(cpu, context, root, value),
-            other => again = other == Resume::Again,
+        rest = kernel.handle(cpu.cpu, trap);
+        if let Resume::Run { context, root, value } = rest {
+            return switch(cpu, context, root, value);
         }
     }
 }
