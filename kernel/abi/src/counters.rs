@@ -30,8 +30,6 @@ counters! {
     faults
     /// Interrupts.
     interrupts
-    /// Timer ticks and kicks.
-    ticks
     /// Switches to another thread.
     switches
     /// Requests handed to daemons.

@@ -16,10 +16,7 @@ pub const REPLAY: u8 = 1 << 7;
 /// The offset argument of a description that has no position.
 pub const NO_OFFSET: u64 = u64::MAX;
 
-/// First opcode of the kernel's own one-way notes; none of them has an answer.
-pub const NOTE_FIRST: u8 = 0xF0;
-
-/// Note: a handle that this ring subscribed to is ready.
+/// One-way note of the kernel's: a handle that this ring subscribed to is ready.
 ///
 /// `args[0]` is the key given at subscription, `args[1]` the ready mask. Interrupts, timers
 /// and pipes are all handles, so this is the one note for them. Coalesced: one note may

@@ -29,21 +29,3 @@ pub fn low(value: u64) -> u32 {
 pub fn narrow(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
-
-/// `N` bytes at an offset of foreign bytes, if they are there.
-#[must_use]
-pub fn bytes<const N: usize>(from: &[u8], at: usize) -> Option<[u8; N]> {
-    from.get(at..)?.first_chunk().copied()
-}
-
-/// A little-endian `u32` among foreign bytes.
-#[must_use]
-pub fn word(from: &[u8], at: usize) -> Option<u32> {
-    bytes(from, at).map(u32::from_le_bytes)
-}
-
-/// A little-endian `u64` among foreign bytes.
-#[must_use]
-pub fn long(from: &[u8], at: usize) -> Option<u64> {
-    bytes(from, at).map(u64::from_le_bytes)
-}

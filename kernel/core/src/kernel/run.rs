@@ -48,7 +48,6 @@ impl<M: Machine> Kernel<M> {
                 self.interrupt(line);
             }
             (Trap::Tick, _) => {
-                count(&mut self.counters.ticks);
                 self.cpu(cpu).armed = None;
                 return self.tick(me);
             }

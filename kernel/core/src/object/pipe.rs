@@ -63,16 +63,6 @@ impl Pipe {
     }
 }
 
-impl End {
-    /// The end at the other side.
-    pub fn other(self) -> Self {
-        match self {
-            Self::Read => Self::Write,
-            Self::Write => Self::Read,
-        }
-    }
-}
-
 /// The bytes of a pipe from a number on.
 #[derive(Clone, Copy, Debug)]
 pub struct Cycle {

@@ -72,10 +72,10 @@ impl<M: Machine> Kernel<M> {
         match (size(call.number), target) {
             (SYS_FSTAT, _) => self.stat(me, target, UserSlice::new(call.b, call.c)?),
             (SYS_FPATH, Target::Names(_)) => {
-                let path = b"/scheme";
-                let len = path.len().min(size(call.c));
-                self.store(me, path.get(..len).unwrap_or_default(), call.b)?;
-                self.give(me, wide(len))
+                let path: &[u8] = b"/scheme";
+                let path = path.get(..size(call.c)).unwrap_or(path);
+                self.store(me, path, call.b)?;
+                self.give(me, wide(path.len()))
             }
             (SYS_GETDENTS, Target::Names(names)) => self.list(me, names, call),
             (SYS_GETDENTS, _) => Err(ENOTDIR),

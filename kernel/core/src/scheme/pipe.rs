@@ -18,10 +18,11 @@ impl<M: Machine> Kernel<M> {
     /// A description of an end is gone; the other end hears of the last one.
     pub(crate) fn drop_pipe_end(&mut self, id: PipeId, end: End) {
         let Some(pipe) = self.pipes.get_mut(id) else { return };
-        match end {
-            End::Read => pipe.readers = pipe.readers.saturating_sub(1),
-            End::Write => pipe.writers = pipe.writers.saturating_sub(1),
-        }
+        let (ends, other) = match end {
+            End::Read => (&mut pipe.readers, End::Write),
+            End::Write => (&mut pipe.writers, End::Read),
+        };
+        *ends = ends.saturating_sub(1);
         let (object, left) = (pipe.object, pipe.readers.max(pipe.writers));
         let gone = pipe.readers == 0 || pipe.writers == 0;
         if left == 0 {
@@ -29,7 +30,7 @@ impl<M: Machine> Kernel<M> {
             self.pipes.remove(id);
             self.memory.release(object);
         } else if gone {
-            self.pipe_moved(id, end.other());
+            self.pipe_moved(id, other);
         }
     }
 
