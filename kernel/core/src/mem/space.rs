@@ -125,7 +125,10 @@ impl Space {
         for part in parts.into_iter().flatten() {
             match made.last_mut() {
                 Some(last) if last.is_continued_by(&part) => last.end = part.end,
-                _ => made.push(part),
+                _ => {
+                    let fits = made.try_push(part).is_ok();
+                    debug_assert!(fits);
+                }
             }
         }
         for region in &made {
@@ -133,10 +136,18 @@ impl Space {
             region.source.inspect(|(window, _)| memory.objects.retain(window.object));
         }
         // `Vec` can only be asked for what is plainly there, else it could panic.
-        let last = first.saturating_add(count).min(self.regions.len());
-        for region in self.regions.splice(first.min(last)..last, made) {
+        for _ in 0..count {
+            if first >= self.regions.len() {
+                break;
+            }
+            let region = self.regions.remove(first);
             memory.frames.unpromise(region.promise());
             region.source.inspect(|(window, _)| memory.release(window.object));
+        }
+        for (at, region) in (first..).zip(made) {
+            if at <= self.regions.len() {
+                self.regions.insert(at, region);
+            }
         }
     }
 
