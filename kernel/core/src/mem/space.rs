@@ -182,7 +182,7 @@ impl Space {
         budget: &mut u32,
     ) -> Result<u64> {
         self.reserve_cut((start, end))?;
-        let start = self.first(start).map_or(end, |region| region.start.clamp(start, end));
+        let start = self.first(start).map_or(end, |region| region.start.max(start).min(end));
         let resident = &mut self.resident;
         let at = self.tree.visit(memory, (start, end), budget, |memory, _, entry| {
             *resident = resident.saturating_sub(1);
