@@ -33,6 +33,8 @@ pub enum Error {
         /// Why it failed.
         source: io::Error,
     },
+    /// The filesystem could not be made.
+    Root(mkfs::Failed),
     /// The partition table could not be written.
     Table(String),
 }
@@ -61,6 +63,7 @@ impl fmt::Display for Error {
                 write!(f, "the BIOS loader cannot be used, as {why}: build it again")
             }
             Self::Write { what, source } => write!(f, "the {what} could not be written: {source}"),
+            Self::Root(failed) => write!(f, "the filesystem could not be made: {failed}"),
             Self::Table(why) => write!(f, "the partition table could not be written: {why}"),
         }
     }
@@ -74,6 +77,7 @@ impl std::error::Error for Error {
             | Self::TooLarge { .. }
             | Self::Missing(_)
             | Self::Loader(_)
+            | Self::Root(_)
             | Self::Table(_) => None,
         }
     }

@@ -5,6 +5,28 @@ use crate::plan::{Layout, Plan};
 use std::fmt;
 use std::io::{Read, Seek, Write};
 
+/// A file of the root filesystem. Paths are without a slash before them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// A directory, with its permissions.
+    Directory(&'a str, u16),
+    /// A file, with its permissions and content.
+    File(&'a str, u16, &'a [u8]),
+    /// A symbolic link, with its target.
+    Symlink(&'a str, &'a str),
+}
+
+/// The root filesystem.
+#[derive(Clone, Copy, Debug)]
+pub struct Root<'a> {
+    /// Its files. Without any there will be no filesystem.
+    pub items: &'a [Item<'a>],
+    /// Keeps users from making names that collide; in an image that everybody has it is known.
+    pub secret: [u8; 16],
+    /// The time of all files, in ns since 1970.
+    pub time: i64,
+}
+
 /// What goes into an image.
 #[derive(Clone, Copy)]
 pub struct ImageSpec<'a> {
@@ -14,6 +36,8 @@ pub struct ImageSpec<'a> {
     pub init: &'a [u8],
     /// The initfs image.
     pub initfs: &'a [u8],
+    /// What the data partition holds.
+    pub root: Root<'a>,
     /// The kernel's command line, at most 512 bytes.
     pub cmdline: &'a str,
     /// The ELF file of `loader-bios`.

@@ -5,6 +5,7 @@
 //!                  ├─ loader  cuts the BIOS loader's ELF file into boot sector and stage 2
 //!                  ├─ esp     the UEFI loader's FAT filesystem
 //!                  ├─ slot    the boot bundle
+//!                  ├─ root    the filesystem, by `mkfs`
 //!                  └─ table   GPT and boot sector
 //! ```
 //!
@@ -21,6 +22,7 @@ mod esp;
 pub mod image;
 mod loader;
 pub mod plan;
+mod root;
 mod slot;
 mod table;
 

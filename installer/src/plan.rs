@@ -1,8 +1,8 @@
 //! What will be written where, before anything is.
 
-use crate::image::{ImageSpec, Mark};
+use crate::image::{ImageSpec, Mark, Root};
 use crate::loader::BiosLoader;
-use crate::{ALIGN, Error, SECTOR, esp, slot, table};
+use crate::{ALIGN, Error, SECTOR, esp, root, slot, table};
 use anode_loader::slot::Header;
 use std::fmt;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -16,6 +16,8 @@ const ESP: u64 = 40 * MIB;
 const BOOT: u64 = 64 * MIB;
 /// The least that is left for data.
 const DATA_LEAST: u64 = MIB;
+/// The number of the data partition.
+pub(crate) const DATA: u8 = 4;
 /// Room for the second copy of the table, at the end.
 const TABLE_END: u64 = 33 * SECTOR;
 
@@ -100,6 +102,15 @@ pub enum Step<'a> {
         /// Kernel, init, initfs, command line.
         parts: [&'a [u8]; 4],
     },
+    /// The root filesystem.
+    Root {
+        /// Where.
+        part: Part,
+        /// What is in it.
+        root: Root<'a>,
+        /// Its number.
+        uuid: [u8; 16],
+    },
     /// Boot sector and partition table: only now is the disk one that boots.
     Table {
         /// The boot sector's code, patched.
@@ -128,6 +139,10 @@ impl fmt::Display for Step<'_> {
             }
             Self::Slot { start, header, .. } => {
                 write!(f, "write the boot bundle, {} bytes at {start}", header.total)
+            }
+            Self::Root { part, root, .. } => {
+                let (files, room) = (root.items.len(), part.len);
+                write!(f, "make a filesystem of {room} bytes at {} with {files} files", part.start)
             }
             Self::Table { .. } => f.write_str("write the partition table and the boot sector"),
         }
@@ -167,7 +182,7 @@ impl<'a> Plan<'a> {
         let (header, parts) = slot::pack(spec, layout.boot.len / 2)?;
         esp::check(spec.uefi, layout.esp)?;
         let [a, b, c, d, ..] = spec.disk_guid;
-        let steps = vec![
+        let mut steps = vec![
             Step::Wipe { start: 0, len: ALIGN },
             Step::Wipe { start: layout.data.start, len: DATA_LEAST },
             Step::Wipe { start: layout.size.saturating_sub(TABLE_END), len: TABLE_END },
@@ -182,8 +197,17 @@ impl<'a> Plan<'a> {
                 len: slot::ALIGN,
             },
             Step::Slot { start: layout.boot.start, header, parts },
-            Step::Table { sector: Box::new(loader.sector), mark: spec.mark, guid: spec.disk_guid },
         ];
+        if !spec.root.items.is_empty() {
+            root::check(layout.data)?;
+            let uuid = table::guid(spec.disk_guid, DATA);
+            steps.push(Step::Root { part: layout.data, root: spec.root, uuid });
+        }
+        steps.push(Step::Table {
+            sector: Box::new(loader.sector),
+            mark: spec.mark,
+            guid: spec.disk_guid,
+        });
         Ok(Self { layout, steps })
     }
 
@@ -217,6 +241,9 @@ impl<'a> Plan<'a> {
                 .map_err(Error::write("EFI system partition")),
             Step::Slot { start, header, parts } => {
                 slot::write(target, *start, header, parts).map_err(Error::write("boot bundle"))
+            }
+            Step::Root { part, root, uuid } => {
+                root::write(target, *part, root, *uuid).map_err(Error::Root)
             }
             Step::Table { sector, mark, guid } => {
                 // All that the table leads to is on the disk before the table is.

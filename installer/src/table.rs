@@ -1,7 +1,7 @@
 //! The partition table and the boot sector.
 
 use crate::image::Mark;
-use crate::plan::{Layout, Part};
+use crate::plan::{DATA, Layout, Part};
 use crate::{Error, SECTOR};
 use anode_loader::gpt::{BOOT_TYPE, DATA_TYPE};
 use gpt::disk::LogicalBlockSize;
@@ -50,12 +50,18 @@ impl<T: Seek> Seek for Target<'_, T> {
     }
 }
 
-/// The entry for `part`, number `number`, whose GUID is the disk's but for the last byte.
-fn entry(name: &str, kind: [u8; 16], part: Part, disk: [u8; 16], number: u8) -> Partition {
+/// The GUID of a partition: the disk's but for the last byte.
+pub(crate) fn guid(disk: [u8; 16], number: u8) -> [u8; 16] {
     let mut guid = disk;
     if let Some(last) = guid.last_mut() {
         *last ^= number;
     }
+    guid
+}
+
+/// The entry for `part`, number `number`, whose GUID is the disk's but for the last byte.
+fn entry(name: &str, kind: [u8; 16], part: Part, disk: [u8; 16], number: u8) -> Partition {
+    let guid = guid(disk, number);
     let first_lba = part.start.checked_div(SECTOR).unwrap_or(0);
     let last_lba =
         part.start.saturating_add(part.len).checked_div(SECTOR).unwrap_or(0).saturating_sub(1);
@@ -82,7 +88,7 @@ pub(crate) fn write<T: Read + Write + Seek>(
         (1, entry("bios", BIOS_TYPE, layout.bios, guid, 1)),
         (2, entry("EFI", ESP_TYPE, layout.esp, guid, 2)),
         (3, entry("anode-boot", BOOT_TYPE, layout.boot, guid, 3)),
-        (4, entry("anode", DATA_TYPE, layout.data, guid, 4)),
+        (u32::from(DATA), entry("anode", DATA_TYPE, layout.data, guid, DATA)),
     ]);
     let config = gpt::GptConfig::new().writable(true).logical_block_size(LogicalBlockSize::Lb512);
     let disk = config.create_from_device(Target(&mut *target), Some(Uuid::from_bytes_le(guid)));

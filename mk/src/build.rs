@@ -38,6 +38,8 @@ pub(crate) struct System {
     pub(crate) kernel: PathBuf,
     pub(crate) init: PathBuf,
     pub(crate) initfs: PathBuf,
+    /// The root filesystem's files, packed as an initfs image.
+    pub(crate) root: PathBuf,
     pub(crate) bios: PathBuf,
     pub(crate) uefi: PathBuf,
 }
@@ -124,6 +126,6 @@ fn system() -> Result<System> {
     let kernel = kernel::build(&toolchain)?;
     libc::build(&toolchain, Variant::Anode)?;
     let programs = userland::build(&toolchain, &packages)?;
-    let initfs = initfs::build(&programs)?;
-    Ok(System { kernel, init: programs.init, initfs, bios, uefi })
+    let (initfs, root) = initfs::build(&programs)?;
+    Ok(System { kernel, init: programs.init, initfs, root, bios, uefi })
 }

@@ -6,6 +6,7 @@
 
 mod boot;
 mod disk;
+mod files;
 mod life;
 mod look;
 mod services;
@@ -63,6 +64,7 @@ pub(crate) const GROUPS: &[Group] = &[
     disk::MIXED,
     disk::PC,
     disk::LATE,
+    files::GROUP,
     life::GROUP,
     services::GROUP,
     services::DISKLESS,

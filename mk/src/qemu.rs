@@ -90,8 +90,10 @@ pub(crate) struct Disk {
 /// What the machine consists of.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
-    /// The disk that it boots from; what is written to it is lost at the end.
+    /// The disk that it boots from.
     pub(crate) image: PathBuf,
+    /// What is written to that disk is kept; else it is lost at the end.
+    pub(crate) keeps: bool,
     pub(crate) bus: Bus,
     /// More disks. QEMU calls the first one `disk1`, its device `device1`.
     pub(crate) disks: Vec<Disk>,
@@ -109,6 +111,7 @@ impl Config {
     pub(crate) fn new(image: &Path) -> Self {
         Self {
             image: image.to_owned(),
+            keeps: false,
             bus: Bus::Virtio,
             disks: Vec::new(),
             board: Board::Q35,
@@ -135,7 +138,8 @@ impl Config {
             arguments.pair("-device", adapter);
         }
         for (index, (file, bus)) in disks.enumerate() {
-            arguments.drive(&format!("if=none,id=disk{index},snapshot=on"), file);
+            let snapshot = if self.keeps && index == 0 { "off" } else { "on" };
+            arguments.drive(&format!("if=none,id=disk{index},snapshot={snapshot}"), file);
             let boot = if index == 0 { ",bootindex=0" } else { "" };
             arguments.pair("-device", format!("{},id=device{index}{boot}", bus.device(index)));
         }

@@ -1,8 +1,11 @@
 //! Tests that read an image back with the loader's own code, with `gpt` and with `fatfs`.
 
-use super::{ImageSpec, Mark, write};
+use super::{ImageSpec, Item, Mark, Root, write};
 use crate::plan::{Layout, Plan};
 use crate::{Error, SECTOR};
+use anode_fs::device::Access;
+use anode_fs::executor::block_on;
+use anode_fs::fsck::{Depth, check};
 use anode_loader::gpt::{BOOT_TYPE, DATA_TYPE, MAX_SECTOR, Partition, find};
 use anode_loader::slot::{Checksum, HEADER, Header, place};
 use anode_loader::{Disk, DiskError};
@@ -12,6 +15,12 @@ use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 
 const SIZE: u64 = 160 << 20;
 const GUID: [u8; 16] = [0x10, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+
+const ITEMS: [Item<'static>; 3] = [
+    Item::Directory("tmp", 0o1777),
+    Item::File("bin/sh", 0o755, &[6; 70_000]),
+    Item::Symlink("bin/bash", "sh"),
+];
 
 /// An ELF file with a boot sector of 0x11 and a second stage of 700 bytes of 0x22.
 fn bios() -> Vec<u8> {
@@ -39,6 +48,7 @@ fn with_spec<R>(use_it: impl FnOnce(ImageSpec<'_>) -> R) -> R {
         kernel: &[1; 5000],
         init: &[2; 4096],
         initfs: &[3; 9000],
+        root: Root { items: &ITEMS, secret: [5; 16], time: 9 },
         cmdline: "log=info",
         bios: &bios(),
         uefi: &[0x4d; 70_000],
@@ -166,6 +176,21 @@ fn the_efi_partition_holds_the_loader_and_nothing_else() {
 }
 
 #[test]
+fn the_root_filesystem_is_found_by_its_type_and_whole() {
+    let (bytes, layout) = image();
+    let mut target = Cursor::new(bytes);
+    let window = mkfs::partition(&mut target).unwrap();
+    assert_eq!(
+        (window.start, window.end),
+        (layout.data.start, layout.data.start + layout.data.len)
+    );
+    let disk = mkfs::Disk::new(target, window.start, layout.data.len, Access::ReadOnly);
+    let report = block_on(check(&disk, Depth::Content), || {}).unwrap();
+    // The root, bin, and the three of the list.
+    assert_eq!((report.findings, report.files), (vec![], 5));
+}
+
+#[test]
 fn the_same_parts_and_guid_make_the_same_bytes() {
     assert!(image().0 == image().0);
 }
@@ -287,7 +312,10 @@ fn a_write_that_fails_before_the_table_leaves_no_disk_that_boots() {
         let mut target =
             Failing { inner: Cursor::new(vec![0; usize::try_from(SIZE).unwrap()]), left };
         let result = with_spec(|spec| write(&spec, &mut target));
-        assert!(matches!(result, Err(Error::Write { .. })), "{left} writes: {result:?}");
+        assert!(
+            matches!(result, Err(Error::Write { .. } | Error::Root(_))),
+            "{left} writes: {result:?}"
+        );
         let mut disk = ImageDisk(target.inner.into_inner());
         assert!(find(&mut disk, BOOT_TYPE, &mut vec![0; MAX_SECTOR]).is_err());
     }
@@ -296,6 +324,6 @@ fn a_write_that_fails_before_the_table_leaves_no_disk_that_boots() {
 #[test]
 fn a_plan_prints_its_steps_and_ends_with_the_table() {
     let text = with_spec(|spec| Plan::new(&spec).unwrap().to_string());
-    assert_eq!(text.lines().count(), 8);
-    assert!(text.ends_with("8. write the partition table and the boot sector\n"), "{text}");
+    assert_eq!(text.lines().count(), 9);
+    assert!(text.ends_with("9. write the partition table and the boot sector\n"), "{text}");
 }

@@ -3,12 +3,14 @@
 use std::{
     fs::{self, File},
     io::Read as _,
-    path::Path,
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
 };
 
+use anode_initfs::{Image, Kind};
 use installer::{
     SECTOR,
-    image::{ImageSpec, Mark, write as write_image},
+    image::{ImageSpec, Item, Mark, Root, write as write_image},
 };
 
 use crate::{
@@ -21,25 +23,31 @@ use crate::{
 
 /// The size of an image in bytes. Most of it is a hole in the file until something is written.
 const SIZE: u64 = 256 << 20;
+/// Keeps colliding names from a filesystem only as long as it is not known, so an installer takes
+/// another one.
+const SECRET: [u8; 16] = *b"anode image 0001";
 /// Names the disk; fixed, so that the same parts give the same image.
 const GUID: [u8; 16] = *b"anode image 0001";
 
 /// Writes the image if any part of it changed.
 pub(crate) fn write(system: &System, image: &Path) -> Result<()> {
-    let parts = [&system.kernel, &system.init, &system.initfs, &system.bios, &system.uefi];
+    let System { kernel, init, initfs, root, bios, uefi } = system;
+    let parts = [kernel, init, initfs, root, bios, uefi];
     stage("image", |stage| {
         // One that was cut short is newer than its parts, and no image.
         let whole = fs::metadata(image).is_ok_and(|data| data.len() == SIZE);
         if whole && files::is_fresh(image, parts.iter().map(|path| path.as_path())) {
             return Ok(());
         }
+        let root = files::read(root)?;
         let spec = ImageSpec {
-            kernel: &files::read(&strip(stage, &system.kernel, "boot")?)?,
-            init: &files::read(&strip(stage, &system.init, "boot")?)?,
-            initfs: &files::read(&system.initfs)?,
+            root: Root { items: &items(&root)?, secret: SECRET, time: newest(&parts) },
+            kernel: &files::read(&strip(stage, kernel, "boot")?)?,
+            init: &files::read(&strip(stage, init, "boot")?)?,
+            initfs: &files::read(initfs)?,
             cmdline: "",
-            bios: &files::read(&system.bios)?,
-            uefi: &files::read(&system.uefi)?,
+            bios: &files::read(bios)?,
+            uefi: &files::read(uefi)?,
             size_bytes: SIZE,
             disk_guid: GUID,
             mark: Mark::default(),
@@ -63,6 +71,29 @@ pub(crate) fn write(system: &System, image: &Path) -> Result<()> {
         }
         fs::rename(&half, image).map_err(|error| failed("replace", &error))
     })
+}
+
+/// The files of a tree that is packed as an initfs image.
+fn items(tree: &[u8]) -> Result<Vec<Item<'_>>> {
+    let tree = Image::parse(tree).map_err(|error| Failure::build(error.to_string()))?;
+    let entries = tree.entries().filter(|entry| !entry.path.is_empty());
+    Ok(entries
+        .map(|entry| {
+            let mode = u16::try_from(entry.permissions & 0o7777).unwrap_or(0);
+            match entry.kind {
+                Kind::Directory => Item::Directory(entry.path, mode),
+                Kind::File { data, .. } => Item::File(entry.path, mode, data),
+                Kind::Symlink(target) => Item::Symlink(entry.path, target),
+            }
+        })
+        .collect())
+}
+
+/// When the newest of these was built, in ns since 1970: the same parts give the same image.
+fn newest(parts: &[&PathBuf]) -> i64 {
+    let newest = parts.iter().filter_map(|path| files::changed(path)).max();
+    let since = newest.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// Sees that a file is a whole disk image, by its partition table.

@@ -1,7 +1,9 @@
-//! The initfs image: what the system starts from.
+//! The two trees of files: initfs, which the system starts from, and the root filesystem.
 //!
-//! `/bin` the programs of `init/` and `schemes/`, links for the small ones, what was ported; `/test` those of `mk/guest`;
-//! `/etc/init` the services of `init/services`; the rest of `/etc` is `init/etc`.
+//! Both have in `/bin` our own programs, links for the small ones, in `/etc/init` the services of `init/services`; the
+//! rest of `/etc` is `init/etc`. The root filesystem has besides what was ported, and in `/test` the programs of
+//! `mk/guest`. The shell and the base programs are in initfs too, although they are not needed to reach `file:`: a
+//! machine whose disk has no driver or a damaged volume still comes to a shell, on which it can be mended.
 
 use std::{
     collections::BTreeMap,
@@ -33,35 +35,45 @@ pub(crate) fn ports() -> PathBuf {
     workspace::target().join("ports/bin")
 }
 
-/// Makes the image and gives its path.
-pub(crate) fn build(programs: &Programs) -> Result<PathBuf> {
-    let output = workspace::target().join("anode/initfs.img");
+/// Makes both trees and gives their paths: initfs, and the root filesystem's.
+pub(crate) fn build(programs: &Programs) -> Result<(PathBuf, PathBuf)> {
+    let output = |name: &str| workspace::target().join("anode").join(name);
+    let (initfs, root) = (output("initfs.img"), output("root.img"));
     stage("initfs", |stage| {
-        let mut builder = Builder::new();
-        for (path, permissions) in DIRECTORIES {
-            add(path, builder.directory(path, permissions))?;
-        }
+        let mut own: BTreeMap<String, Option<PathBuf>> = small_programs()?;
+        own.extend(programs.system.iter().map(|file| (files::name(file), Some(file.clone()))));
+        files::update(&initfs, &tree(stage, &own, &[])?)?;
         // What was ported takes the place of a program of ours.
-        let mut bin: BTreeMap<String, Option<PathBuf>> = small_programs()?;
-        for program in programs.system.iter().chain(&files::list(&ports())?) {
-            bin.insert(files::name(program), Some(program.clone()));
-        }
-        for (name, program) in &bin {
-            match program {
-                Some(program) => add_program(stage, &mut builder, "bin", program)?,
-                None => add(name, builder.symlink(&format!("bin/{name}"), "base"))?,
-            }
-        }
-        for program in &programs.tests {
-            add_program(stage, &mut builder, "test", program)?;
-        }
-        let init = workspace::root().join("init");
-        add_tree(&mut builder, "etc", &init.join("etc"))?;
-        add_tree(&mut builder, "etc/init", &init.join("services"))?;
-        let image = builder.build().map_err(|error| Failure::build(format!("initfs: {error}")))?;
-        files::update(&output, &image)
+        let ported = files::list(&ports())?;
+        own.extend(ported.into_iter().map(|file| (files::name(&file), Some(file))));
+        files::update(&root, &tree(stage, &own, &programs.tests)?)
     })?;
-    Ok(output)
+    Ok((initfs, root))
+}
+
+/// A tree with these programs in `/bin` (a small one is a link) and these tests.
+fn tree(
+    stage: &mut Stage,
+    bin: &BTreeMap<String, Option<PathBuf>>,
+    tests: &[PathBuf],
+) -> Result<Vec<u8>> {
+    let mut builder = Builder::new();
+    for (path, permissions) in DIRECTORIES {
+        add(path, builder.directory(path, permissions))?;
+    }
+    for (name, program) in bin {
+        match program {
+            Some(program) => add_program(stage, &mut builder, "bin", program)?,
+            None => add(name, builder.symlink(&format!("bin/{name}"), "base"))?,
+        }
+    }
+    for program in tests {
+        add_program(stage, &mut builder, "test", program)?;
+    }
+    let init = workspace::root().join("init");
+    add_tree(&mut builder, "etc", &init.join("etc"))?;
+    add_tree(&mut builder, "etc/init", &init.join("services"))?;
+    builder.build().map_err(|error| Failure::build(format!("initfs: {error}")))
 }
 
 /// A copy of an image with more files, or others in their place, under another name.

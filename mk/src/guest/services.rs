@@ -69,7 +69,7 @@ fn bad_files(machine: &mut Machine) -> Result<()> {
         check(told, || format!("no line of the log has {place:?} and {cure:?}:\n{log}"))?;
     }
     let text = machine.ok("svc")?;
-    let all = ["console", "log", "null", "ramfs", "virtio-blk"];
+    let all = ["console", "file", "log", "null", "virtio-blk"];
     let missing = all.into_iter().find(|name| !text.contains(name));
     check(missing.is_none() && !text.contains("circle"), || format!("svc shows:\n{text}"))
 }

@@ -191,6 +191,11 @@ impl Machine {
         }
     }
 
+    /// Cuts the power.
+    pub(crate) fn cut_power(&mut self) {
+        stop(&mut self.child, &self.folder);
+    }
+
     /// Whether the machine is still on.
     pub(crate) fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))

@@ -1,4 +1,4 @@
-//! `file:` until there is a filesystem: the initfs image below, changes in memory above.
+//! `file:` where no disk has a filesystem: the initfs image below, changes in memory above.
 //!
 //! ```text
 //!  serve (the scheme) ─▶ open ─▶ walk, names ─▶ tree ─▶ node, content
@@ -15,6 +15,8 @@ mod node;
 mod open;
 mod serve;
 #[cfg(test)]
+mod suite;
+#[cfg(test)]
 mod tests;
 mod tree;
 mod walk;
@@ -26,7 +28,9 @@ use anode_scheme::sys;
 /// Pages that changes may take: 64 MiB.
 const PAGES: u64 = 16 * 1024;
 
-fn main() -> ExitCode {
+/// Serves `file:` until the kernel ends it.
+#[must_use]
+pub fn serve() -> ExitCode {
     match files() {
         Ok(files) => anode_scheme::serve("file", files),
         Err(sentence) => {
