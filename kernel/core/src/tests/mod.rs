@@ -14,5 +14,4 @@ mod ring;
 mod source;
 #[expect(clippy::arithmetic_side_effects, reason = "small numbers of tests")]
 mod space;
-#[expect(clippy::arithmetic_side_effects, reason = "small numbers of tests")]
 mod transfer;
