@@ -175,8 +175,8 @@ impl<D: Device> Scheme for Filed<D> {
         Ok(StatVfs {
             f_bsize: 4096,
             f_blocks: figures.blocks,
-            f_bfree: figures.free,
-            f_bavail: figures.available,
+            f_bfree: figures.free.saturating_add(figures.held),
+            f_bavail: figures.available.saturating_add(figures.held),
         })
     }
 

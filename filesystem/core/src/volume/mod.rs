@@ -120,6 +120,9 @@ pub struct Statistics {
     pub free: u64,
     /// Those that can be had before `NoSpace`.
     pub available: u64,
+    /// Those that were freed, and are had by the next commits, which a change that needs them
+    /// makes.
+    pub held: u64,
     /// How many files there are.
     pub files: u64,
 }
@@ -198,7 +201,8 @@ impl State {
         let (free, _) = self.space.usable();
         let blocks = area.end.saturating_sub(area.start);
         let available = self.available().saturating_sub(reserve(area));
-        let statistics = Statistics { blocks, free, available, files: self.files };
+        let held = self.space.held();
+        let statistics = Statistics { blocks, free, available, held, files: self.files };
         let snapshots = self.snapshots.clone();
         Seen { tree: self.tree.clone(), pin: self.space.pin(), statistics, snapshots }
     }
