@@ -271,8 +271,12 @@ fn an_interactive_shell_prompts_and_survives_errors() {
 /// Runs a shell that says `ready` before it does more; gives it SIGINT then, and the rest of its
 /// output and how it ended.
 fn interrupted(arguments: &[&str], input: &str) -> (String, ExitStatus) {
-    let mut child = shell(Path::new("/"))
+    // A test run in the background may have been started with SIGINT ignored.
+    let mut child = Command::new("env")
+        .args(["--default-signal=INT", env!("CARGO_BIN_EXE_sh")])
         .args(arguments)
+        .env_clear()
+        .env("PATH", "/bin:/usr/bin")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
