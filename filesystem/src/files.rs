@@ -6,7 +6,7 @@ use anode_abi::error::{EINVAL, EISDIR, EPERM, Error, Result};
 use anode_fs::device::BlockDevice;
 use anode_fs::{Attributes, Inode, Kind, Volume};
 
-use crate::rights::{Caller, WRITE};
+use crate::rights::{Caller, WRITE, owned};
 use crate::walk::{Walker, refused};
 
 /// The mounted volume.
@@ -109,7 +109,7 @@ impl<D: BlockDevice> Files<D> {
     ///
     /// `EPERM` unless the caller owns the file.
     pub(crate) async fn chmod(&mut self, ino: u64, caller: Caller, mode: u16) -> Result<()> {
-        caller.owns(&self.walker().inode(ino).await?)?;
+        caller.owns(owned(&self.walker().inode(ino).await?))?;
         self.set(ino, Attributes { mode: Some(mode & 0o7777), ..Attributes::default() }).await
     }
 
@@ -125,7 +125,7 @@ impl<D: BlockDevice> Files<D> {
         [uid, gid]: [Option<u32>; 2],
     ) -> Result<()> {
         let file = self.walker().inode(ino).await?;
-        caller.owns(&file)?;
+        caller.owns(owned(&file))?;
         let stays = uid.is_none_or(|uid| uid == file.uid);
         let own = gid.is_none_or(|gid| gid == file.gid || gid == caller.gid);
         if caller.uid != 0 && !(stays && own) {
@@ -148,7 +148,9 @@ impl<D: BlockDevice> Files<D> {
         [accessed, modified]: [i64; 2],
     ) -> Result<()> {
         let file = self.walker().inode(ino).await?;
-        caller.owns(&file).or_else(|error| caller.may(&file, WRITE).map_err(|_| error))?;
+        caller
+            .owns(owned(&file))
+            .or_else(|error| caller.may(owned(&file), WRITE).map_err(|_| error))?;
         let (accessed, modified) = (Some(accessed), Some(modified));
         self.set(ino, Attributes { accessed, modified, ..Attributes::default() }).await
     }

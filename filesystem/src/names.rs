@@ -5,7 +5,7 @@ use anode_fs::Kind;
 use anode_fs::device::BlockDevice;
 
 use crate::files::Files;
-use crate::rights::{Caller, SEARCH, WRITE};
+use crate::rights::{Caller, SEARCH, WRITE, owned};
 use crate::walk::{Last, Place, ROOT, Start, refused};
 
 /// What an unlink is to remove.
@@ -27,7 +27,7 @@ impl<D: BlockDevice> Files<D> {
         }
         self.good_name(place)?;
         let walker = self.walker();
-        caller.may(&walker.inode(place.parent).await?, WRITE | SEARCH)?;
+        caller.may(owned(&walker.inode(place.parent).await?), WRITE | SEARCH)?;
         let file = place.slash && kind != Kind::Directory;
         if file { Err(Error::new(ENOENT)) } else { Ok(()) }
     }
@@ -68,7 +68,7 @@ impl<D: BlockDevice> Files<D> {
             (true, Sort::Directory) | (false, Sort::Other) => {}
         }
         let name = place.named()?.as_bytes();
-        caller.may_remove(&walker.inode(place.parent).await?, &file)?;
+        caller.may_remove(owned(&walker.inode(place.parent).await?), owned(&file))?;
         let now = self.touch();
         let removed = match sort {
             Sort::Directory => self.volume.rmdir(place.parent, name, now).await,
@@ -96,13 +96,13 @@ impl<D: BlockDevice> Files<D> {
         let place = walker.walk(to, path, Last::Keep, caller).await?;
         self.good_name(&place)?;
         let parent = walker.inode(place.parent).await?;
-        caller.may_remove(&walker.inode(*from).await?, &walker.inode(ino).await?)?;
-        caller.may(&parent, WRITE | SEARCH)?;
+        caller.may_remove(owned(&walker.inode(*from).await?), owned(&walker.inode(ino).await?))?;
+        caller.may(owned(&parent), WRITE | SEARCH)?;
         if place.slash && kind != Kind::Directory {
             return Err(Error::new(ENOTDIR));
         }
         if let Some((other, _)) = place.found.filter(|(other, _)| *other != ino) {
-            caller.may_remove(&parent, &walker.inode(other).await?)?;
+            caller.may_remove(owned(&parent), owned(&walker.inode(other).await?))?;
         }
         let now = self.touch();
         let new = (place.parent, place.name.as_bytes());

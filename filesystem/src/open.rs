@@ -8,7 +8,7 @@ use redox::flag::{
 };
 
 use crate::files::Files;
-use crate::rights::{Caller, READ, WRITE};
+use crate::rights::{Caller, READ, WRITE, owned};
 use crate::walk::{Last, Place, Start, refused};
 
 /// libc's `O_NOFOLLOW`; `redox_syscall` has no name for it.
@@ -115,7 +115,7 @@ impl<D: BlockDevice> Files<D> {
         let ino = match place.found {
             Some((ino, kind)) => {
                 check_existing(kind, flags)?;
-                caller.may(&self.walker().inode(ino).await?, access)?;
+                caller.may(owned(&self.walker().inode(ino).await?), access)?;
                 if has(O_TRUNC) && access & WRITE != 0 && kind == Kind::File {
                     self.truncate(ino, 0).await?;
                 }

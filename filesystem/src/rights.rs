@@ -1,71 +1,11 @@
-//! Who may do what with a file: permission bits, owners, and the sticky bit.
+//! What a file of the volume allows to whom; the rules are those of `schemes/ramfs`.
 
-use anode_abi::error::{EACCES, EPERM, Error, Result};
 use anode_fs::Inode;
-use anode_scheme::Context;
 
-/// Read permission, as one octal digit of a mode.
-pub(crate) const READ: u16 = 4;
-/// Write permission.
-pub(crate) const WRITE: u16 = 2;
-/// Permission to execute, or to go through a directory.
-pub(crate) const SEARCH: u16 = 1;
+use ramfs::rights::Owned;
+pub(crate) use ramfs::rights::{Caller, READ, SEARCH, WRITE};
 
-/// Only the owner of a file may remove it from such a directory.
-const STICKY: u16 = 0o1000;
-
-/// On whose behalf a request is carried out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Caller {
-    /// User; 0 may do everything.
-    pub(crate) uid: u32,
-    /// Group.
-    pub(crate) gid: u32,
-}
-
-impl From<&Context> for Caller {
-    fn from(context: &Context) -> Self {
-        Self { uid: context.uid, gid: context.gid }
-    }
-}
-
-impl Caller {
-    /// Refuses if one of the `wanted` permissions is lacking.
-    ///
-    /// # Errors
-    ///
-    /// `EACCES`.
-    pub(crate) fn may(self, file: &Inode, wanted: u16) -> Result<()> {
-        let shift = if self.uid == file.uid {
-            6
-        } else if self.gid == file.gid {
-            3
-        } else {
-            0
-        };
-        let granted = (file.mode >> shift) & 7;
-        if self.uid == 0 || granted & wanted == wanted { Ok(()) } else { Err(Error::new(EACCES)) }
-    }
-
-    /// Refuses unless it is the owner, or root.
-    ///
-    /// # Errors
-    ///
-    /// `EPERM`.
-    pub(crate) fn owns(self, file: &Inode) -> Result<()> {
-        if self.uid == 0 || self.uid == file.uid { Ok(()) } else { Err(Error::new(EPERM)) }
-    }
-
-    /// Refuses unless `child`'s name may be taken out of `directory`.
-    ///
-    /// # Errors
-    ///
-    /// `EACCES`, and `EPERM` in a sticky directory.
-    pub(crate) fn may_remove(self, directory: &Inode, child: &Inode) -> Result<()> {
-        self.may(directory, WRITE | SEARCH)?;
-        if directory.mode & STICKY != 0 && self.uid != directory.uid {
-            return self.owns(child);
-        }
-        Ok(())
-    }
+/// Whose a file is, and what it allows.
+pub(crate) const fn owned(file: &Inode) -> Owned {
+    Owned { uid: file.uid, gid: file.gid, mode: file.mode }
 }

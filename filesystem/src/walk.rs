@@ -4,7 +4,7 @@ use anode_abi::error::{EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV, Erro
 use anode_fs::device::BlockDevice;
 use anode_fs::{Inode, Kind, NAME_MAX, View};
 
-use crate::rights::{Caller, SEARCH};
+use crate::rights::{Caller, SEARCH, owned};
 
 /// The root directory's number.
 pub(crate) const ROOT: u64 = 1;
@@ -145,7 +145,7 @@ impl<D: BlockDevice> Walker<'_, D> {
         if directory.kind != Kind::Directory {
             return Err(Error::new(ENOTDIR));
         }
-        caller.may(&directory, SEARCH)?;
+        caller.may(owned(&directory), SEARCH)?;
         match name {
             "." => Ok(Place::of(at)),
             ".." if at == top => Ok(Place::of(top)),

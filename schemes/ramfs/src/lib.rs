@@ -13,6 +13,7 @@ mod content;
 mod names;
 mod node;
 mod open;
+pub mod rights;
 mod serve;
 #[cfg(test)]
 mod suite;

@@ -5,7 +5,8 @@ use anode_abi::error::{
 };
 
 use crate::{
-    node::{Body, Caller, Ino, Node, ROOT, SEARCH, WRITE},
+    node::{Body, Ino, Node, ROOT},
+    rights::{Caller, SEARCH, WRITE},
     tree::Tree,
     walk::{Last, Place, Start},
 };
@@ -44,7 +45,7 @@ impl<L: AsRef<[u8]>> Tree<L> {
             return Err(Error::new(EEXIST));
         }
         let name = self.new_name(place)?;
-        self.get(place.parent)?.allow(caller, WRITE | SEARCH)?;
+        caller.may(self.get(place.parent)?.owned(), WRITE | SEARCH)?;
         if place.slash && !matches!(body, Body::Directory(_)) {
             return Err(Error::new(ENOENT));
         }
@@ -82,7 +83,7 @@ impl<L: AsRef<[u8]>> Tree<L> {
         let node = self.get(ino)?;
         removable_as(node, sort)?;
         let name = place.named()?;
-        self.get(place.parent)?.allow_removal(caller, node)?;
+        caller.may_remove(self.get(place.parent)?.owned(), node.owned())?;
         self.take(place.parent, name);
         Ok(())
     }
@@ -123,8 +124,8 @@ impl<L: AsRef<[u8]>> Tree<L> {
         self.new_name(place)?;
         let node = self.get(ino)?;
         let parent = self.get(place.parent)?;
-        self.get(from)?.allow_removal(caller, node)?;
-        parent.allow(caller, WRITE | SEARCH)?;
+        caller.may_remove(self.get(from)?.owned(), node.owned())?;
+        caller.may(parent.owned(), WRITE | SEARCH)?;
         match Sort::of(node) {
             Sort::Other if place.slash => return Err(Error::new(ENOTDIR)),
             Sort::Directory if self.within_subtree(place.parent, ino) => {
@@ -134,7 +135,7 @@ impl<L: AsRef<[u8]>> Tree<L> {
         }
         let Some(other) = place.ino.filter(|other| *other != ino) else { return Ok(()) };
         let other = self.get(other)?;
-        parent.allow_removal(caller, other)?;
+        caller.may_remove(parent.owned(), other.owned())?;
         removable_as(other, Sort::of(node))
     }
 
@@ -202,7 +203,7 @@ impl<L: AsRef<[u8]>> Tree<L> {
             return Err(Error::new(ENOENT));
         }
         let name = self.new_name(&place)?;
-        self.get(place.parent)?.allow(caller, WRITE | SEARCH)?;
+        caller.may(self.get(place.parent)?.owned(), WRITE | SEARCH)?;
         self.put(place.parent, name, ino)?;
         let now = self.now;
         let node = self.get_mut(ino)?;

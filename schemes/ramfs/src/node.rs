@@ -1,34 +1,14 @@
-//! Files, directories and symbolic links, and who may do what with them.
+//! Files, directories and symbolic links.
 
 use std::collections::BTreeMap;
 
-use anode_abi::error::{EACCES, EPERM, Error, Result};
-
 use crate::content::Content;
+use crate::rights::Owned;
 
 /// Inode number; never used twice.
 pub(crate) type Ino = u64;
 /// The root directory's inode number.
 pub(crate) const ROOT: Ino = 1;
-
-/// Read permission, as one octal digit of a mode.
-pub(crate) const READ: u16 = 4;
-/// Write permission.
-pub(crate) const WRITE: u16 = 2;
-/// Permission to execute, or to go through a directory.
-pub(crate) const SEARCH: u16 = 1;
-
-/// Only the owner of a file may remove it from such a directory.
-const STICKY: u16 = 0o1000;
-
-/// On whose behalf a request is carried out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Caller {
-    /// User; 0 may do everything.
-    pub(crate) uid: u32,
-    /// Group.
-    pub(crate) gid: u32,
-}
 
 /// A time since 1970: seconds and nanoseconds.
 pub(crate) type Time = (u64, u32);
@@ -77,49 +57,9 @@ impl Node {
         }
     }
 
-    /// Refuses if `caller` lacks one of the `wanted` permissions.
-    ///
-    /// # Errors
-    ///
-    /// `EACCES`.
-    pub(crate) fn allow(&self, caller: Caller, wanted: u16) -> Result<()> {
-        let shift = if caller.uid == self.uid {
-            6
-        } else if caller.gid == self.gid {
-            3
-        } else {
-            0
-        };
-        let granted = (self.mode >> shift) & 7;
-        if caller.uid == 0 || granted & wanted == wanted {
-            return Ok(());
-        }
-        Err(Error::new(EACCES))
-    }
-
-    /// Refuses if `caller` is neither its owner nor root.
-    ///
-    /// # Errors
-    ///
-    /// `EPERM`.
-    pub(crate) fn owned_by(&self, caller: Caller) -> Result<()> {
-        if caller.uid == 0 || caller.uid == self.uid {
-            return Ok(());
-        }
-        Err(Error::new(EPERM))
-    }
-
-    /// Refuses if `caller` may not take `child`'s name out of this directory.
-    ///
-    /// # Errors
-    ///
-    /// `EACCES`, and `EPERM` in a sticky directory.
-    pub(crate) fn allow_removal(&self, caller: Caller, child: &Self) -> Result<()> {
-        self.allow(caller, WRITE | SEARCH)?;
-        if self.mode & STICKY != 0 && caller.uid != self.uid {
-            return child.owned_by(caller);
-        }
-        Ok(())
+    /// Whose it is, and what it allows.
+    pub(crate) const fn owned(&self) -> Owned {
+        Owned { uid: self.uid, gid: self.gid, mode: self.mode }
     }
 }
 

@@ -7,7 +7,8 @@ use redox::flag::{
 
 use crate::{
     content::Content,
-    node::{Body, Caller, Directory, Ino, READ, WRITE},
+    node::{Body, Directory, Ino},
+    rights::{Caller, READ, WRITE},
     tree::Tree,
     walk::{Last, Place, Start},
 };
@@ -99,7 +100,7 @@ impl<L: AsRef<[u8]>> Tree<L> {
         let ino = match place.ino {
             Some(ino) => {
                 self.check_existing(ino, flags)?;
-                self.get(ino)?.allow(caller, access)?;
+                caller.may(self.get(ino)?.owned(), access)?;
                 ino
             }
             None if has(O_CREAT) => self.create_by_flags(&place, flags, caller)?,

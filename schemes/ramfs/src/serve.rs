@@ -15,7 +15,7 @@ use redox::{
 use crate::{
     content::Content,
     names::Sort,
-    node::{Body, Caller, Ino, ROOT, Time},
+    node::{Body, Ino, ROOT, Time},
     open::Open,
     tree::Tree,
     walk::Start,
@@ -52,7 +52,7 @@ impl<L: AsRef<[u8]>> Ramfs<L> {
     ) -> Result<Opened<Open>> {
         let flags = usize::try_from(context.flags).map_err(|_wide| Error::new(EINVAL))?;
         self.tree.now = now();
-        let open = self.tree.open(from, path, flags, caller(context))?;
+        let open = self.tree.open(from, path, flags, context.into())?;
         let cookie = open.ino;
         let content = self.attached(&open);
         let opened = Opened::file(open).with_cookie(cookie);
@@ -190,13 +190,13 @@ impl<L: AsRef<[u8]>> Scheme for Ramfs<L> {
 
     fn chmod(&mut self, open: &mut Open, mode: u16, context: &Context) -> Result<()> {
         self.tree.now = now();
-        self.tree.chmod(open.ino, caller(context), mode)
+        self.tree.chmod(open.ino, context.into(), mode)
     }
 
     fn chown(&mut self, open: &mut Open, uid: u32, gid: u32, context: &Context) -> Result<()> {
         self.tree.now = now();
         let some = |id: u32| (id != u32::MAX).then_some(id);
-        self.tree.chown(open.ino, caller(context), some(uid), some(gid))
+        self.tree.chown(open.ino, context.into(), some(uid), some(gid))
     }
 
     fn set_times(
@@ -207,14 +207,14 @@ impl<L: AsRef<[u8]>> Scheme for Ramfs<L> {
     ) -> Result<()> {
         self.tree.now = now();
         let [accessed, modified] = times.map(time);
-        self.tree.set_times(open.ino, caller(context), accessed, modified)
+        self.tree.set_times(open.ino, context.into(), accessed, modified)
     }
 
     fn unlink(&mut self, dir: Option<&mut Open>, path: &str, context: &Context) -> Result<()> {
         self.tree.now = now();
         let directory = context.flags & REMOVE_DIRECTORY != 0;
         let sort = if directory { Sort::Directory } else { Sort::Other };
-        self.tree.unlink(start(dir), path, sort, caller(context))
+        self.tree.unlink(start(dir), path, sort, context.into())
     }
 
     fn rename(
@@ -226,7 +226,7 @@ impl<L: AsRef<[u8]>> Scheme for Ramfs<L> {
     ) -> Result<()> {
         self.tree.now = now();
         let (from, old) = (open.name.0, open.name.1.as_str());
-        let place = self.tree.rename((from, old), start(dir), path, caller(context))?;
+        let place = self.tree.rename((from, old), start(dir), path, context.into())?;
         open.name = (place.parent, place.name);
         Ok(())
     }
@@ -239,17 +239,13 @@ impl<L: AsRef<[u8]>> Scheme for Ramfs<L> {
         context: &Context,
     ) -> Result<()> {
         self.tree.now = now();
-        self.tree.link(open.ino, start(dir), path, caller(context))
+        self.tree.link(open.ino, start(dir), path, context.into())
     }
 }
 
 /// Where a path beneath a directory begins, or beneath the root.
 fn start(dir: Option<&mut Open>) -> Start {
     dir.map_or_else(|| ROOT.into(), |dir| dir.start())
-}
-
-const fn caller(context: &Context) -> Caller {
-    Caller { uid: context.uid, gid: context.gid }
 }
 
 /// The wall clock; before 1970 it stands.

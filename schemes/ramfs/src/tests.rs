@@ -9,8 +9,9 @@ use redox::flag::{
 
 use crate::{
     names::Sort::{self, Directory, Other},
-    node::{Body, Caller, Ino, ROOT},
+    node::{Body, Ino, ROOT},
     open::Open,
+    rights::Caller,
     tree::Tree,
     walk::Last,
 };

@@ -7,7 +7,8 @@ use anode_initfs::{Image, Kind};
 
 use crate::{
     content::{Content, PAGE, Quota},
-    node::{Body, Caller, Directory, Ino, Node, ROOT, Time, WRITE},
+    node::{Body, Directory, Ino, Node, ROOT, Time},
+    rights::{Caller, WRITE},
 };
 
 /// Most nodes that there may be at once.
@@ -298,7 +299,7 @@ impl<L: AsRef<[u8]>> Tree<L> {
     pub(crate) fn chmod(&mut self, ino: Ino, caller: Caller, mode: u16) -> Result<()> {
         let now = self.now;
         let node = self.get_mut(ino)?;
-        node.owned_by(caller)?;
+        caller.owns(node.owned())?;
         (node.mode, node.changed) = (mode & 0o7777, now);
         Ok(())
     }
@@ -317,7 +318,7 @@ impl<L: AsRef<[u8]>> Tree<L> {
     ) -> Result<()> {
         let now = self.now;
         let node = self.get_mut(ino)?;
-        node.owned_by(caller)?;
+        caller.owns(node.owned())?;
         let (uid, gid) = (uid.unwrap_or(node.uid), gid.unwrap_or(node.gid));
         if caller.uid != 0 && (uid != node.uid || (gid != node.gid && gid != caller.gid)) {
             return Err(Error::new(anode_abi::error::EPERM));
@@ -344,7 +345,9 @@ impl<L: AsRef<[u8]>> Tree<L> {
     ) -> Result<()> {
         let now = self.now;
         let node = self.get_mut(ino)?;
-        node.owned_by(caller).or_else(|error| node.allow(caller, WRITE).map_err(|_| error))?;
+        caller
+            .owns(node.owned())
+            .or_else(|error| caller.may(node.owned(), WRITE).map_err(|_| error))?;
         (node.accessed, node.modified, node.changed) = (accessed, modified, now);
         Ok(())
     }

@@ -3,7 +3,8 @@
 use anode_abi::error::{EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV, Error, Result};
 
 use crate::{
-    node::{Body, Caller, Ino, ROOT, SEARCH},
+    node::{Body, Ino, ROOT},
+    rights::{Caller, SEARCH},
     tree::Tree,
 };
 
@@ -134,7 +135,7 @@ impl<L: AsRef<[u8]>> Tree<L> {
     fn step(&self, Start { at, top }: Start, name: &str, caller: Caller) -> Result<Place> {
         let node = self.get(at)?;
         let directory = node.directory().ok_or(Error::new(ENOTDIR))?;
-        node.allow(caller, SEARCH)?;
+        caller.may(node.owned(), SEARCH)?;
         match name {
             "." => Ok(Place::of(at)),
             ".." if at == top => Ok(Place::of(top)),
